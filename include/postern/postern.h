@@ -1,0 +1,139 @@
+#ifndef POSTERN_POSTERN_H
+#define POSTERN_POSTERN_H
+
+/*
+ * libpostern: the client half of postern. Build a knock, read the answer. No input or output of its own
+ * but reading the files it is given; the caller owns the UDP socket and the clock. Depends on
+ * libsodium only. Not thread-safe for one object; different objects are independent.
+ *
+ * Wire format: doc/protocol.md. All times are milliseconds since 1970 UTC unless a name says otherwise.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define POSTERN_DATAGRAM_MAX 1232
+#define POSTERN_ERROR_MAX 512
+
+/* A sentence for a person: what, where, what to do. */
+struct postern_error {
+	char text[POSTERN_ERROR_MAX];
+};
+
+/* 0 on success; on failure a negative errno, with the sentence in *err (which may be NULL). */
+
+struct postern_card; /* what a client needs to know of a server */
+struct postern_id;   /* an unlocked ID: holds a secret key, wiped by postern_id_free */
+
+int postern_card_load(const char *path, struct postern_card **ret, struct postern_error *err);
+void postern_card_free(struct postern_card *card);
+const char *postern_card_host(const struct postern_card *card); /* "" when the card names none */
+uint16_t postern_card_port(const struct postern_card *card);    /* UDP */
+const char *postern_card_service(
+	const struct postern_card *card);                         /* default service, "" for none */
+const char *postern_card_name(const struct postern_card *card);   /* the server's name */
+const uint8_t *postern_card_sid(const struct postern_card *card); /* 32 bytes */
+
+/* Unlock an ID file with its password (len bytes, no line end). -EACCES: wrong password. */
+int postern_id_load(const char *path, const char *password, size_t len, struct postern_id **ret,
+	struct postern_error *err);
+void postern_id_free(struct postern_id *id);
+const char *postern_id_name(const struct postern_id *id);
+
+enum postern_op { POSTERN_OPEN = 0, POSTERN_RENEW = 1, POSTERN_CLOSE = 2, POSTERN_PROBE = 3 };
+
+enum postern_status {
+	POSTERN_OK = 0,
+	POSTERN_STALE = 1,
+	POSTERN_RETRY = 2,
+	POSTERN_BIND = 3,
+	POSTERN_DENIED = 4,
+	POSTERN_EXPIRED = 5,
+	POSTERN_BUSY = 6,
+	POSTERN_UNKNOWN_SERVICE = 7,
+	POSTERN_LIMIT = 8,
+};
+
+struct postern_request {
+	enum postern_op op;
+	const char *service; /* by name; or NULL and proto and port */
+	uint8_t proto;       /* 6 or 17 */
+	uint16_t port;
+	uint32_t seconds; /* 0: as long as the service gives */
+	const char *
+		address; /* NULL: the address the server observes; else a numeric address to be signed */
+	uint16_t source_port; /* 0: any */
+};
+
+/* What a client remembers of one server between knocks. Zero at first; the caller stores it. */
+struct postern_memory {
+	uint64_t instance;
+	int64_t offset_ms; /* server clock minus ours */
+	uint8_t prekey_id; /* 0 with prekey_not_after 0: use the card's */
+	uint8_t prekey[32];
+	uint64_t prekey_not_after_ms;
+	uint8_t last_address[16]; /* observed by the server, ::ffff: form for IPv4; zero: never */
+};
+
+struct postern_answer {
+	enum postern_status status;
+	uint64_t server_time_ms;
+	uint32_t granted_s;
+	uint16_t retry_after_s;
+	uint16_t granted_port;
+	uint64_t grant_id;
+	uint8_t observed[16];
+	uint16_t observed_port;
+	bool is_address_new; /* differs from memory.last_address */
+	unsigned round_trips;
+};
+
+/*
+ * One knock from first packet to final answer: identical retransmissions after 1, 2 and 4 s, then one try
+ * with epoch hint 0; after STALE, RETRY or BIND a corrected request, each at most once.
+ */
+struct postern_session;
+
+/* card and id are borrowed until postern_session_free. memory is read here and updated as answers arrive. */
+int postern_session_new(const struct postern_card *card, const struct postern_id *id,
+	const struct postern_request *request, struct postern_memory *memory,
+	struct postern_session **ret, struct postern_error *err);
+void postern_session_free(struct postern_session *s);
+
+enum postern_step {
+	POSTERN_SEND,   /* send *datagram now, then ask again */
+	POSTERN_WAIT,   /* wait for a datagram or for *wait_ms, then ask again */
+	POSTERN_DONE,   /* the answer is there */
+	POSTERN_SILENT, /* given up: nothing was answered */
+};
+
+/*
+ * What to do at wall_ms (for timestamps) and mono_ms (for waiting; any monotonic clock). The datagram is
+ * borrowed until the next call.
+ */
+enum postern_step postern_session_next(struct postern_session *s, uint64_t wall_ms,
+	uint64_t mono_ms, const uint8_t **datagram, size_t *len, uint32_t *wait_ms);
+
+/* Offer a received datagram; anything that is not an answer to an outstanding request is ignored. Returns true when
+ * it was one. */
+bool postern_session_offer(
+	struct postern_session *s, const uint8_t *datagram, size_t len, uint64_t wall_ms);
+
+/* After POSTERN_DONE. */
+void postern_session_answer(const struct postern_session *s, struct postern_answer *ret);
+
+const char *postern_status_name(enum postern_status status);
+
+/* "opened"/refusal in one sentence with what to do, for status. Static text. */
+const char *postern_status_advice(enum postern_status status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,115 @@
+#ifndef POSTERN_CAPTURE_CAPTURE_H
+#define POSTERN_CAPTURE_CAPTURE_H
+
+/*
+ * Doors: what arrived. A frame becomes a sighting (addresses, ports, payload span) or a reason to
+ * ignore it. capture/packet.c is pure; capture/pcap.c owns a live or saved libpcap handle;
+ * capture/nflog.c hears from the kernel which gate was used.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/file.h"
+#include "base/span.h"
+
+#define CAPTURE_SNAPLEN 2048
+#define CAPTURE_IPV6_EXT_MAX 8 /* extension headers followed in one packet */
+
+/* One packet that a door saw. The payload borrows the capture buffer until the callback returns. */
+struct sighting {
+	uint16_t door; /* index of the door in the configuration */
+	uint8_t proto; /* IPPROTO_UDP or IPPROTO_TCP */
+	struct addr src;
+	struct addr dst;
+	uint16_t src_port;
+	uint16_t dst_port;
+	uint64_t wall_ms;    /* when it was captured */
+	struct span payload; /* UDP payload; empty for TCP */
+};
+
+enum capture_reject {
+	CAPTURE_OK = 0,
+	CAPTURE_LINK,     /* link layer unknown, short, or not IP */
+	CAPTURE_SHORT,    /* a header or the payload is cut off */
+	CAPTURE_VERSION,  /* IP version field contradicts the link layer */
+	CAPTURE_LENGTH,   /* lengths contradict each other */
+	CAPTURE_FRAGMENT, /* a fragment: knocks are never fragmented */
+	CAPTURE_PROTOCOL, /* neither UDP nor TCP */
+	CAPTURE_CHECKSUM, /* IPv4 header or UDP checksum wrong (zero UDP checksum over IPv4 is allowed) */
+	CAPTURE_SOURCE, /* source is multicast, broadcast, unspecified or loopback (offered to the wire) */
+	CAPTURE_REJECT_COUNT,
+};
+
+const char *capture_reject_name(enum capture_reject reason); /* "short", for counters and --read */
+
+/*
+ * Decode one frame. link is a DLT_ value (EN10MB with up to two VLAN tags, RAW, IPV4, IPV6, LINUX_SLL,
+ * LINUX_SLL2, NULL, LOOP). door and wall_ms of *ret are left to the caller. check_sums false skips the checksums: a
+ * live capture may see packets of a local peer whose card would have filled them in.
+ *
+ * ret   written only when CAPTURE_OK is returned; its payload borrows frame
+ *
+ * Pure: no allocation, clock or log.
+ */
+enum capture_reject capture_packet_decode(
+	struct span frame, int link, bool check_sums, struct sighting *ret);
+
+/* The same from the IP header on (NFLOG payloads). Truncated TCP/UDP payload is no error here:
+ * what the copy range cut off is simply not in the span. */
+enum capture_reject capture_ip_decode(struct span packet, bool is_cut, struct sighting *ret);
+
+struct capture_pcap;
+
+/* Called for every decoded packet. The sighting is borrowed for the call. */
+typedef void capture_seen(void *arg, const struct sighting *s);
+
+struct capture_counts {
+	uint64_t seen; /* frames the handle delivered */
+	uint64_t rejected[CAPTURE_REJECT_COUNT];
+	uint64_t dropped; /* by the kernel, for want of buffer */
+};
+
+/*
+ * Open interface for UDP datagrams to port (immediate mode, inbound only, non-blocking, compiled
+ * filter: IPv4 and IPv6, with and without VLAN tag, and IPv6 packets that carry extension headers).
+ * Needs CAP_NET_RAW. Returns 0, -ENODEV when there is no such interface or it is down (come back
+ * later), -EPERM, or another -errno; *f says it in a sentence.
+ */
+__attribute__((warn_unused_result)) int capture_pcap_open(const char *interface, uint16_t door,
+	uint16_t udp_port, struct capture_pcap **ret, struct fault *f);
+
+/* Open a saved capture (pcap or pcapng), same filter. The door index is put into every sighting. */
+__attribute__((warn_unused_result)) int capture_pcap_open_file(const char *path, uint16_t door,
+	uint16_t udp_port, struct capture_pcap **ret, struct fault *f);
+
+void capture_pcap_close(struct capture_pcap *p);
+
+/* Descriptor that polls readable when packets wait; -1 for a file. */
+int capture_pcap_fd(const struct capture_pcap *p);
+
+/*
+ * Deliver at most max waiting packets. Returns the number of frames read (0: none waits, or end of
+ * file), or -ENODEV when the interface went away, or another -errno. Allocates nothing.
+ */
+__attribute__((warn_unused_result)) int capture_pcap_read(
+	struct capture_pcap *p, int max, capture_seen *seen, void *arg);
+
+const struct capture_counts *capture_pcap_counts(struct capture_pcap *p);
+
+/* NFLOG: the kernel says that a packet passed a gate (doc/design.md, "rule set"). */
+struct capture_nflog;
+
+__attribute__((warn_unused_result)) int capture_nflog_open(
+	uint16_t group, struct capture_nflog **ret, struct fault *f);
+void capture_nflog_close(struct capture_nflog *n);
+int capture_nflog_fd(const struct capture_nflog *n);
+
+/* Deliver what waits: a TCP or UDP sighting a logged packet (payload may be empty). 0 or -errno; lost
+ * messages (ENOBUFS) are counted, not an error. */
+__attribute__((warn_unused_result)) int capture_nflog_read(
+	struct capture_nflog *n, capture_seen *seen, void *arg);
+uint64_t capture_nflog_lost(const struct capture_nflog *n);
+
+#endif

@@ -1,0 +1,150 @@
+#ifndef POSTERN_CONFIG_CONFIG_H
+#define POSTERN_CONFIG_CONFIG_H
+
+/*
+ * postern.conf, parsed by libconfuse, checked, and turned once into typed, const fields
+ * (doc/man/postern.conf.5). Every mistake is reported with file and line, all of them at once.
+ *
+ * Names, groups and wildcards stay text here, with the line they stood on: identity/ and policy/ give
+ * them meaning and report their mistakes through struct config_report as well.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+#define CONFIG_DOORS_MAX 16
+#define CONFIG_SERVICES_MAX 256
+#define CONFIG_GROUPS_MAX 256
+#define CONFIG_LIST_MAX 1024  /* entries in one list */
+#define CONFIG_NAME_MAX 63    /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
+
+struct config_text {
+	const char *text;
+	const char *file;
+	unsigned line;
+};
+
+/* A list option. "Not set" and "set but empty" differ: identity.md 1.5, doc/design.md. */
+struct config_list {
+	bool is_set;
+	size_t len;
+	struct config_text *items;
+	struct config_text at; /* where the list itself stands; text is the option's name */
+};
+
+enum config_key_check { CONFIG_KEY_CHECK_OFF, CONFIG_KEY_CHECK_LISTED, CONFIG_KEY_CHECK_ALL };
+enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW };
+enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
+
+struct config_server {
+	const char *id; /* server ID file */
+	const char *
+		id_key; /* 32-byte key file that opens it; NULL: the ID has no key-file slot in use */
+	const char *directory;
+	const char *store;        /* SQLite file; default /var/lib/postern/postern.db */
+	const char *control;      /* Unix socket; default /run/postern/control */
+	const char *user;         /* unprivileged user of the knock process; default "postern" */
+	struct config_list trust; /* certifier certificate files */
+	struct config_list allow;
+	struct config_list deny;
+	enum config_key_check key_check;
+	bool reveal; /* answer DENIED and UNKNOWN_SERVICE also to identities that are not listed */
+	bool compat_open_lists;      /* a service without an allow list admits, as Domino would */
+	uint32_t retention_s;        /* journal kept this long; default 90d */
+	uint32_t gates_max;          /* live gates in total; default 4096, 1..65536 */
+	uint32_t identity_gates_max; /* live gates of one identity; default 16 */
+	uint32_t identity_rate; /* authenticated knocks a second for one identity; default 10 */
+	uint32_t mark_base;     /* high 8 bits of every connection mark; default 0x50000000 */
+	uint16_t log_group;     /* nflog group on which the kernel reports a used gate; default 7 */
+};
+
+struct config_spa {
+	bool is_on;
+	uint16_t port;     /* udp = 62201 */
+	uint32_t window_s; /* window = 30s, 5s..300s */
+	uint32_t
+		source_rate; /* packets with a good cookie a second per source /32 or /64; default 20 */
+	uint32_t no_epoch_rate; /* the same for hint 0, all sources together; default 20 */
+};
+
+struct config_door {
+	const char *name;
+	struct config_text at;
+	const char *interface;
+	struct config_list allow; /* Allow_Access_<port> */
+	struct config_list deny;  /* Deny_Access_<port> */
+	struct config_spa spa;
+};
+
+struct config_service {
+	const char *name;
+	struct config_text at;
+	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;
+	struct config_list allow;
+	struct config_list deny;
+	enum config_open open;
+	uint32_t wait_s; /* how long a gate stays open; default 30s, 1s..1d */
+	uint32_t
+		lease_s; /* how long after the grant an admitted connection may live; default 8h, 1s..30d */
+	enum config_bind bind;
+	uint32_t gates_max; /* live gates of this service; default 1024 */
+};
+
+struct config_group {
+	const char *name;
+	struct config_text at;
+	struct config_list members;
+};
+
+struct config {
+	const char *file;
+	struct config_server server;
+	size_t door_count;
+	struct config_door doors[CONFIG_DOORS_MAX];
+	size_t service_count;
+	struct config_service services[CONFIG_SERVICES_MAX];
+	size_t group_count;
+	struct config_group groups[CONFIG_GROUPS_MAX];
+};
+
+/* Mistakes found, in the order found; each is "FILE:LINE: what is wrong; what to do". */
+struct config_report {
+	size_t count;                   /* all mistakes */
+	size_t kept;                    /* of these in lines[] */
+	char *lines[CONFIG_REPORT_MAX]; /* owned */
+};
+
+void config_report_deinit(struct config_report *r);
+
+/* Add one mistake at a place. at may be NULL (then the line has no place). */
+__attribute__((format(printf, 3, 4))) void config_report_add(
+	struct config_report *r, const struct config_text *at, const char *fmt, ...);
+
+/*
+ * Parse and check path (include("...") is followed). Returns a config owned by the caller, or NULL with
+ * at least one mistake in r. With mistakes found in a file that could be parsed, NULL all the same.
+ */
+struct config *config_load(const char *path, struct config_report *r);
+
+void config_free(struct config *c);
+
+/* The effective configuration as postern.conf text, defaults included, for posternd --check. malloc'd, or NULL. */
+char *config_format(const struct config *c);
+
+/*
+ * The keyword table as mdoc list items for postern.conf(5): one item a keyword with its values, bounds
+ * and default. malloc'd, or NULL. A test compares it with the manual page.
+ */
+char *config_format_manual(void);
+
+/* The service with this name, or of this protocol and port; NULL when there is none. */
+const struct config_service *config_service_by_name(const struct config *c, const char *name);
+const struct config_service *config_service_by_port(
+	const struct config *c, uint8_t proto, uint16_t port);
+
+#endif

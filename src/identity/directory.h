@@ -1,0 +1,84 @@
+#ifndef POSTERN_IDENTITY_DIRECTORY_H
+#define POSTERN_IDENTITY_DIRECTORY_H
+
+/*
+ * The directory: who is known, by key id. A text file in the style of authorized_keys, one entry a line,
+ * options first (comma separated, values quoted):
+ *
+ *   name="Admin/VSD",kind=user,expires=2028-11-22,certified-equivalent ssh-ed25519 AAAAC3... comment
+ *   name="John Smith/UB/QN/VSD",require="up,uv" sk-ssh-ed25519@openssh.com AAAAG... yubikey
+ *   name="Gate1/QN/VSD",kind=server,key-next=sha256:... postern-key sha256:744f36cc...
+ *
+ * Options: name (required), kind (user, server; default user), expires (date, last day included, UTC),
+ * from ("prefix,prefix"), disabled, locked, key-next (sha256:hex), require ("up", "up,uv"),
+ * certified-equivalent. Blank lines and lines that begin with # are kept and mean nothing.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/file.h"
+#include "base/span.h"
+#include "identity/name.h"
+
+#define DIRECTORY_LINE_MAX 4096
+#define DIRECTORY_FROM_MAX 8
+#define DIRECTORY_FILE_MAX ((size_t)512 << 20)
+#define DIRECTORY_FAULTS_MAX 100
+
+enum directory_kind { DIRECTORY_USER, DIRECTORY_SERVER };
+enum directory_key { DIRECTORY_ED25519, DIRECTORY_SK_ED25519, DIRECTORY_KEY_ID_ONLY };
+
+struct directory_entry {
+	struct name name;
+	enum directory_kind kind;
+	enum directory_key key;
+	uint8_t key_id[32];
+	uint8_t pk[32]; /* not for DIRECTORY_KEY_ID_ONLY */
+	bool has_next;
+	uint8_t key_next[32];
+	bool is_disabled, is_locked, is_certified_equivalent;
+	bool requires_up, requires_uv;
+	uint64_t expires_ms; /* first ms at which it is expired; UINT64_MAX: never */
+	uint8_t from_count;
+	struct prefix from[DIRECTORY_FROM_MAX];
+	unsigned line;
+};
+
+struct directory;
+
+/* Mistakes, all of them: "line N: what is wrong; what to do". */
+struct directory_faults {
+	size_t count, kept;
+	struct {
+		unsigned line;
+		char text[256];
+	} items[DIRECTORY_FAULTS_MAX];
+};
+
+/*
+ * Parse one line (no line end). Returns 1 and *ret for an entry, 0 for a blank or comment line, -EINVAL
+ * with *f. Pure.
+ */
+int directory_line_parse(struct span line, struct directory_entry *ret, struct fault *f);
+
+/* An entry as a line with LF; comment may be NULL. Returns its length, 0 when it does not fit. */
+size_t directory_line_format(
+	const struct directory_entry *e, const char *comment, char *to, size_t cap);
+
+/*
+ * Parse a whole file's text. Two entries of one key id, or (with different keys) of one name, are mistakes. Returns
+ * NULL with at least one fault, else a directory owned by the caller. An empty directory is valid.
+ */
+struct directory *directory_parse(struct span text, struct directory_faults *faults);
+void directory_free(struct directory *d);
+
+size_t directory_count(const struct directory *d);
+const struct directory_entry *directory_at(const struct directory *d, size_t i);
+
+/* The entry with this key id (key or key-next), or NULL. Constant time on average, no allocation. */
+const struct directory_entry *directory_find(const struct directory *d, const uint8_t key_id[32]);
+const struct directory_entry *directory_find_name(const struct directory *d, const struct name *n);
+
+#endif

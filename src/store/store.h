@@ -1,0 +1,172 @@
+#ifndef POSTERN_STORE_STORE_H
+#define POSTERN_STORE_STORE_H
+
+/*
+ * What must survive: replay memory, gates, journal, prekeys. An interface; one back end a file
+ * (store/sqlite.c). Opened by name once, before the sandbox; afterwards no file is opened by name.
+ *
+ * Every function returns 0 or -errno (-ENOSPC disk full, -EROFS, -EIO, -EUCLEAN corrupt) unless it says
+ * otherwise. A batch is one transaction: all of it is on disk (survives the death of this process)
+ * when the function returns 0, none of it otherwise.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/file.h"
+
+#define STORE_REPLAY_KEY_LEN 24
+#define STORE_OWNER_LEN 16
+#define STORE_NAME_MAX 512
+#define STORE_SERVICE_MAX 63
+#define STORE_LIST_MAX 127
+#define STORE_TEXT_MAX 255
+#define STORE_BATCH_MAX 256
+
+enum store_answer {
+	STORE_ACCEPTED, /* first time, or the same owner again */
+	STORE_REPLAY,   /* another owner claimed this key before */
+	STORE_UNKNOWN,  /* the store cannot say: treat as refused, ask again with the same owner */
+};
+
+enum store_event {
+	STORE_STARTED = 1, /* the daemon */
+	STORE_STOPPED,
+	STORE_RELOADED,
+	STORE_GRANTED, /* recorded before the gate opens */
+	STORE_REFUSED,
+	STORE_CONNECTED, /* the kernel says that the gate was used */
+	STORE_CLOSED,    /* by its owner or an administrator */
+	STORE_EXPIRED,   /* unused at its end */
+	STORE_FAILED,    /* granted, but the kernel refused the gate */
+	STORE_DOOR,      /* a door came or went */
+	STORE_EVENT_COUNT,
+};
+
+const char *store_event_name(enum store_event e); /* "granted" */
+
+/* One journal line. Text fields are terminated UTF-8; empty means absent. */
+struct store_record {
+	uint64_t id; /* given by the store, from 1, never reused */
+	uint64_t wall_ms;
+	enum store_event event;
+	char reason[32]; /* policy_reason_name() or a word of the same kind */
+	char name[STORE_NAME_MAX + 1];
+	uint8_t key_id[32]; /* zero: none */
+	char service[STORE_SERVICE_MAX + 1];
+	char door[STORE_SERVICE_MAX + 1];
+	struct addr source; /* zero: none */
+	uint16_t source_port;
+	uint64_t grant_id;
+	uint64_t until_ms;
+	char list[STORE_LIST_MAX + 1]; /* the list that decided, and its entry */
+	char entry[STORE_LIST_MAX + 1];
+	char text[STORE_TEXT_MAX + 1]; /* one clause for people */
+};
+
+enum store_gate_state {
+	STORE_GATE_OPEN = 1,
+	STORE_GATE_USED,
+	STORE_GATE_CLOSED,
+	STORE_GATE_EXPIRED,
+	STORE_GATE_FAILED
+};
+
+struct store_gate {
+	uint64_t grant_id; /* chosen by the caller from store_next_grant() */
+	uint32_t mark;
+	enum store_gate_state state;
+	char name[STORE_NAME_MAX + 1];
+	uint8_t key_id[32];
+	char service[STORE_SERVICE_MAX + 1];
+	struct addr source;
+	uint8_t proto;
+	uint16_t port;
+	bool is_once;
+	uint64_t opened_ms;
+	uint64_t until_ms;
+	uint64_t lease_until_ms;
+};
+
+/* One authenticated request. gate NULL: nothing is opened (a refusal, a probe, a close). */
+struct store_claim {
+	uint8_t replay_key[STORE_REPLAY_KEY_LEN];
+	uint8_t owner[STORE_OWNER_LEN]; /* names this attempt; a retry uses the same */
+	uint64_t replay_until_ms;       /* remembered until then */
+	const struct store_gate *gate;
+	const struct store_record *record; /* NULL: not journalled */
+};
+
+struct store;
+
+/* Open or create path (its folder must exist; the file gets mode 0600). -EUCLEAN: not ours or corrupt;
+ * *f says what to do. */
+__attribute__((warn_unused_result)) int store_open(
+	const char *path, struct store **ret, struct fault *f);
+/* Read only, beside a living daemon or after its death. */
+__attribute__((warn_unused_result)) int store_open_reader(
+	const char *path, struct store **ret, struct fault *f);
+void store_close(struct store *s);
+
+/*
+ * Claim n (<= STORE_BATCH_MAX) requests in one transaction: for each, its replay key, and when that is
+ * accepted its gate and record. On failure every answer is STORE_UNKNOWN and nothing was written.
+ * Two claims of one key in one batch: the first is accepted, the second is a replay.
+ */
+__attribute__((warn_unused_result)) int store_claim_batch(
+	struct store *s, const struct store_claim *claims, size_t n, enum store_answer *answers);
+
+/* Is this key remembered? 1 yes, 0 no, or -errno. */
+int store_replay_known(struct store *s, const uint8_t key[STORE_REPLAY_KEY_LEN]);
+
+/* The next n grant ids, reserved for ever; returns the first in *ret. Ids are never used twice. */
+__attribute__((warn_unused_result)) int store_reserve_grants(
+	struct store *s, uint32_t n, uint64_t *ret);
+
+/* State changes and records of one turn, in one transaction. Either array may be empty. */
+struct store_change {
+	uint64_t grant_id;
+	enum store_gate_state state;
+};
+__attribute__((warn_unused_result)) int store_write(struct store *s,
+	const struct store_change *changes, size_t change_count, const struct store_record *records,
+	size_t record_count);
+
+/* Gates whose time or lease has not run out at wall_ms, oldest first; each is given to fn. */
+typedef void store_gate_fn(void *arg, const struct store_gate *g);
+__attribute__((warn_unused_result)) int store_gates(
+	struct store *s, uint64_t wall_ms, store_gate_fn *fn, void *arg);
+
+/* Journal lines, oldest first. Zero fields of the query do not restrict. */
+struct store_query {
+	uint64_t after_id;
+	uint64_t since_ms;
+	char name[STORE_NAME_MAX + 1]; /* equal, ASCII case ignored */
+	struct addr source;
+	uint32_t limit; /* the newest so many; 0 = 1000 */
+};
+typedef void store_record_fn(void *arg, const struct store_record *r);
+__attribute__((warn_unused_result)) int store_journal(
+	struct store *s, const struct store_query *q, store_record_fn *fn, void *arg);
+
+/* Forget replay keys and prekeys past their time, and journal lines older than keep_s. Bounded work a
+ * call (at most some thousand rows): call it every few seconds. */
+__attribute__((warn_unused_result)) int store_expire(
+	struct store *s, uint64_t wall_ms, uint64_t keep_s);
+
+/* Rotating prekeys, private halves included; erased with secure_delete. */
+struct store_prekey {
+	uint8_t id; /* 1..255 */
+	uint64_t not_before_ms, not_after_ms;
+	uint64_t erase_ms;
+	uint8_t sk[32];
+};
+__attribute__((warn_unused_result)) int store_prekey_put(
+	struct store *s, const struct store_prekey *k);
+typedef void store_prekey_fn(void *arg, const struct store_prekey *k);
+__attribute__((warn_unused_result)) int store_prekeys(
+	struct store *s, store_prekey_fn *fn, void *arg);
+
+#endif
