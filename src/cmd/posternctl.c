@@ -1,0 +1,216 @@
+/* posternctl: the administrator's tool beside the daemon. Asks on the control socket, shows the answer. */
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cmd/control_client.h"
+#include "cmd/control_show.h"
+
+#define STORE_DEFAULT "/var/lib/postern/postern.db"
+
+static const char help[] =
+	"posternctl status                     what the daemon sees and does\n"
+	"posternctl gates                      the gates that are open now\n"
+	"posternctl close WHAT [--cut]         close gates: a NAME, an ADDRESS, a grant number; or --all\n"
+	"posternctl reload                     read the configuration again; open gates stay\n"
+	"posternctl journal [--since WHEN] [--name NAME] [--address ADDR] [--limit N]\n"
+	"                                      what was decided and why\n"
+	"\n"
+	"  -s, --socket FILE   control socket, default " CONTROL_DEFAULT "\n"
+	"      --json          one JSON object a line\n"
+	"      --cut           with close: end the connection that came through, too\n"
+	"      --since WHEN    30s, 5m, 8h, 2d ago, or 2026-11-22T10:00:00Z\n"
+	"      --store FILE    with journal: read this file when no daemon answers,\n"
+	"                      default " STORE_DEFAULT "\n"
+	"      --version, --help\n"
+	"\n"
+	"Exit status: 0 done, 1 refused, 2 wrong options, 3 no daemon answers, 4 local trouble.\n"
+	"More: man posternctl\n";
+
+enum {
+	OPT_JSON = 256,
+	OPT_CUT,
+	OPT_ALL,
+	OPT_SINCE,
+	OPT_NAME,
+	OPT_ADDRESS,
+	OPT_LIMIT,
+	OPT_STORE,
+	OPT_VERSION,
+	OPT_HELP
+};
+
+struct options {
+	const char *socket, *store, *name, *address;
+	bool is_json, is_cut, is_all;
+	uint64_t since_ms;
+	uint32_t limit;
+	const char *command, *what;
+};
+
+static int usage(const char *fmt, const char *what)
+{
+	fputs("posternctl: ", stderr);
+	fprintf(stderr, fmt, what);
+	fputs("; posternctl --help says how\n", stderr);
+	return 2;
+}
+
+static bool parse_number(const char *text, uint32_t *ret)
+{
+	char *end = NULL;
+	unsigned long v = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0' || v == 0 || v > 1000000)
+		return false;
+	*ret = (uint32_t)v;
+	return true;
+}
+
+static bool parse_since(const char *text, uint64_t *ret_ms)
+{
+	uint32_t ago = 0;
+	struct tm tm = { 0 };
+	if (duration_parse(text, &ago) == 0) {
+		*ret_ms = clock_wall_ms() - ago * 1000ull;
+		return true;
+	}
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (end == NULL) {
+		tm = (struct tm){ 0 };
+		end = strptime(text, "%Y-%m-%d", &tm);
+	}
+	if (end == NULL || *end != '\0')
+		return false;
+	*ret_ms = (uint64_t)timegm(&tm) * 1000;
+	return true;
+}
+
+/* One option; -1 to go on, else an exit status. */
+static int take(int c, struct options *o)
+{
+	switch (c) {
+	case 's':
+		o->socket = optarg;
+		return -1;
+	case OPT_JSON:
+		o->is_json = true;
+		return -1;
+	case OPT_CUT:
+		o->is_cut = true;
+		return -1;
+	case OPT_ALL:
+		o->is_all = true;
+		return -1;
+	case OPT_SINCE:
+		return parse_since(optarg, &o->since_ms)
+			? -1
+			: usage("--since %s: neither a duration nor a time", optarg);
+	case OPT_NAME:
+		o->name = optarg;
+		return -1;
+	case OPT_ADDRESS:
+		o->address = optarg;
+		return -1;
+	case OPT_LIMIT:
+		return parse_number(optarg, &o->limit)
+			? -1
+			: usage("--limit %s: not a number from 1 to 1000000", optarg);
+	case OPT_STORE:
+		o->store = optarg;
+		return -1;
+	case OPT_VERSION:
+		puts("posternctl " POSTERN_VERSION);
+		return 0;
+	case OPT_HELP:
+		fputs(help, stdout);
+		return 0;
+	default:
+		fputs("posternctl --help lists the options\n", stderr);
+		return 2;
+	}
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "cut", no_argument, NULL, OPT_CUT },
+		{ "all", no_argument, NULL, OPT_ALL },
+		{ "since", required_argument, NULL, OPT_SINCE },
+		{ "name", required_argument, NULL, OPT_NAME },
+		{ "address", required_argument, NULL, OPT_ADDRESS },
+		{ "limit", required_argument, NULL, OPT_LIMIT },
+		{ "store", required_argument, NULL, OPT_STORE },
+		{ "version", no_argument, NULL, OPT_VERSION },
+		{ "help", no_argument, NULL, OPT_HELP },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+	while ((c = getopt_long(argc, argv, "s:", longs, NULL)) != -1) {
+		int status = take(c, o);
+		if (status >= 0)
+			return status;
+	}
+	if (optind == argc)
+		return usage("%s", "a command is missing");
+	o->command = argv[optind++];
+	if (strcmp(o->command, "close") == 0 && optind < argc)
+		o->what = argv[optind++];
+	if (optind < argc)
+		return usage("%s: one word too many", argv[optind]);
+	return -1;
+}
+
+static int run_close(const struct options *o)
+{
+	if ((o->what == NULL) != o->is_all)
+		return usage("%s", "close takes a name, an address or a grant number, or --all");
+	json_t *q = json_pack("{s:s, s:s, s:b}", "command", "close", "what",
+		o->is_all ? "" : o->what, "cut", o->is_cut);
+	return control_ask(o->socket, q, o->is_json, control_show_nothing);
+}
+
+static int run_journal(const struct options *o)
+{
+	json_t *q = json_pack("{s:s, s:I, s:s, s:s, s:i}", "command", "journal", "since_ms",
+		(json_int_t)o->since_ms, "name", o->name, "address", o->address, "limit",
+		(int)o->limit);
+	int status = control_ask(o->socket, q, o->is_json, control_show_record);
+	if (status != CONTROL_NO_DAEMON)
+		return status;
+	return control_read_store(o->store, o->since_ms, o->name, o->address, o->limit, o->is_json);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {
+		.socket = CONTROL_DEFAULT,
+		.store = STORE_DEFAULT,
+		.name = "",
+		.address = "",
+		.limit = 100,
+	};
+	int status = parse(argc, argv, &o);
+	if (status >= 0)
+		return status;
+	if (strcmp(o.command, "status") == 0)
+		return control_ask(o.socket, json_pack("{s:s}", "command", "status"), o.is_json,
+			control_show_status);
+	if (strcmp(o.command, "gates") == 0)
+		return control_ask(o.socket, json_pack("{s:s}", "command", "gates"), o.is_json,
+			control_show_gate);
+	if (strcmp(o.command, "reload") == 0)
+		return control_ask(o.socket, json_pack("{s:s}", "command", "reload"), o.is_json,
+			control_show_nothing);
+	if (strcmp(o.command, "close") == 0)
+		return run_close(&o);
+	if (strcmp(o.command, "journal") == 0)
+		return run_journal(&o);
+	return usage("%s: no such command", o.command);
+}

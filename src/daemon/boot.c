@@ -1,0 +1,111 @@
+/* Load and check everything before any process starts, so that a mistake is found while the old one runs. */
+
+#include "daemon/boot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "identity/cert.h"
+
+#define WARN_EXPIRY_MS (30ull * 86400 * 1000)
+
+static struct directory *load_directory(const char *path, struct config_report *r)
+{
+	uint8_t *text = NULL;
+	size_t len = 0;
+	struct fault f;
+	if (file_read(path, FILE_TRUSTED, DIRECTORY_FILE_MAX, &text, &len, &f) < 0) {
+		config_report_add(r, NULL, "%s", f.text);
+		return NULL;
+	}
+	struct directory_faults *faults = calloc(1, sizeof(*faults));
+	struct directory *d = faults != NULL ? directory_parse(span_of(text, len), faults) : NULL;
+	if (d == NULL && (faults == NULL || faults->count == 0))
+		config_report_add(r, NULL, "%s: no memory to load it", path);
+	for (size_t i = 0; d == NULL && faults != NULL && i < faults->kept; i++) {
+		struct config_text at = { "", path, faults->items[i].line };
+		config_report_add(r, &at, "%s", faults->items[i].text);
+	}
+	free(faults);
+	free(text);
+	return d;
+}
+
+static void check_trust(const struct config *c, struct config_report *r)
+{
+	for (size_t i = 0; i < c->server.trust.len; i++) {
+		const struct config_text *t = &c->server.trust.items[i];
+		uint8_t *text = NULL;
+		size_t len = 0, der_len = 0;
+		uint8_t der[CERT_LEN_MAX];
+		struct cert cert;
+		struct fault f;
+		if (file_read(t->text, FILE_TRUSTED, 65536, &text, &len, &f) < 0)
+			config_report_add(r, t, "trust: %s", f.text);
+		else if (cert_read_pem(span_of(text, len), &cert, der, &der_len, &f) < 0)
+			config_report_add(r, t, "trust: %s: %s", t->text, f.text);
+		else if (cert.kind != CERT_CERTIFIER)
+			config_report_add(r, t,
+				"trust: %s: is not a certifier's certificate; name one that is",
+				t->text);
+		free(text);
+	}
+}
+
+static void note_expiry(struct boot *b)
+{
+	uint64_t now = clock_wall_ms();
+	char when[TIME_TEXT_MAX];
+	if (b->keys->not_after_ms > now + WARN_EXPIRY_MS)
+		return;
+	snprintf(b->warning, sizeof(b->warning), "the certificate of %s %s on %s; renew it",
+		b->keys->name, b->keys->not_after_ms <= now ? "expired" : "expires",
+		time_format_utc(b->keys->not_after_ms, when));
+}
+
+struct boot *boot_load(const char *path, struct config_report *r)
+{
+	struct boot *b = calloc(1, sizeof(*b));
+	if (b == NULL) {
+		config_report_add(r, NULL, "%s: no memory to load it", path);
+		return NULL;
+	}
+	size_t before = r->count;
+	b->config = config_load(path, r);
+	if (b->config == NULL)
+		goto fail;
+	check_trust(b->config, r);
+	b->directory = load_directory(b->config->server.directory, r);
+	if (b->directory != NULL)
+		b->policy = policy_new(b->config, b->directory, r);
+	struct fault f;
+	b->keys = keys_load(b->config->server.id, b->config->server.id_key, &f);
+	if (b->keys == NULL)
+		config_report_add(r, NULL, "%s", f.text);
+	if (r->count != before || b->policy == NULL || b->keys == NULL)
+		goto fail;
+	note_expiry(b);
+	return b;
+fail:
+	boot_free(b);
+	return NULL;
+}
+
+void boot_forget_keys(struct boot *b)
+{
+	keys_free(b->keys);
+	b->keys = NULL;
+}
+
+void boot_free(struct boot *b)
+{
+	if (b == NULL)
+		return;
+	boot_forget_keys(b);
+	policy_free(b->policy);
+	directory_free(b->directory);
+	config_free(b->config);
+	free(b);
+}

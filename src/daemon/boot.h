@@ -1,0 +1,30 @@
+#ifndef POSTERN_DAEMON_BOOT_H
+#define POSTERN_DAEMON_BOOT_H
+
+/*
+ * Everything the daemon needs to know before it starts a process: configuration, directory, policy and
+ * server keys, loaded and checked together. Loaded by the monitor (root); a child has a copy by fork, and
+ * a process that must not hold the keys wipes its copy first.
+ */
+
+#include "config/config.h"
+#include "daemon/keys.h"
+#include "identity/directory.h"
+#include "policy/policy.h"
+
+struct boot {
+	struct config *config;
+	struct directory *directory;
+	struct policy *policy;
+	struct server_keys *keys;
+	char warning[FAULT_MAX]; /* something worth saying that does not stop us; "" for nothing */
+};
+
+/* Load everything that path names. NULL with at least one mistake in r. */
+struct boot *boot_load(const char *path, struct config_report *r);
+void boot_free(struct boot *b);
+
+/* Wipe and drop the server's private keys, in a process that must not have them. */
+void boot_forget_keys(struct boot *b);
+
+#endif

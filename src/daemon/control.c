@@ -1,0 +1,335 @@
+/*
+ * posternctl's end of the knock process. Invariant: only root gets here (socket mode), one request a
+ * connection, a few connections at a time, and none of it on the packet path.
+ */
+
+#include "daemon/control.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/knockd_internal.h"
+#include "daemon/report.h"
+
+#define CLIENTS_MAX 8
+
+enum wait_for { WAIT_NOTHING, WAIT_DONE, WAIT_LISTED, WAIT_RELOADED };
+
+struct client {
+	struct knockd *k;
+	uv_pipe_t pipe;
+	bool is_used, is_closing;
+	enum wait_for waits;
+	unsigned awaiting; /* answers of the gate process */
+	size_t closed;
+	int result;
+	size_t len;
+	char line[CONTROL_LINE_MAX];
+};
+
+struct control {
+	uv_pipe_t listener;
+	struct client clients[CLIENTS_MAX];
+};
+
+static void on_closed(uv_handle_t *h)
+{
+	struct client *c = h->data;
+	c->is_used = false;
+}
+
+static void client_close(struct client *c)
+{
+	if (c->is_closing)
+		return;
+	c->is_closing = true;
+	c->waits = WAIT_NOTHING;
+	uv_close((uv_handle_t *)&c->pipe, on_closed);
+}
+
+static void on_written(uv_write_t *w, int status)
+{
+	(void)status;
+	free(w->data);
+	free(w);
+}
+
+static void on_last_written(uv_write_t *w, int status)
+{
+	struct client *c = w->handle->data;
+	on_written(w, status);
+	client_close(c);
+}
+
+/* Write one object as a line; takes the reference. */
+static void say(struct client *c, json_t *object, uv_write_cb cb)
+{
+	char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+	json_decref(object);
+	size_t len = text != NULL ? strlen(text) : 0;
+	char *line = text != NULL ? realloc(text, len + 2) : NULL;
+	uv_write_t *w = malloc(sizeof(*w));
+	if (line == NULL || w == NULL) {
+		free(line);
+		free(w);
+		client_close(c);
+		return;
+	}
+	line[len] = '\n';
+	w->data = line;
+	uv_buf_t b = uv_buf_init(line, (unsigned)len + 1);
+	if (c->is_closing || uv_write(w, (uv_stream_t *)&c->pipe, &b, 1, cb) < 0) {
+		free(line);
+		free(w);
+		client_close(c);
+	}
+}
+
+static void finish(struct client *c, int result, const char *text)
+{
+	c->waits = WAIT_NOTHING;
+	say(c, json_pack("{s:i, s:s}", "result", result, "text", text), on_last_written);
+}
+
+static void do_gates(struct client *c)
+{
+	for (size_t i = 0; i < live_count(c->k->live); i++) {
+		const struct live_gate *g = live_at(c->k->live, i);
+		say(c, report_gate(g, c->k->config), on_written);
+	}
+	finish(c, 0, "");
+}
+
+static void say_record(void *arg, const struct store_record *r)
+{
+	say(arg, report_record(r), on_written);
+}
+
+static void do_journal(struct client *c, json_t *q)
+{
+	struct store_query query = {
+		.after_id = (uint64_t)json_integer_value(json_object_get(q, "after")),
+		.since_ms = (uint64_t)json_integer_value(json_object_get(q, "since_ms")),
+		.limit = (uint32_t)json_integer_value(json_object_get(q, "limit")),
+	};
+	const char *name = json_string_value(json_object_get(q, "name"));
+	const char *address = json_string_value(json_object_get(q, "address"));
+	if (name != NULL)
+		snprintf(query.name, sizeof(query.name), "%s", name);
+	if (address != NULL && *address != '\0' && !addr_parse(address, &query.source)) {
+		finish(c, -EINVAL, "the address is none; write it in numbers");
+		return;
+	}
+	int rc = store_journal(c->k->store, &query, say_record, c);
+	finish(c, rc, rc < 0 ? "the journal cannot be read" : "");
+}
+
+/* what: "" is everything, else a grant id, an address or a name. */
+static bool is_meant(const struct live_gate *g, const char *what)
+{
+	struct addr a;
+	char *end = NULL;
+	if (*what == '\0')
+		return true;
+	if (addr_parse(what, &a))
+		return addr_equal(&a, &g->source);
+	unsigned long long id = strtoull(what, &end, 10);
+	if (*end == '\0')
+		return id == g->grant_id;
+	return strcasecmp(what, g->name) == 0;
+}
+
+static void do_close(struct client *c, json_t *q)
+{
+	const char *what = json_string_value(json_object_get(q, "what"));
+	bool is_cut = json_is_true(json_object_get(q, "cut"));
+	struct knockd *k = c->k;
+	if (what == NULL) {
+		finish(c, -EINVAL, "say what to close");
+		return;
+	}
+	uint32_t seq = SEQ_CONTROL | (uint32_t)(c - k->control->clients + 1);
+	for (size_t i = live_count(k->live); i > 0; i--) {
+		if (!is_meant(live_at(k->live, i - 1), what))
+			continue;
+		int rc = mirror_close(k, i - 1, seq, "administrator", is_cut);
+		if (rc < 0) {
+			c->result = rc;
+			break;
+		}
+		c->awaiting++;
+		c->closed++;
+	}
+	events_write(k);
+	if (c->awaiting == 0)
+		finish(c, c->result < 0 ? c->result : -ENOENT,
+			c->result < 0 ? "the gate process takes no orders now; try again"
+				      : "no open gate is meant");
+	else
+		c->waits = WAIT_DONE;
+}
+
+static void do_status(struct client *c)
+{
+	struct msg m = { .type = MSG_LIST, .seq = SEQ_CONTROL };
+	if (msg_send(c->k->start->gate, &m) < 0)
+		finish(c, -EAGAIN, "the gate process takes no orders now; try again");
+	else
+		c->waits = WAIT_LISTED;
+}
+
+static void do_reload(struct client *c)
+{
+	struct msg m = { .type = MSG_RELOAD };
+	if (msg_send(c->k->start->monitor, &m) < 0)
+		finish(c, -EAGAIN, "the monitor takes no orders now; try again");
+	else
+		c->waits = WAIT_RELOADED;
+}
+
+static void obey(struct client *c)
+{
+	json_error_t err;
+	json_t *q = json_loads(c->line, 0, &err);
+	const char *command = json_string_value(json_object_get(q, "command"));
+	if (command == NULL)
+		finish(c, -EINVAL, "not a request");
+	else if (strcmp(command, "status") == 0)
+		do_status(c);
+	else if (strcmp(command, "gates") == 0)
+		do_gates(c);
+	else if (strcmp(command, "close") == 0)
+		do_close(c, q);
+	else if (strcmp(command, "journal") == 0)
+		do_journal(c, q);
+	else if (strcmp(command, "reload") == 0)
+		do_reload(c);
+	else
+		finish(c, -EINVAL, "no such command");
+	json_decref(q);
+}
+
+static void on_room(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
+{
+	struct client *c = h->data;
+	(void)suggested;
+	*ret = uv_buf_init(c->line + c->len, (unsigned)(sizeof(c->line) - 1 - c->len));
+}
+
+static void on_line(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct client *c = stream->data;
+	(void)buf;
+	if (n < 0) {
+		client_close(c);
+		return;
+	}
+	c->len += (size_t)n;
+	char *lf = memchr(c->line, '\n', c->len);
+	if (lf != NULL) {
+		*lf = '\0';
+		uv_read_stop(stream);
+		obey(c);
+	} else if (c->len == sizeof(c->line) - 1) {
+		client_close(c);
+	}
+}
+
+static void on_client(uv_stream_t *listener, int status)
+{
+	struct knockd *k = listener->data;
+	struct client *c = NULL;
+	for (size_t i = 0; status == 0 && i < CLIENTS_MAX && c == NULL; i++)
+		if (!k->control->clients[i].is_used)
+			c = &k->control->clients[i];
+	if (c == NULL)
+		return; /* it waits in the queue until one leaves */
+	*c = (struct client){ .k = k, .is_used = true };
+	if (uv_pipe_init(&k->loop, &c->pipe, 0) < 0) {
+		c->is_used = false;
+		return;
+	}
+	c->pipe.data = c;
+	if (uv_accept(listener, (uv_stream_t *)&c->pipe) < 0 ||
+		uv_read_start((uv_stream_t *)&c->pipe, on_room, on_line) < 0)
+		client_close(c);
+}
+
+int control_start(struct knockd *k)
+{
+	k->control = calloc(1, sizeof(*k->control));
+	if (k->control == NULL)
+		return -ENOMEM;
+	int rc = uv_pipe_init(&k->loop, &k->control->listener, 0);
+	if (rc == 0)
+		rc = uv_pipe_open(&k->control->listener, k->start->control);
+	k->control->listener.data = k;
+	if (rc == 0)
+		rc = uv_listen((uv_stream_t *)&k->control->listener, CLIENTS_MAX, on_client);
+	return rc;
+}
+
+void control_done(struct knockd *k, const struct msg *m)
+{
+	uint32_t i = m->seq & ~SEQ_CONTROL;
+	if (i == 0 || i > CLIENTS_MAX)
+		return;
+	struct client *c = &k->control->clients[i - 1];
+	if (!c->is_used || c->waits != WAIT_DONE)
+		return;
+	if (m->result < 0)
+		c->result = m->result;
+	if (--c->awaiting > 0)
+		return;
+	char text[64];
+	snprintf(text, sizeof(text), "%zu closed", c->closed);
+	finish(c, c->result, c->result < 0 ? "the kernel did not close every gate" : text);
+}
+
+void control_listed(struct knockd *k, const struct msg *m)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &k->control->clients[i];
+		if (!c->is_used || c->waits != WAIT_LISTED)
+			continue;
+		say(c, report_status(k, m), on_written);
+		finish(c, 0, "");
+	}
+}
+
+void control_reloaded(struct knockd *k, const struct msg *m)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &k->control->clients[i];
+		if (c->is_used && c->waits == WAIT_RELOADED)
+			finish(c, m->result, m->text);
+	}
+}
+
+static void on_gone(uv_handle_t *h)
+{
+	(void)h;
+}
+
+static void close_one(uv_handle_t *h, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(h))
+		uv_close(h, on_gone);
+}
+
+/* At the end: let pending answers leave, then close every handle of the loop. */
+void control_close_all(struct knockd *k)
+{
+	uv_run(&k->loop, UV_RUN_NOWAIT);
+	uv_walk(&k->loop, close_one, NULL);
+	uv_run(&k->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&k->loop);
+	free(k->control);
+	k->control = NULL;
+}

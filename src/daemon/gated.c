@@ -1,0 +1,251 @@
+/*
+ * Orders to the kernel. Invariant: whatever the knock process asks for, nothing opens that the
+ * configuration does not name, and never for longer than it says.
+ */
+
+#include "daemon/gated.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/live.h"
+#include "gate/gate.h"
+#include "priv/priv.h"
+
+struct gated {
+	const struct gated_start *start;
+	struct gate *gate;
+	struct live *live; /* orders whose time has not run out: bounds how many can be open */
+	uv_loop_t loop;
+	uv_poll_t monitor_poll, knock_poll;
+	int exit_status;
+};
+
+int gated_check(const struct config *c, const struct msg *m)
+{
+	if (m->type == MSG_CUT)
+		return (m->mark & 0xff000000) == c->server.mark_base ? 0 : -EPERM;
+	if (m->service >= c->service_count)
+		return -EPERM;
+	const struct config_service *s = &c->services[m->service];
+	if (m->kind != (s->open == CONFIG_OPEN_ONCE ? GATE_ONCE : GATE_WINDOW))
+		return -EPERM;
+	if (addr_is_zero(&m->addr))
+		return -EINVAL;
+	if (m->type == MSG_CLOSE)
+		return 0;
+	if ((m->mark & 0xff000000) != c->server.mark_base)
+		return -EPERM;
+	if (m->wait_ms == 0 || m->wait_ms > s->wait_s * 1000ull)
+		return -EPERM;
+	if (m->lease_ms == 0 || m->lease_ms > s->lease_s * 1000ull)
+		return -EPERM;
+	return 0;
+}
+
+static void stop(struct gated *g, int exit_status)
+{
+	g->exit_status = exit_status;
+	uv_stop(&g->loop);
+}
+
+static void forget_ended(struct live *l, uint64_t now)
+{
+	for (size_t i = live_count(l); i > 0; i--)
+		if (live_at(l, i - 1)->until_mono_ms <= now)
+			live_remove(l, i - 1);
+}
+
+/* Count an order against server.gates-max. A spent ticket counts until its time is over: only the kernel knows. */
+static int count(struct live *l, const struct msg *m)
+{
+	uint64_t now = clock_mono_ms();
+	size_t old = live_find(l, &m->addr, m->service);
+	if (m->type == MSG_CUT)
+		return 0;
+	if (old != SIZE_MAX)
+		live_remove(l, old);
+	if (m->type != MSG_OPEN)
+		return 0;
+	struct live_gate g = {
+		.service = m->service, .source = m->addr, .until_mono_ms = now + m->wait_ms
+	};
+	if (live_add(l, &g))
+		return 0;
+	forget_ended(l, now);
+	return live_add(l, &g) ? 0 : -ENFILE;
+}
+
+static struct gate_order order_of(const struct config *c, const struct msg *m)
+{
+	struct gate_order o = { .mark = m->mark };
+	if (m->type == MSG_CUT) {
+		o.verb = GATE_CUT;
+		return o;
+	}
+	const struct config_service *s = &c->services[m->service];
+	o.verb = m->type == MSG_OPEN ? GATE_OPEN : GATE_CLOSE;
+	o.kind = (enum gate_kind)m->kind;
+	o.addr = m->addr;
+	o.proto = s->proto;
+	o.port = s->port;
+	o.wait_ms = m->wait_ms;
+	o.lease_ms = m->lease_ms;
+	return o;
+}
+
+static void answer(struct gated *g, enum msg_type type, uint32_t seq, int result)
+{
+	struct msg m = { .type = type, .seq = seq, .result = result };
+	int rc = msg_send(g->start->knock, &m);
+	if (rc < 0) {
+		log_error("the knock process takes no answers: %s", strerror(-rc));
+		stop(g, 1);
+	}
+}
+
+static void list(struct gated *g, uint32_t seq)
+{
+	struct gate_counts n = { 0 };
+	if (gate_counts(g->gate, &n) < 0)
+		log_warn("the kernel does not tell its counters");
+	struct msg m = {
+		.type = MSG_LISTED, .seq = seq, .counts = { 0, n.opened, n.dropped, n.cut }
+	};
+	if (msg_send(g->start->knock, &m) < 0)
+		stop(g, 1);
+}
+
+/* All orders that wait, at most a batch, become one netlink transaction. */
+static bool obey_batch(struct gated *g)
+{
+	struct gate_order orders[GATE_BATCH_MAX];
+	uint32_t seqs[GATE_BATCH_MAX];
+	int results[GATE_BATCH_MAX];
+	struct msg m;
+	size_t n = 0;
+	int rc = 1;
+
+	while (n < GATE_BATCH_MAX) {
+		rc = msg_receive(g->start->knock, MSG_FROM_KNOCK, MSG_FROM_GATE, &m);
+		if (rc <= 0)
+			break;
+		if (m.type == MSG_BEAT) {
+			answer(g, MSG_BEATEN, m.seq, 0);
+			continue;
+		}
+		if (m.type == MSG_LIST) {
+			list(g, m.seq);
+			continue;
+		}
+		int why = gated_check(g->start->config, &m);
+		if (why < 0)
+			log_error("an order outside the configuration was refused");
+		else
+			why = count(g->live, &m);
+		if (why < 0) {
+			answer(g, MSG_DONE, m.seq, why);
+			continue;
+		}
+		orders[n] = order_of(g->start->config, &m);
+		seqs[n++] = m.seq;
+	}
+	if (n > 0) {
+		int failed = gate_apply(g->gate, orders, n, results);
+		for (size_t i = 0; i < n; i++)
+			answer(g, MSG_DONE, seqs[i], failed < 0 ? failed : results[i]);
+	}
+	if (rc == 0 || (rc < 0 && rc != -EAGAIN)) {
+		if (rc == -EPROTO)
+			log_error("the knock process sent what is no order; ending");
+		stop(g, rc == 0 ? 0 : 1);
+		return false;
+	}
+	return rc > 0;
+}
+
+static void on_knock(uv_poll_t *poll, int status, int events)
+{
+	struct gated *g = poll->data;
+	(void)status;
+	(void)events;
+	while (obey_batch(g))
+		;
+}
+
+static void on_monitor(uv_poll_t *poll, int status, int events)
+{
+	struct gated *g = poll->data;
+	struct msg m;
+	(void)status;
+	(void)events;
+	int rc = msg_receive(g->start->monitor, MSG_FROM_MONITOR, MSG_FROM_GATE, &m);
+	if (rc == -EAGAIN)
+		return;
+	stop(g, rc > 0 && m.type == MSG_STOP ? 0 : 1);
+}
+
+static int start_loop(struct gated *g)
+{
+	int rc = uv_loop_init(&g->loop);
+	if (rc == 0)
+		rc = uv_poll_init(&g->loop, &g->monitor_poll, g->start->monitor);
+	if (rc == 0)
+		rc = uv_poll_init(&g->loop, &g->knock_poll, g->start->knock);
+	g->monitor_poll.data = g->knock_poll.data = g;
+	if (rc == 0)
+		rc = uv_poll_start(&g->monitor_poll, UV_READABLE, on_monitor);
+	if (rc == 0)
+		rc = uv_poll_start(&g->knock_poll, UV_READABLE, on_knock);
+	return rc;
+}
+
+static int confine(const struct gated *g)
+{
+	struct priv_user user;
+	struct fault f;
+	int landlock = 0;
+	int rc = priv_user_find(g->start->config->server.user, &user, &f);
+	if (rc == 0)
+		rc = priv_drop(&user, 1ull << CAP_NET_ADMIN, &f);
+	if (rc == 0)
+		rc = priv_sandbox_gate(&landlock, &f);
+	if (rc < 0)
+		log_error("%s", f.text);
+	return rc;
+}
+
+int gated_run(const struct gated_start *start)
+{
+	struct gated g = { .start = start };
+	bool is_new = false;
+	struct fault f;
+
+	int rc = gate_new(start->config, &g.gate, &is_new, &f);
+	if (rc < 0) {
+		log_error("%s", f.text);
+		return 1;
+	}
+	g.live = live_new(start->config);
+	rc = g.live != NULL ? start_loop(&g) : -ENOMEM;
+	if (rc < 0)
+		log_error("cannot start: %s", strerror(-rc));
+	if (rc == 0)
+		rc = confine(&g);
+	struct msg ready = { .type = MSG_READY, .is_new = is_new };
+	if (rc == 0)
+		rc = msg_send(start->monitor, &ready);
+	if (rc == 0)
+		uv_run(&g.loop, UV_RUN_DEFAULT);
+	else
+		g.exit_status = 1;
+	gate_free(g.gate);
+	live_free(g.live);
+	return g.exit_status;
+}

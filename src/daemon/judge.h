@@ -1,0 +1,102 @@
+#ifndef POSTERN_DAEMON_JUDGE_H
+#define POSTERN_DAEMON_JUDGE_H
+
+/*
+ * One sighting to one outcome: the server procedure of doc/protocol.md section 4, steps 1 to 11, in that
+ * order. Reads the clock from its arguments, opens nothing, sends nothing, and writes only its own memory
+ * of rates and answers. The knock process and posternd --read both stand on it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture/capture.h"
+#include "daemon/boot.h"
+#include "daemon/resend.h"
+#include "knock/spa.h"
+#include "policy/policy.h"
+#include "store/store.h"
+
+/* Reasons to ignore a datagram beyond those of enum spa_reject; counted together. */
+enum judge_drop {
+	JUDGE_DROP_NONE = SPA_REJECT_COUNT,
+	JUDGE_DROP_RATE,     /* source sends too many datagrams with a good cookie */
+	JUDGE_DROP_NO_EPOCH, /* too many datagrams without epoch */
+	JUDGE_DROP_IDENTITY, /* key id in no directory, or without a public key there */
+	JUDGE_DROP_SIGNATURE,
+	JUDGE_DROP_REPLAY,
+	JUDGE_DROP_REFUSAL_RATE, /* STALE and RETRY are answered once in ten seconds to one identity */
+	JUDGE_DROP_BUSY,         /* no room to work on it */
+	JUDGE_DROP_COUNT,
+};
+
+const char *judge_drop_name(unsigned drop); /* also for enum spa_reject */
+
+enum judge_outcome {
+	JUDGE_IGNORE, /* no answer; ret->drop says why */
+	JUDGE_RESEND, /* send ret->resend once more */
+	JUDGE_ANSWER, /* answer ret->status; nothing to record */
+	JUDGE_RECORD, /* record, then answer ret->status; nothing opens */
+	JUDGE_OPEN,   /* record, open ret->verdict.granted_s, then answer */
+	JUDGE_CLOSE,  /* record, close, then answer */
+};
+
+/* All that is known of one datagram. Large; kept in a pool. Spans inside point into the case itself. */
+struct judge_case {
+	unsigned drop;
+	struct sighting seen; /* payload: this case's own copy */
+	uint8_t datagram[SPA_LARGE_LEN];
+	struct spa_header header;
+	uint8_t plain[SPA_INNER_LARGE_LEN];
+	struct spa_request request;
+	struct hpke_context context; /* secret: judge_case_wipe */
+	bool has_context;
+	uint8_t replay_key[STORE_REPLAY_KEY_LEN];
+	struct claim claim;
+	struct verdict verdict;
+	enum spa_status status;
+	const char *reason; /* word for the journal */
+	uint16_t retry_after_s;
+	const uint8_t *resend;              /* 320 bytes, borrowed from the memory of answers */
+	char service[SPA_SELECTOR_MAX + 1]; /* as asked for, for the journal */
+};
+
+void judge_case_wipe(struct judge_case *c);
+
+struct judge {
+	const struct boot *boot;
+	struct store *store; /* borrowed; NULL: no replay memory (posternd --read) */
+	uint64_t instance;
+	uint64_t start_mono_ms;
+	bool is_offline; /* any instance id is taken, rates do not apply */
+	/* private */
+	uint64_t wall_high_ms;       /* latest wall clock seen */
+	uint64_t cold_until_wall_ms; /* until then only our own instance id is accepted */
+	struct spa_cookie_keys cookies;
+	struct limiter *source;
+	struct limiter *no_epoch;
+	struct limiter *identity;
+	struct limiter *refusals;
+	struct resend *resend;
+	uint64_t *refused_ms; /* last STALE or RETRY by hash of the key id */
+};
+
+/* Draw a new instance id and make the tables. 0 or -ENOMEM. boot is borrowed. */
+__attribute__((warn_unused_result)) int judge_init(
+	struct judge *j, const struct boot *boot, uint64_t mono_ms);
+void judge_deinit(struct judge *j);
+
+/* The latest wall clock time the store knows of: a clock set back past it makes old packets fresh again,
+ * so until it is passed only our own instance id is accepted. */
+void judge_set_high_water(struct judge *j, uint64_t wall_ms);
+
+/* Judge one UDP sighting. c is overwritten. */
+enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uint64_t wall_ms,
+	uint64_t mono_ms, struct judge_case *c);
+
+/* Build the answer to a judged case (status, granted_s of the verdict, grant id), remember it for resending, and
+ * return its length. */
+size_t judge_answer(struct judge *j, const struct judge_case *c, uint64_t grant_id,
+	uint64_t wall_ms, uint64_t mono_ms, uint8_t to[SPA_SMALL_LEN]);
+
+#endif

@@ -1,0 +1,255 @@
+/*
+ * Server keys. Invariant: every prekey in the table is signed by the identity key, and a rotating one is
+ * in the store before a client can hear of it, so that a restart does not make a learnt prekey useless.
+ */
+
+#include "daemon/keys.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "identity/cert.h"
+#include "identity/idfile.h"
+
+/* Prekey 0 has no end of its own: it is for clients whose learnt prekey is gone. */
+#define FALLBACK_NOT_AFTER UINT64_MAX
+
+static void sign_prekey(struct server_keys *k, struct server_prekey *p, uint8_t id,
+	uint64_t not_before_ms, uint64_t not_after_ms)
+{
+	p->record.id = id;
+	p->record.psk_slot = 0;
+	p->record.not_before_ms = not_before_ms;
+	p->record.not_after_ms = not_after_ms;
+	hpke_public_key(&p->sk, p->record.pk);
+	prekey_sign(&p->record, k->sk);
+}
+
+static int read_key_file(const char *path, uint8_t raw[IDFILE_KEY_LEN], struct fault *f)
+{
+	uint8_t *data = NULL;
+	size_t len = 0;
+	int rc = file_read(path, FILE_SECRET, 64, &data, &len, f);
+	if (rc < 0)
+		return rc;
+	if (len == IDFILE_KEY_LEN) {
+		memcpy(raw, data, IDFILE_KEY_LEN);
+	} else {
+		fault_set(f, "%s: holds %zu bytes, a key file holds %d; make the server ID anew",
+			path, len, IDFILE_KEY_LEN);
+		rc = -EINVAL;
+	}
+	sodium_memzero(data, len);
+	free(data);
+	return rc;
+}
+
+static int fill(struct server_keys *k, const struct idfile *id, const struct idfile_secrets *s,
+	const char *path, struct fault *f)
+{
+	const struct idfile_header *h = idfile_header(id);
+	if (h->kind != IDFILE_SERVER) {
+		fault_set(f, "%s: is not a server ID; name the one that postern setup wrote", path);
+		return -EINVAL;
+	}
+	if (!s->has_x25519) {
+		fault_set(f,
+			"%s: holds no X25519 key, which a server needs to be knocked at; make it "
+			"anew with postern setup",
+			path);
+		return -EINVAL;
+	}
+	crypto_sign_seed_keypair(k->pk, k->sk, s->seed);
+	spa_key_id(k->pk, k->sid);
+	memcpy(k->fallback.sk.b, s->x25519, sizeof(k->fallback.sk.b));
+	sign_prekey(k, &k->fallback, 0, 0, FALLBACK_NOT_AFTER);
+	for (size_t i = 0; i < s->psk_count && i < 15; i++) {
+		k->psks[i].slot = s->psks[i].slot;
+		memcpy(k->psks[i].key, s->psks[i].key, HPKE_PSK_LEN);
+		k->psk_count++;
+	}
+	size_t len = strlen(h->name);
+	memcpy(k->name, h->name, len < CARD_NAME_MAX ? len : CARD_NAME_MAX);
+
+	k->not_after_ms = UINT64_MAX;
+	struct cert cert;
+	if (idfile_cert_count(id) > 0) {
+		struct fault why;
+		if (cert_read(idfile_cert(id, 0), &cert, &why) < 0) {
+			fault_set(f, "%s: its certificate is broken: %.300s", path, why.text);
+			return -EINVAL;
+		}
+		k->not_after_ms = cert.not_after_ms;
+	}
+	return 0;
+}
+
+static const char *unlock_text(enum idfile_result r)
+{
+	switch (r) {
+	case IDFILE_NO_SLOT:
+		return "cannot be opened by a key file; make it anew with postern setup";
+	case IDFILE_TAMPERED:
+		return "was changed after it was sealed; restore it from a backup";
+	case IDFILE_NO_MEMORY:
+		return "cannot be opened for want of memory";
+	case IDFILE_OK:
+	case IDFILE_BAD_FORMAT:
+	case IDFILE_WRONG_PASSWORD:
+	case IDFILE_WRONG_KEY:
+		break;
+	}
+	return "is not opened by the key file id-key names; name the right one";
+}
+
+struct server_keys *keys_load(const char *id_path, const char *key_path, struct fault *f)
+{
+	struct server_keys *k = NULL, *ret = NULL;
+	struct idfile *id = NULL;
+	struct idfile_secrets *secrets = NULL;
+	uint8_t *text = NULL;
+	size_t len = 0;
+	uint8_t raw[IDFILE_KEY_LEN] = { 0 };
+
+	if (key_path == NULL) {
+		fault_set(f, "%s: needs a key file to be opened at start; set id-key", id_path);
+		return NULL;
+	}
+	if (file_read(id_path, FILE_SECRET, IDFILE_MAX, &text, &len, f) < 0)
+		return NULL;
+	struct fault why;
+	if (idfile_parse(span_of(text, len), &id, &why) != IDFILE_OK) {
+		fault_set(f, "%s: %.400s", id_path, why.text);
+		goto out;
+	}
+	if (read_key_file(key_path, raw, f) < 0)
+		goto out;
+	k = calloc(1, sizeof(*k));
+	secrets = calloc(1, sizeof(*secrets));
+	if (k == NULL || secrets == NULL) {
+		fault_set(f, "%s: no memory to open it", id_path);
+		goto out;
+	}
+	enum idfile_result r = idfile_unlock_key(id, raw, secrets, NULL);
+	if (r != IDFILE_OK) {
+		fault_set(f, "%s: %s", id_path, unlock_text(r));
+		goto out;
+	}
+	if (fill(k, id, secrets, id_path, f) < 0)
+		goto out;
+	ret = k;
+	k = NULL;
+out:
+	sodium_memzero(raw, sizeof(raw));
+	if (secrets != NULL)
+		idfile_secrets_wipe(secrets);
+	free(secrets);
+	idfile_free(id);
+	keys_free(k);
+	free(text);
+	return ret;
+}
+
+void keys_free(struct server_keys *k)
+{
+	if (k == NULL)
+		return;
+	sodium_memzero(k, sizeof(*k));
+	free(k);
+}
+
+const struct server_prekey *keys_find(const struct server_keys *k, uint8_t id)
+{
+	if (id == 0)
+		return &k->fallback;
+	for (size_t i = k->rotating_count; i > 0; i--)
+		if (k->rotating[i - 1].record.id == id)
+			return &k->rotating[i - 1];
+	return NULL;
+}
+
+const uint8_t *keys_psk(const struct server_keys *k, uint8_t slot)
+{
+	for (size_t i = 0; i < k->psk_count; i++)
+		if (k->psks[i].slot == slot)
+			return k->psks[i].key;
+	return NULL;
+}
+
+const struct server_prekey *keys_newest(const struct server_keys *k, uint64_t wall_ms)
+{
+	if (k->rotating_count > 0) {
+		const struct server_prekey *p = &k->rotating[k->rotating_count - 1];
+		if (p->record.not_after_ms > wall_ms)
+			return p;
+	}
+	return &k->fallback;
+}
+
+static void add(struct server_keys *k, const struct store_prekey *p)
+{
+	if (k->rotating_count == KEYS_ROTATING_MAX) {
+		memmove(&k->rotating[0], &k->rotating[1],
+			(KEYS_ROTATING_MAX - 1) * sizeof(k->rotating[0]));
+		k->rotating_count--;
+	}
+	struct server_prekey *to = &k->rotating[k->rotating_count++];
+	memcpy(to->sk.b, p->sk, sizeof(to->sk.b));
+	sign_prekey(k, to, p->id, p->not_before_ms, p->not_after_ms);
+}
+
+struct restore {
+	struct server_keys *keys;
+	uint64_t wall_ms;
+};
+
+static void restore_one(void *arg, const struct store_prekey *p)
+{
+	struct restore *r = arg;
+	if (p->erase_ms > r->wall_ms && p->id != 0)
+		add(r->keys, p);
+}
+
+int keys_restore(struct server_keys *k, struct store *s, uint64_t wall_ms)
+{
+	struct restore r = { k, wall_ms };
+	k->rotating_count = 0;
+	return store_prekeys(s, restore_one, &r);
+}
+
+static void forget_old(struct server_keys *k, uint64_t wall_ms)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < k->rotating_count; i++)
+		if (k->rotating[i].record.not_after_ms + KEYS_KEEP_MS > wall_ms)
+			k->rotating[kept++] = k->rotating[i];
+	for (size_t i = kept; i < k->rotating_count; i++)
+		sodium_memzero(&k->rotating[i], sizeof(k->rotating[i]));
+	k->rotating_count = kept;
+}
+
+int keys_rotate(struct server_keys *k, struct store *s, uint64_t wall_ms)
+{
+	forget_old(k, wall_ms);
+	uint8_t last = 0;
+	if (k->rotating_count > 0) {
+		const struct prekey *newest = &k->rotating[k->rotating_count - 1].record;
+		last = newest->id;
+		if (newest->not_after_ms > wall_ms + KEYS_ROTATE_MS / 2)
+			return 0;
+	}
+	struct store_prekey p = {
+		.id = (uint8_t)(last % 255 + 1),
+		.not_before_ms = wall_ms,
+		.not_after_ms = wall_ms + KEYS_ROTATE_MS,
+		.erase_ms = wall_ms + KEYS_ROTATE_MS + KEYS_KEEP_MS,
+	};
+	randombytes_buf(p.sk, sizeof(p.sk));
+	int rc = store_prekey_put(s, &p);
+	if (rc == 0)
+		add(k, &p);
+	sodium_memzero(&p, sizeof(p));
+	return rc == 0 ? 1 : rc;
+}

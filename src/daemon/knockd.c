@@ -1,0 +1,358 @@
+/*
+ * The knock process. Invariant: everything it will ever need is open before priv_drop and the sandbox;
+ * the first byte of a stranger's input is read after them.
+ */
+
+#include "daemon/knockd.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/knockd_internal.h"
+
+void knockd_stop(struct knockd *k, int exit_status)
+{
+	k->is_stopping = true;
+	if (exit_status > k->exit_status)
+		k->exit_status = exit_status;
+	uv_stop(&k->loop);
+}
+
+/* Before the drop. A door whose interface is not there is no error: the monitor waits for it. */
+static int open_doors(struct knockd *k)
+{
+	for (size_t i = 0; i < k->config->door_count; i++) {
+		struct door *d = &k->doors[i];
+		struct fault f;
+		d->owner = k;
+		d->config = &k->config->doors[i];
+		d->interface = if_nametoindex(d->config->interface);
+		int rc = capture_pcap_open(
+			d->config->interface, (uint16_t)i, d->config->spa.port, &d->pcap, &f);
+		if (rc == -ENODEV) {
+			log_warn("door %s: interface %s is not there or down; waiting for it",
+				d->config->name, d->config->interface);
+			d->pcap = NULL;
+		} else if (rc < 0) {
+			log_error("door %s: %s", d->config->name, f.text);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int tell_monitor(struct knockd *k, const struct msg *m)
+{
+	return msg_send(k->start->monitor, m);
+}
+
+static void tell_lost(struct knockd *k, uint16_t door)
+{
+	struct msg m = { .type = MSG_DOOR_LOST, .door = door };
+	if (tell_monitor(k, &m) < 0)
+		log_warn("the monitor could not be told that a door is gone");
+}
+
+/* Wait for the monitor's word that the predecessor is gone and the gate process stands. */
+static int await_go(struct knockd *k, bool *ret_is_new_table)
+{
+	struct msg m = { .type = MSG_READY };
+	int rc = tell_monitor(k, &m);
+	if (rc < 0)
+		return rc;
+	for (;;) {
+		struct pollfd p = { .fd = k->start->monitor, .events = POLLIN };
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return -errno;
+		rc = msg_receive(k->start->monitor, MSG_FROM_MONITOR, MSG_FROM_KNOCK, &m);
+		if (rc == -EAGAIN)
+			continue;
+		if (rc <= 0)
+			return rc < 0 ? rc : -EPIPE;
+		if (m.type == MSG_STOP)
+			return -ECANCELED;
+		*ret_is_new_table = m.is_new != 0;
+		return m.type == MSG_GO ? 0 : -EPROTO;
+	}
+}
+
+static void lose_door(struct knockd *k, struct door *d)
+{
+	log_warn("door %s: interface %s is gone; waiting for it", d->config->name,
+		d->config->interface);
+	uv_poll_stop(&d->poll);
+	d->is_polled = false;
+	d->last = *capture_pcap_counts(d->pcap);
+	capture_pcap_close(d->pcap);
+	d->pcap = NULL;
+	struct store_record *r = events_record(k, STORE_DOOR);
+	snprintf(r->door, sizeof(r->door), "%s", d->config->name);
+	snprintf(r->reason, sizeof(r->reason), "interface-gone");
+	events_write(k);
+	tell_lost(k, (uint16_t)(d - k->doors));
+}
+
+static void on_packets(uv_poll_t *poll, int status, int events)
+{
+	struct door *d = poll->data;
+	struct knockd *k = d->owner;
+	(void)status;
+	(void)events;
+	int rc = capture_pcap_read(d->pcap, READ_MAX, turn_seen, d);
+	turn_flush(k);
+	if (rc < 0)
+		lose_door(k, d);
+}
+
+static void on_used(uv_poll_t *poll, int status, int events)
+{
+	struct knockd *k = poll->data;
+	(void)status;
+	(void)events;
+	int rc = capture_nflog_read(k->nflog, mirror_used, k);
+	events_write(k);
+	if (rc < 0) {
+		log_warn("no more word of used gates: %s", strerror(-rc));
+		uv_poll_stop(poll);
+	}
+}
+
+static void on_gate(uv_poll_t *poll, int status, int events)
+{
+	struct knockd *k = poll->data;
+	struct msg m;
+	(void)status;
+	(void)events;
+	for (;;) {
+		int rc = msg_receive(k->start->gate, MSG_FROM_GATE, MSG_FROM_KNOCK, &m);
+		if (rc == -EAGAIN)
+			break;
+		if (rc <= 0) {
+			log_error("the gate process is gone; ending so that both are started anew");
+			knockd_stop(k, 1);
+			return;
+		}
+		if (m.type == MSG_BEATEN)
+			k->beat_seen_ms = clock_mono_ms();
+		else if (m.type == MSG_LISTED)
+			control_listed(k, &m);
+		else if ((m.seq & SEQ_CONTROL) != 0)
+			control_done(k, &m);
+		else
+			turn_done(k, &m);
+	}
+	events_write(k);
+}
+
+static void on_monitor(uv_poll_t *poll, int status, int events)
+{
+	struct knockd *k = poll->data;
+	struct msg m;
+	(void)status;
+	(void)events;
+	for (;;) {
+		int rc = msg_receive(k->start->monitor, MSG_FROM_MONITOR, MSG_FROM_KNOCK, &m);
+		if (rc == -EAGAIN)
+			return;
+		if (rc <= 0) {
+			log_error("the monitor is gone; the ports stay closed, open gates run out");
+			knockd_stop(k, 1);
+			return;
+		}
+		if (m.type == MSG_RELOADED) {
+			control_reloaded(k, &m);
+		} else {
+			knockd_stop(k, 0);
+			return;
+		}
+	}
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	mirror_tick(timer->data);
+}
+
+static int watch(struct knockd *k, uv_poll_t *poll, int fd, void *data, uv_poll_cb cb)
+{
+	int rc = uv_poll_init(&k->loop, poll, fd);
+	poll->data = data;
+	return rc < 0 ? rc : uv_poll_start(poll, UV_READABLE, cb);
+}
+
+static int start_loop(struct knockd *k)
+{
+	int rc = watch(k, &k->monitor_poll, k->start->monitor, k, on_monitor);
+	if (rc == 0)
+		rc = watch(k, &k->gate_poll, k->start->gate, k, on_gate);
+	if (rc == 0 && k->nflog != NULL)
+		rc = watch(k, &k->nflog_poll, capture_nflog_fd(k->nflog), k, on_used);
+	for (size_t i = 0; rc == 0 && i < k->config->door_count; i++) {
+		struct door *d = &k->doors[i];
+		if (d->pcap == NULL)
+			continue;
+		rc = watch(k, &d->poll, capture_pcap_fd(d->pcap), d, on_packets);
+		d->is_polled = rc == 0;
+	}
+	if (rc == 0)
+		rc = uv_timer_init(&k->loop, &k->tick);
+	k->tick.data = k;
+	if (rc == 0)
+		rc = uv_timer_start(&k->tick, on_tick, TICK_MS, TICK_MS);
+	return rc;
+}
+
+static int open_store(struct knockd *k)
+{
+	struct fault f;
+	int rc = store_open(k->config->server.store, &k->store, &f);
+	if (rc < 0) {
+		log_error("%s", f.text);
+		return rc;
+	}
+	rc = keys_restore(k->start->boot->keys, k->store, clock_wall_ms());
+	if (rc == 0)
+		rc = keys_rotate(k->start->boot->keys, k->store, clock_wall_ms());
+	if (rc < 0)
+		store_trouble(k, "reading back the prekeys", rc);
+	return rc < 0 ? rc : 0;
+}
+
+static void note_high(void *arg, const struct store_record *r)
+{
+	judge_set_high_water(arg, r->wall_ms);
+}
+
+static void note_start(struct knockd *k)
+{
+	struct store_query newest = { .limit = 1 };
+	if (store_journal(k->store, &newest, note_high, &k->judge) < 0)
+		log_warn("the journal cannot be read back");
+	struct store_record *r =
+		events_record(k, k->start->generation == 1 ? STORE_STARTED : STORE_RELOADED);
+	snprintf(r->text, sizeof(r->text), "%zu services guarded, %zu people known",
+		k->config->service_count, directory_count(k->start->boot->directory));
+	events_write(k);
+}
+
+static int become_nobody(struct knockd *k)
+{
+	struct priv_user user;
+	struct fault f;
+	int landlock = 0;
+	int rc = priv_user_find(k->config->server.user, &user, &f);
+	if (rc == 0)
+		rc = priv_drop(&user, 0, &f);
+	if (rc == 0)
+		rc = priv_sandbox_knock(&landlock, &f);
+	if (rc < 0)
+		log_error("%s", f.text);
+	else if (landlock == 0)
+		log_warn(
+			"this kernel has no Landlock; the system call filter alone guards the knock process");
+	return rc;
+}
+
+/* Everything that needs a name or a privilege, in the order of doc/design.md "Start". */
+static int prepare(struct knockd *k)
+{
+	struct fault f;
+	bool is_new_table = false;
+	int rc = open_doors(k);
+	if (rc < 0)
+		return rc;
+	rc = answer_open(&k->answers, &f);
+	if (rc == 0)
+		rc = await_go(k, &is_new_table);
+	else
+		log_error("%s", f.text);
+	if (rc < 0)
+		return rc;
+	/* After the predecessor let the group go: the kernel gives one to one listener. */
+	if (capture_nflog_open(k->config->server.log_group, &k->nflog, &f) < 0) {
+		log_warn("%s; the journal will not say when a gate is used", f.text);
+		k->nflog = NULL;
+	}
+	rc = open_store(k);
+	if (rc < 0)
+		return rc;
+	k->live = live_new(k->config);
+	if (k->live == NULL || turn_init(k) < 0)
+		return -ENOMEM;
+	rc = judge_init(&k->judge, k->start->boot, clock_mono_ms());
+	if (rc < 0)
+		return rc;
+	k->judge.store = k->store;
+	rc = start_loop(k);
+	if (rc == 0)
+		rc = control_start(k);
+	if (rc == 0)
+		rc = become_nobody(k);
+	if (rc < 0)
+		return rc;
+	mirror_restore(k, is_new_table);
+	note_start(k);
+	return 0;
+}
+
+static void note_stop(struct knockd *k)
+{
+	if (k->store == NULL || k->live == NULL || k->exit_status != 0)
+		return;
+	struct store_record *r = events_record(k, STORE_STOPPED);
+	snprintf(r->text, sizeof(r->text), "ports stay closed; %zu open gates run out",
+		live_count(k->live));
+	events_write(k);
+}
+
+static void release(struct knockd *k)
+{
+	for (size_t i = 0; i < k->config->door_count; i++)
+		capture_pcap_close(k->doors[i].pcap);
+	capture_nflog_close(k->nflog);
+	judge_deinit(&k->judge);
+	turn_deinit(k);
+	live_free(k->live);
+	store_close(k->store);
+	answer_close(&k->answers);
+}
+
+int knockd_run(const struct knockd_start *start)
+{
+	struct knockd *k = calloc(1, sizeof(*k));
+	if (k == NULL || uv_loop_init(&k->loop) < 0) {
+		log_error("no memory to start");
+		free(k);
+		return 1;
+	}
+	k->start = start;
+	k->config = start->boot->config;
+	k->answers = (struct answer_socket){ -1, -1 };
+	k->started_wall_ms = clock_wall_ms();
+	k->started_mono_ms = k->beat_seen_ms = k->logged_mono_ms = clock_mono_ms();
+
+	int rc = prepare(k);
+	int status = rc == -ECANCELED ? 0 : 1;
+	if (rc == 0) {
+		for (size_t i = 0; i < k->config->door_count; i++)
+			if (k->doors[i].pcap == NULL)
+				tell_lost(k, (uint16_t)i);
+		log_info("watching; %zu services guarded", k->config->service_count);
+		uv_run(&k->loop, UV_RUN_DEFAULT);
+		control_close_all(k);
+		note_stop(k);
+		status = k->exit_status;
+	} else if (rc != -ECANCELED) {
+		log_error("cannot start: %s", strerror(-rc));
+	}
+	release(k);
+	free(k);
+	return status;
+}

@@ -1,0 +1,122 @@
+#ifndef POSTERN_DAEMON_KNOCKD_INTERNAL_H
+#define POSTERN_DAEMON_KNOCKD_INTERNAL_H
+
+/*
+ * What the files of the knock process share. knockd.c owns the loop and the doors; turn.c takes datagrams
+ * to answers; mirror.c keeps the table of open gates true; control.c talks to posternctl.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "capture/capture.h"
+#include "daemon/answer.h"
+#include "daemon/judge.h"
+#include "daemon/knockd.h"
+#include "daemon/live.h"
+#include "priv/priv.h"
+#include "store/store.h"
+
+#define SLOTS_MAX 256
+#define READ_MAX 64
+#define EVENTS_MAX 64
+#define GRANT_BLOCK 1024
+#define TICK_MS 1000
+
+/* One authenticated request on its way from the store to its answer. */
+struct slot {
+	struct judge_case judged;
+	enum judge_outcome outcome;
+	bool is_used;
+	uint16_t turn;     /* told apart from the slot's former uses */
+	uint16_t awaiting; /* answers of the gate process */
+	int result;        /* first of their errors */
+	uint64_t began_mono_ms;
+	struct store_gate gate;
+	struct store_record record;
+};
+
+struct door {
+	struct knockd *owner;
+	const struct config_door *config;
+	struct capture_pcap *pcap; /* NULL: the interface is not there */
+	unsigned interface;        /* index */
+	uv_poll_t poll;
+	bool is_polled;
+	struct capture_counts last; /* kept when the interface went */
+};
+
+/* State changes and records of one turn, written together. */
+struct events {
+	size_t change_count, record_count;
+	struct store_change changes[EVENTS_MAX];
+	struct store_record records[EVENTS_MAX];
+};
+
+struct knockd {
+	const struct knockd_start *start;
+	const struct config *config;
+	struct judge judge;
+	struct store *store;
+	struct live *live;
+	struct answer_socket answers;
+	struct capture_nflog *nflog;
+	struct door doors[CONFIG_DOORS_MAX];
+	uv_loop_t loop;
+	uv_poll_t monitor_poll, gate_poll, nflog_poll;
+	uv_timer_t tick;
+	bool is_stopping;
+	int exit_status;
+	/* turn.c */
+	struct slot *slots;
+	uint16_t batch[SLOTS_MAX]; /* slots judged in this turn, to be claimed together */
+	size_t batch_count;
+	struct slot *spare; /* where the next datagram is judged */
+	uint64_t grant_next, grant_end;
+	uint64_t owner_count;
+	uint64_t drops[JUDGE_DROP_COUNT];
+	uint64_t statuses[SPA_STATUS_COUNT];
+	uint64_t datagrams;
+	uint64_t answers_failed;
+	/* mirror.c */
+	struct events events;
+	uint64_t beat_sent_ms, beat_seen_ms;
+	uint64_t started_wall_ms, started_mono_ms;
+	uint64_t store_trouble_mono_ms;
+	uint64_t logged_drops, logged_mono_ms;
+	unsigned ticks;
+	/* control.c */
+	struct control *control;
+};
+
+/* turn.c */
+int turn_init(struct knockd *k);
+void turn_deinit(struct knockd *k);
+void turn_seen(void *arg, const struct sighting *s); /* capture_seen; arg is the struct door */
+void turn_flush(struct knockd *k); /* at the end of each read: claim, order, answer */
+void turn_done(struct knockd *k, const struct msg *m);
+
+/* mirror.c */
+void mirror_used(
+	void *arg, const struct sighting *s); /* capture_seen of nflog; arg is the struct knockd */
+void mirror_tick(struct knockd *k);
+void mirror_restore(struct knockd *k, bool is_new_table);
+int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *why, bool is_cut);
+struct store_record *events_record(struct knockd *k, enum store_event event);
+void events_change(struct knockd *k, uint64_t grant_id, enum store_gate_state state);
+void events_write(struct knockd *k);
+void record_gate(struct store_record *r, const struct knockd *k, const struct live_gate *g);
+void store_trouble(struct knockd *k, const char *doing, int rc);
+void knockd_stop(struct knockd *k, int exit_status);
+
+/* control.c */
+int control_start(struct knockd *k);
+void control_done(struct knockd *k, const struct msg *m); /* gate's answer to one of its orders */
+void control_reloaded(struct knockd *k, const struct msg *m); /* monitor's answer to a reload */
+void control_listed(struct knockd *k, const struct msg *m);
+void control_close_all(struct knockd *k);
+
+#define SEQ_CONTROL 0x80000000u /* seq of orders that did not come from a slot */
+
+#endif

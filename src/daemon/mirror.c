@@ -1,0 +1,245 @@
+/*
+ * The table of open gates, kept true: what the kernel says was used, what ran out, what somebody closed.
+ * Invariant: every gate that leaves the table leaves a state in the store that says why.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/knockd_internal.h"
+#include "gate/gate.h"
+
+#define EXPIRE_EVERY 5  /* ticks between rounds of forgetting in the store */
+#define ROTATE_EVERY 60 /* ticks between looks at the prekeys */
+#define BEAT_EVERY 5
+#define BEAT_LOST_MS 30000
+#define DROPS_EVERY_MS 60000
+#define TROUBLE_EVERY_MS 10000
+#define GRACE_MS 1000 /* the kernel's clock is allowed to be this far behind ours */
+
+void store_trouble(struct knockd *k, const char *doing, int rc)
+{
+	uint64_t now = clock_mono_ms();
+	if (k->store_trouble_mono_ms != 0 && now - k->store_trouble_mono_ms < TROUBLE_EVERY_MS)
+		return;
+	k->store_trouble_mono_ms = now;
+	log_error("%s: %s: %s; no new gate opens until this is mended", k->config->server.store,
+		doing, rc == -ENOSPC ? "the disk is full" : strerror(-rc));
+}
+
+void events_write(struct knockd *k)
+{
+	struct events *e = &k->events;
+	if (e->change_count == 0 && e->record_count == 0)
+		return;
+	int rc = store_write(k->store, e->changes, e->change_count, e->records, e->record_count);
+	if (rc < 0)
+		store_trouble(k, "writing the journal", rc);
+	e->change_count = e->record_count = 0;
+}
+
+struct store_record *events_record(struct knockd *k, enum store_event event)
+{
+	struct events *e = &k->events;
+	if (e->record_count == EVENTS_MAX)
+		events_write(k);
+	struct store_record *r = &e->records[e->record_count++];
+	*r = (struct store_record){ .wall_ms = clock_wall_ms(), .event = event };
+	return r;
+}
+
+void events_change(struct knockd *k, uint64_t grant_id, enum store_gate_state state)
+{
+	struct events *e = &k->events;
+	if (e->change_count == EVENTS_MAX)
+		events_write(k);
+	e->changes[e->change_count++] = (struct store_change){ grant_id, state };
+}
+
+void record_gate(struct store_record *r, const struct knockd *k, const struct live_gate *g)
+{
+	snprintf(r->name, sizeof(r->name), "%s", g->name);
+	snprintf(r->service, sizeof(r->service), "%s", k->config->services[g->service].name);
+	memcpy(r->key_id, g->key_id, sizeof(r->key_id));
+	r->source = g->source;
+	r->grant_id = g->grant_id;
+}
+
+void mirror_used(void *arg, const struct sighting *s)
+{
+	struct knockd *k = arg;
+	size_t i = live_find_port(k->live, &s->src, s->proto, s->dst_port);
+	if (i == SIZE_MAX)
+		return;
+	const struct live_gate *g = live_at(k->live, i);
+	struct store_record *r = events_record(k, STORE_CONNECTED);
+	record_gate(r, k, g);
+	r->source_port = s->src_port;
+	snprintf(r->text, sizeof(r->text), "%s",
+		g->is_once ? "the gate is spent" : "the window stays open");
+	if (g->is_once) {
+		events_change(k, g->grant_id, STORE_GATE_USED);
+		live_remove(k->live, i);
+	} else {
+		live_mark_used(k->live, i);
+	}
+}
+
+/* Take one gate out and have the kernel close it. why: word for the journal, NULL for no line. */
+int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *why, bool is_cut)
+{
+	struct live_gate g = *live_at(k->live, live_index);
+	struct msg m = {
+		.type = MSG_CLOSE,
+		.seq = seq,
+		.service = g.service,
+		.kind = g.is_once ? GATE_ONCE : GATE_WINDOW,
+		.addr = g.source,
+	};
+	int rc = msg_send(k->start->gate, &m);
+	if (rc < 0)
+		return rc;
+	if (is_cut) {
+		struct msg cut = { .type = MSG_CUT, .seq = SEQ_CONTROL, .mark = g.mark };
+		rc = msg_send(k->start->gate, &cut);
+		if (rc < 0)
+			log_warn("a lease could not be cut: %s", strerror(-rc));
+	}
+	events_change(k, g.grant_id, STORE_GATE_CLOSED);
+	if (why != NULL) {
+		struct store_record *r = events_record(k, STORE_CLOSED);
+		record_gate(r, k, &g);
+		snprintf(r->reason, sizeof(r->reason), "%s", why);
+	}
+	live_remove(k->live, live_index);
+	return 0;
+}
+
+static void expire_gates(struct knockd *k, uint64_t mono_ms)
+{
+	for (size_t i = live_count(k->live); i > 0; i--) {
+		struct live_gate g = *live_at(k->live, i - 1);
+		if (g.until_mono_ms + GRACE_MS > mono_ms)
+			continue;
+		events_change(k, g.grant_id, g.is_used ? STORE_GATE_USED : STORE_GATE_EXPIRED);
+		struct store_record *r = events_record(k, STORE_EXPIRED);
+		record_gate(r, k, &g);
+		snprintf(r->text, sizeof(r->text), "%s",
+			g.is_used ? "the window ended" : "nobody came through");
+		live_remove(k->live, i - 1);
+	}
+}
+
+/* Strangers are counters: one line a minute at most, and only when there was something. */
+static void log_drops(struct knockd *k, uint64_t mono_ms)
+{
+	uint64_t all = 0;
+	unsigned most = 0;
+	for (unsigned i = 0; i < JUDGE_DROP_COUNT; i++) {
+		all += k->drops[i];
+		if (k->drops[i] > k->drops[most])
+			most = i;
+	}
+	if (all == k->logged_drops || mono_ms - k->logged_mono_ms < DROPS_EVERY_MS)
+		return;
+	log_info("%llu datagrams ignored since the last line, most of all so far: %s",
+		(unsigned long long)(all - k->logged_drops), judge_drop_name(most));
+	k->logged_drops = all;
+	k->logged_mono_ms = mono_ms;
+}
+
+static void beat(struct knockd *k, uint64_t mono_ms)
+{
+	if (k->beat_sent_ms > k->beat_seen_ms && mono_ms - k->beat_seen_ms > BEAT_LOST_MS) {
+		log_error("the gate process does not answer; ending so that both are started anew");
+		knockd_stop(k, 1);
+		return;
+	}
+	struct msg m = { .type = MSG_BEAT, .seq = SEQ_CONTROL };
+	if (msg_send(k->start->gate, &m) == 0)
+		k->beat_sent_ms = mono_ms;
+}
+
+void mirror_tick(struct knockd *k)
+{
+	uint64_t mono_ms = clock_mono_ms();
+	int rc;
+	k->ticks++;
+	expire_gates(k, mono_ms);
+	events_write(k);
+	log_drops(k, mono_ms);
+	if (k->ticks % BEAT_EVERY == 0)
+		beat(k, mono_ms);
+	if (k->ticks % EXPIRE_EVERY == 0) {
+		rc = store_expire(k->store, clock_wall_ms(), k->config->server.retention_s);
+		if (rc < 0)
+			store_trouble(k, "forgetting what is old", rc);
+	}
+	if (k->ticks % ROTATE_EVERY == 0) {
+		rc = keys_rotate(k->start->boot->keys, k->store, clock_wall_ms());
+		if (rc < 0)
+			store_trouble(k, "keeping a new prekey", rc);
+	}
+}
+
+struct restore {
+	struct knockd *k;
+	bool is_new_table;
+	uint64_t wall_ms, mono_ms;
+};
+
+static void restore_one(void *arg, const struct store_gate *g)
+{
+	struct restore *r = arg;
+	struct knockd *k = r->k;
+	const struct config_service *s = config_service_by_name(k->config, g->service);
+	if (g->state != STORE_GATE_OPEN || g->until_ms <= r->wall_ms)
+		return;
+	bool is_same = s != NULL && s->proto == g->proto && s->port == g->port;
+	/* Whether a ticket of a lost table was spent, nobody knows: it is not made anew. */
+	if (!is_same || (r->is_new_table && g->is_once)) {
+		events_change(k, g->grant_id, STORE_GATE_CLOSED);
+		return;
+	}
+	struct live_gate l = {
+		.grant_id = g->grant_id,
+		.mark = g->mark,
+		.service = (uint16_t)(s - k->config->services),
+		.is_once = g->is_once,
+		.source = g->source,
+		.opened_ms = g->opened_ms,
+		.until_ms = g->until_ms,
+		.until_mono_ms = r->mono_ms + (g->until_ms - r->wall_ms),
+	};
+	memcpy(l.key_id, g->key_id, sizeof(l.key_id));
+	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
+	if (live_find(k->live, &l.source, l.service) != SIZE_MAX || !live_add(k->live, &l))
+		return;
+	if (!r->is_new_table)
+		return;
+	struct msg m = {
+		.type = MSG_OPEN,
+		.seq = SEQ_CONTROL,
+		.service = l.service,
+		.kind = GATE_WINDOW,
+		.addr = l.source,
+		.mark = l.mark,
+		.wait_ms = (uint32_t)(g->until_ms - r->wall_ms),
+		.lease_ms = g->lease_until_ms > r->wall_ms ? g->lease_until_ms - r->wall_ms : 1,
+	};
+	int rc = msg_send(k->start->gate, &m);
+	if (rc < 0)
+		log_error("a window could not be restored: %s", strerror(-rc));
+}
+
+void mirror_restore(struct knockd *k, bool is_new_table)
+{
+	struct restore r = { k, is_new_table, clock_wall_ms(), clock_mono_ms() };
+	int rc = store_gates(k->store, r.wall_ms, restore_one, &r);
+	if (rc < 0)
+		store_trouble(k, "reading back the open gates", rc);
+	events_write(k);
+}

@@ -1,0 +1,541 @@
+/*
+ * The monitor. A plain poll() and a signalfd, no event library: this process forks, and the children must
+ * not share an event loop with it.
+ *
+ * Invariant: knock and gate process are born and die together (a "generation"), and a configuration takes
+ * the place of the running one only after everything in it was found good.
+ */
+
+#include "daemon/monitor.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/boot.h"
+#include "daemon/gated.h"
+#include "daemon/knockd.h"
+#include "daemon/place.h"
+#include "priv/priv.h"
+
+#define READY_TIMEOUT_MS 60000
+#define STOP_TIMEOUT_MS 10000
+#define BACKOFF_MIN_MS 250
+#define BACKOFF_MAX_MS 30000
+#define HEALTHY_MS 30000 /* a generation that lived this long starts the back-off anew */
+#define EXIT_TROUBLE 4
+
+struct child {
+	pid_t pid; /* 0: none */
+	int fd;    /* our end of its channel; -1 */
+};
+
+struct generation {
+	struct child knock, gate;
+	bool is_new_table;
+	uint64_t began_mono_ms;
+};
+
+struct monitor {
+	const char *path;
+	struct boot *boot;
+	uint32_t number;
+	int control;
+	int signals;
+	sigset_t old_mask;
+	struct generation now;
+	bool lost[CONFIG_DOORS_MAX]; /* doors that wait for their interface */
+	bool is_stopping;
+	uint64_t retry_at_mono_ms; /* 0: nothing to retry */
+	uint64_t backoff_ms;
+};
+
+static void child_forget(struct child *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	*c = (struct child){ .pid = 0, .fd = -1 };
+}
+
+/* Wait for one child's end, at most ms; then kill it. Returns its exit status, or 128 + signal. */
+static int child_await(struct child *c, int ms)
+{
+	int status = 0;
+	uint64_t until = clock_mono_ms() + (uint64_t)ms;
+	if (c->pid == 0)
+		return 0;
+	while (waitpid(c->pid, &status, WNOHANG) == 0) {
+		if (clock_mono_ms() >= until) {
+			kill(c->pid, SIGKILL);
+			waitpid(c->pid, &status, 0);
+			break;
+		}
+		/* Its channel closes when it ends; a hung one is bounded by the time above. */
+		struct pollfd p = { .fd = c->fd, .events = POLLIN | POLLHUP };
+		uint8_t sink[MSG_LEN_MAX];
+		if (poll(&p, 1, 50) > 0 && read(c->fd, sink, sizeof(sink)) <= 0)
+			poll(NULL, 0, 1);
+	}
+	child_forget(c);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void child_stop(struct child *c)
+{
+	struct msg m = { .type = MSG_STOP };
+	if (c->pid == 0)
+		return;
+	if (msg_send(c->fd, &m) < 0)
+		kill(c->pid, SIGKILL);
+	child_await(c, STOP_TIMEOUT_MS);
+}
+
+/* In a child: signals are the monitor's; descriptors are only those named. */
+static void child_settle(struct monitor *m, const char *who, const int *keep, size_t n)
+{
+	log_init(who);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_SETMASK, &m->old_mask, NULL);
+	priv_close_others(keep, n);
+}
+
+/* Name the process for ps: both the short name and the command line. */
+static void name_process(const char *who)
+{
+	prctl(PR_SET_NAME, who);
+	place_set_title(who);
+}
+
+static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
+{
+	int pair[2];
+	int rc = priv_channel(pair);
+	if (rc < 0)
+		return rc;
+	pid_t pid = fork();
+	if (pid < 0) {
+		rc = -errno;
+		close(pair[0]);
+		close(pair[1]);
+		return rc;
+	}
+	if (pid == 0) {
+		const int keep[] = { pair[1], to_knock };
+		boot_forget_keys(m->boot);
+		child_settle(m, "posternd: gate", keep, 2);
+		name_process("posternd: gate");
+		struct gated_start s = { m->boot->config, pair[1], to_knock };
+		_exit(gated_run(&s));
+	}
+	close(pair[1]);
+	*ret = (struct child){ pid, pair[0] };
+	return 0;
+}
+
+static int fork_knock(struct monitor *m, int to_gate, struct child *ret)
+{
+	int pair[2];
+	int rc = priv_channel(pair);
+	if (rc < 0)
+		return rc;
+	pid_t pid = fork();
+	if (pid < 0) {
+		rc = -errno;
+		close(pair[0]);
+		close(pair[1]);
+		return rc;
+	}
+	if (pid == 0) {
+		const int keep[] = { pair[1], to_gate, m->control };
+		child_settle(m, "posternd: knock", keep, 3);
+		name_process("posternd: knock");
+		struct knockd_start s = { m->boot, pair[1], to_gate, m->control, m->number };
+		_exit(knockd_run(&s));
+	}
+	close(pair[1]);
+	*ret = (struct child){ pid, pair[0] };
+	return 0;
+}
+
+/* Wait until a child says READY. 0, -ECHILD when it ended (it said why), -ETIMEDOUT. */
+static int await_ready(struct child *c, enum msg_from from, bool *ret_is_new)
+{
+	uint64_t until = clock_mono_ms() + READY_TIMEOUT_MS;
+	for (;;) {
+		struct msg msg;
+		uint64_t now = clock_mono_ms();
+		int rc = msg_receive(c->fd, from, MSG_FROM_MONITOR, &msg);
+		if (rc > 0 && msg.type == MSG_READY) {
+			*ret_is_new = msg.is_new != 0;
+			return 0;
+		}
+		if (rc == 0 || (rc < 0 && rc != -EAGAIN)) {
+			child_await(c, STOP_TIMEOUT_MS);
+			return -ECHILD;
+		}
+		if (now >= until)
+			return -ETIMEDOUT;
+		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+		poll(&p, 1, (int)(until - now));
+	}
+}
+
+static void generation_stop(struct generation *g)
+{
+	child_stop(&g->knock);
+	child_stop(&g->gate);
+}
+
+static int gate_start(struct monitor *m, int to_knock, struct generation *g)
+{
+	int rc = fork_gate(m, to_knock, &g->gate);
+	if (rc == 0)
+		rc = await_ready(&g->gate, MSG_FROM_GATE, &g->is_new_table);
+	return rc;
+}
+
+static int knock_start(struct monitor *m, int to_gate, struct generation *g)
+{
+	bool ignored = false;
+	int rc = fork_knock(m, to_gate, &g->knock);
+	if (rc == 0)
+		rc = await_ready(&g->knock, MSG_FROM_KNOCK, &ignored);
+	return rc;
+}
+
+static int go(struct monitor *m)
+{
+	struct msg msg = { .type = MSG_GO, .is_new = m->now.is_new_table };
+	m->now.began_mono_ms = clock_mono_ms();
+	memset(m->lost, 0, sizeof(m->lost));
+	return msg_send(m->now.knock.fd, &msg);
+}
+
+/* From nothing: the gate process first, so that the ports are guarded before anything listens. */
+static int generation_start(struct monitor *m)
+{
+	int pair[2];
+	int rc = priv_channel(pair);
+	if (rc < 0)
+		return rc;
+	m->number++;
+	rc = gate_start(m, pair[1], &m->now);
+	if (rc == 0)
+		rc = knock_start(m, pair[0], &m->now);
+	if (rc == 0)
+		rc = go(m);
+	close(pair[0]);
+	close(pair[1]);
+	if (rc < 0)
+		generation_stop(&m->now);
+	return rc;
+}
+
+static void tell_reloaded(struct monitor *m, int result, const char *text)
+{
+	struct msg msg = { .type = MSG_RELOADED, .result = result };
+	snprintf(msg.text, sizeof(msg.text), "%s", text);
+	if (m->now.knock.pid != 0 && msg_send(m->now.knock.fd, &msg) < 0)
+		log_warn("the answer to the reload was lost");
+	if (result < 0)
+		log_error("reload refused, the running configuration stays: %s", text);
+	else
+		log_info("%s", text);
+}
+
+/*
+ * The next generation with m->boot: the new knock process opens its doors while the old one still
+ * answers; then the old pair goes and the new gate process adopts the table as it is.
+ */
+static int generation_replace(struct monitor *m, const char *why)
+{
+	struct generation next = { .knock = { 0, -1 }, .gate = { 0, -1 } };
+	int pair[2];
+	int rc = priv_channel(pair);
+	if (rc < 0)
+		return rc;
+	m->number++;
+	rc = knock_start(m, pair[0], &next);
+	if (rc < 0) {
+		child_stop(&next.knock);
+		m->number--;
+		close(pair[0]);
+		close(pair[1]);
+		return rc;
+	}
+	tell_reloaded(m, 0, why);
+	generation_stop(&m->now);
+	m->now = next;
+	rc = gate_start(m, pair[1], &m->now);
+	if (rc == 0)
+		rc = go(m);
+	close(pair[0]);
+	close(pair[1]);
+	if (rc < 0) {
+		log_error("the new processes did not start; trying again");
+		generation_stop(&m->now);
+		m->backoff_ms = BACKOFF_MIN_MS;
+		m->retry_at_mono_ms = clock_mono_ms() + m->backoff_ms;
+	}
+	return 0;
+}
+
+static void report_text(const struct config_report *r, char *to, size_t cap)
+{
+	size_t at = 0;
+	to[0] = '\0';
+	for (size_t i = 0; i < r->kept && at < cap; i++) {
+		int n = snprintf(to + at, cap - at, "%s%s", i > 0 ? "\n" : "", r->lines[i]);
+		if (n < 0)
+			break;
+		at += (size_t)n;
+	}
+}
+
+static void reload(struct monitor *m)
+{
+	struct config_report r = { 0 };
+	struct boot *next = boot_load(m->path, &r);
+	char text[MSG_TEXT_MAX];
+	if (next == NULL) {
+		report_text(&r, text, sizeof(text));
+		tell_reloaded(m, -EINVAL, text);
+		config_report_deinit(&r);
+		return;
+	}
+	config_report_deinit(&r);
+	const struct config_server *a = &m->boot->config->server, *b = &next->config->server;
+	if (strcmp(a->control, b->control) != 0 || strcmp(a->store, b->store) != 0) {
+		tell_reloaded(m, -EINVAL,
+			"control and store cannot change while running; restart posternd");
+		boot_free(next);
+		return;
+	}
+	struct boot *old = m->boot;
+	m->boot = next;
+	snprintf(text, sizeof(text), "reloaded %.500s: %zu services guarded, %zu people known",
+		m->path, next->config->service_count, directory_count(next->directory));
+	if (generation_replace(m, text) < 0) {
+		m->boot = old;
+		boot_free(next);
+		tell_reloaded(
+			m, -EIO, "the new knock process did not start; its reason is in the log");
+		return;
+	}
+	boot_free(old);
+}
+
+/* A child of the running generation ended by itself: the other goes too, both come back. */
+static void on_death(struct monitor *m)
+{
+	uint64_t now = clock_mono_ms();
+	log_error("a process ended unexpectedly; the ports stay closed, starting it anew");
+	generation_stop(&m->now);
+	if (now - m->now.began_mono_ms > HEALTHY_MS || m->backoff_ms == 0)
+		m->backoff_ms = BACKOFF_MIN_MS;
+	else
+		m->backoff_ms =
+			m->backoff_ms * 2 < BACKOFF_MAX_MS ? m->backoff_ms * 2 : BACKOFF_MAX_MS;
+	m->retry_at_mono_ms = now + m->backoff_ms;
+}
+
+static bool has_ended(struct child *c)
+{
+	int status = 0;
+	if (c->pid == 0 || waitpid(c->pid, &status, WNOHANG) != c->pid)
+		return false;
+	child_forget(c);
+	return true;
+}
+
+static void on_signal(struct monitor *m)
+{
+	struct signalfd_siginfo info;
+	while (read(m->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT:
+			m->is_stopping = true;
+			return;
+		case SIGHUP:
+			reload(m);
+			break;
+		case SIGCHLD: {
+			bool knock = has_ended(&m->now.knock);
+			bool gate = has_ended(&m->now.gate);
+			if (knock || gate)
+				on_death(m);
+			break;
+		}
+		default:
+			break;
+		}
+	}
+}
+
+static void on_knock(struct monitor *m)
+{
+	struct msg msg;
+	int rc = msg_receive(m->now.knock.fd, MSG_FROM_KNOCK, MSG_FROM_MONITOR, &msg);
+	if (rc == -EAGAIN)
+		return;
+	if (rc <= 0) {
+		on_death(m);
+		return;
+	}
+	if (msg.type == MSG_RELOAD)
+		reload(m);
+	else if (msg.type == MSG_DOOR_LOST && msg.door < m->boot->config->door_count)
+		m->lost[msg.door] = true;
+}
+
+/* Once a second while something is awaited: an interface, or the time of the next try. */
+static void look_around(struct monitor *m)
+{
+	if (m->retry_at_mono_ms != 0 && clock_mono_ms() >= m->retry_at_mono_ms) {
+		m->retry_at_mono_ms = 0;
+		if (generation_start(m) < 0)
+			on_death(m);
+		return;
+	}
+	for (size_t i = 0; i < m->boot->config->door_count; i++) {
+		const struct config_door *d = &m->boot->config->doors[i];
+		if (!m->lost[i] || m->now.knock.pid == 0 || !place_interface_is_up(d->interface))
+			continue;
+		m->lost[i] = false;
+		char text[128];
+		snprintf(text, sizeof(text), "interface %s is there; door %s opens its eyes",
+			d->interface, d->name);
+		if (generation_replace(m, text) < 0)
+			m->lost[i] = true;
+		return;
+	}
+}
+
+static int wait_ms(const struct monitor *m)
+{
+	if (m->retry_at_mono_ms != 0) {
+		uint64_t now = clock_mono_ms();
+		return m->retry_at_mono_ms > now ? (int)(m->retry_at_mono_ms - now) : 0;
+	}
+	for (size_t i = 0; i < m->boot->config->door_count; i++)
+		if (m->lost[i])
+			return 500;
+	return -1;
+}
+
+static void loop(struct monitor *m)
+{
+	while (!m->is_stopping) {
+		struct pollfd p[] = {
+			{ .fd = m->signals, .events = POLLIN },
+			{ .fd = m->now.knock.fd, .events = POLLIN },
+			{ .fd = m->now.gate.fd, .events = POLLIN },
+		};
+		if (poll(p, 3, wait_ms(m)) < 0 && errno != EINTR)
+			break;
+		if (p[0].revents != 0)
+			on_signal(m);
+		else if (p[1].revents != 0 && m->now.knock.fd >= 0)
+			on_knock(m);
+		else if (p[2].revents != 0 && m->now.gate.fd >= 0)
+			on_death(m); /* the gate process never speaks after READY */
+		look_around(m);
+	}
+}
+
+static int take_signals(struct monitor *m)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, &m->old_mask);
+	signal(SIGPIPE, SIG_IGN);
+	m->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return m->signals < 0 ? -errno : 0;
+}
+
+static int prepare(struct monitor *m)
+{
+	struct config_report r = { 0 };
+	struct fault f;
+	if (!priv_has_caps(1ull << CAP_NET_ADMIN | 1ull << CAP_NET_RAW | 1ull << CAP_SETUID |
+		    1ull << CAP_SETGID)) {
+		log_error(
+			"needs root, or CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID and CAP_SETGID; start it as root");
+		return -EPERM;
+	}
+	m->boot = boot_load(m->path, &r);
+	for (size_t i = 0; i < r.kept; i++)
+		log_error("%s", r.lines[i]);
+	config_report_deinit(&r);
+	if (m->boot == NULL)
+		return -EINVAL;
+	if (m->boot->warning[0] != '\0')
+		log_warn("%s", m->boot->warning);
+	int rc = place_make_folder(m->boot->config->server.store, 0700, &f);
+	if (rc == 0)
+		rc = place_make_folder(m->boot->config->server.control, 0755, &f);
+	if (rc == 0)
+		rc = place_listen(m->boot->config->server.control, &m->control, &f);
+	if (rc < 0)
+		log_error("%s", f.text);
+	return rc;
+}
+
+int monitor_run(const char *config_path)
+{
+	struct monitor m = {
+		.path = config_path,
+		.control = -1,
+		.signals = -1,
+		.now = { .knock = { 0, -1 }, .gate = { 0, -1 } },
+	};
+	int status = EXIT_TROUBLE;
+
+	log_init("posternd");
+	if (prepare(&m) < 0)
+		goto out;
+	int rc = take_signals(&m);
+	if (rc < 0) {
+		log_error("no signals: %s", strerror(-rc));
+		goto out;
+	}
+	rc = generation_start(&m);
+	if (rc < 0) {
+		if (rc != -ECHILD)
+			log_error("cannot start: %s", strerror(-rc));
+		goto out;
+	}
+	place_notify("READY=1");
+	loop(&m);
+	place_notify("STOPPING=1");
+	generation_stop(&m.now);
+	log_info("stopped; guarded ports stay closed");
+	status = 0;
+out:
+	if (m.control >= 0) {
+		close(m.control);
+		unlink(m.boot->config->server.control);
+	}
+	if (m.signals >= 0)
+		close(m.signals);
+	boot_free(m.boot);
+	return status;
+}

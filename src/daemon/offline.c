@@ -1,0 +1,210 @@
+/* The daemon's judgement without the daemon: a configuration or a capture in, words out. */
+
+#include "daemon/offline.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/judge.h"
+
+#define EXIT_TROUBLE 4
+
+struct reading {
+	struct judge judge;
+	struct judge_case judged;
+	uint64_t count, granted, refused, ignored;
+	bool is_json;
+};
+
+static struct boot *load(const char *path)
+{
+	struct config_report r = { 0 };
+	struct boot *b = boot_load(path, &r);
+	for (size_t i = 0; i < r.kept; i++)
+		fprintf(stderr, "%s\n", r.lines[i]);
+	if (r.count > r.kept)
+		fprintf(stderr, "%s: %zu more mistakes\n", path, r.count - r.kept);
+	config_report_deinit(&r);
+	return b;
+}
+
+static const char *outcome_word(enum judge_outcome o, const struct judge_case *c)
+{
+	switch (o) {
+	case JUDGE_IGNORE:
+		return "ignored";
+	case JUDGE_RESEND:
+		return "repeated";
+	case JUDGE_OPEN:
+		return "granted";
+	case JUDGE_CLOSE:
+		return "closed";
+	case JUDGE_ANSWER:
+	case JUDGE_RECORD:
+		break;
+	}
+	return c->status == SPA_STATUS_OK ? "answered" : "refused";
+}
+
+static void say_json(const struct reading *r, enum judge_outcome o, const struct sighting *s)
+{
+	const struct judge_case *c = &r->judged;
+	char when[TIME_TEXT_MAX], from[ADDR_TEXT_MAX], name[NAME_TEXT_MAX];
+	json_t *j =
+		json_pack("{s:s, s:s, s:i, s:s, s:s}", "time", time_format_utc(s->wall_ms, when),
+			"address", addr_format(&s->src, from), "port", (int)s->src_port, "door",
+			r->judge.boot->config->doors[s->door].name, "outcome", outcome_word(o, c));
+	if (o == JUDGE_IGNORE)
+		json_object_set_new(j, "reason", json_string(judge_drop_name(c->drop)));
+	if (o != JUDGE_IGNORE && o != JUDGE_RESEND) {
+		json_object_set_new(j, "name", json_string(name_format(&c->claim.name, name)));
+		json_object_set_new(j, "status", json_string(spa_status_name(c->status)));
+		json_object_set_new(j, "reason", json_string(c->reason));
+		if (c->service[0] != '\0')
+			json_object_set_new(j, "service", json_string(c->service));
+		if (c->verdict.list[0] != '\0')
+			json_object_set_new(j, "list", json_string(c->verdict.list));
+		if (c->verdict.entry[0] != '\0')
+			json_object_set_new(j, "entry", json_string(c->verdict.entry));
+		if (o == JUDGE_OPEN)
+			json_object_set_new(j, "granted_s", json_integer(c->verdict.granted_s));
+	}
+	json_dumpf(j, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(j);
+}
+
+static void say_text(const struct reading *r, enum judge_outcome o, const struct sighting *s)
+{
+	const struct judge_case *c = &r->judged;
+	char when[TIME_TEXT_MAX], from[ADDR_TEXT_MAX], name[NAME_TEXT_MAX], duration[TIME_TEXT_MAX];
+	printf("%s %s:%u %s: ", time_format_utc(s->wall_ms, when), addr_format(&s->src, from),
+		s->src_port, r->judge.boot->config->doors[s->door].name);
+	if (o == JUDGE_IGNORE) {
+		printf("ignored, %s\n", judge_drop_name(c->drop));
+		return;
+	}
+	if (o == JUDGE_RESEND) {
+		printf("repeated, the same answer again\n");
+		return;
+	}
+	printf("%s %s, %s", outcome_word(o, c), name_format(&c->claim.name, name), c->reason);
+	if (c->service[0] != '\0')
+		printf(" %s", c->service);
+	if (o == JUDGE_OPEN)
+		printf(" for %s", duration_format(c->verdict.granted_s, duration));
+	if (c->verdict.list[0] != '\0')
+		printf(" (%s: %s)", c->verdict.list,
+			c->verdict.entry[0] != '\0' ? c->verdict.entry : "no entry");
+	putchar('\n');
+}
+
+static void seen(void *arg, const struct sighting *s)
+{
+	struct reading *r = arg;
+	uint8_t answer[SPA_SMALL_LEN];
+	enum judge_outcome o = judge_sighting(&r->judge, s, s->wall_ms, s->wall_ms, &r->judged);
+	r->count++;
+	if (o == JUDGE_IGNORE)
+		r->ignored++;
+	else if (o == JUDGE_OPEN || o == JUDGE_CLOSE)
+		r->granted++;
+	else
+		r->refused++;
+	/* So that its copies further on are known. */
+	if (o != JUDGE_IGNORE && o != JUDGE_RESEND)
+		judge_answer(&r->judge, &r->judged, 0, s->wall_ms, s->wall_ms, answer);
+	if (r->is_json)
+		say_json(r, o, s);
+	else
+		say_text(r, o, s);
+	judge_case_wipe(&r->judged);
+}
+
+static void restore_prekeys(struct boot *b)
+{
+	struct store *s = NULL;
+	struct fault f;
+	/* Without the store only knocks to prekey 0 can be opened: they are said to be "prekey". */
+	if (store_open_reader(b->config->server.store, &s, &f) < 0) {
+		fprintf(stderr, "%s; knocks to rotated prekeys cannot be read\n", f.text);
+		return;
+	}
+	if (keys_restore(b->keys, s, 0) < 0)
+		fprintf(stderr, "%s: the prekeys cannot be read back\n", b->config->server.store);
+	store_close(s);
+}
+
+/* One pass for each knock port; doors that share one are judged as the first of them. */
+static int read_doors(struct reading *r, const char *path)
+{
+	const struct config *c = r->judge.boot->config;
+	for (size_t i = 0; i < c->door_count; i++) {
+		struct capture_pcap *p = NULL;
+		struct fault f;
+		bool is_done = false;
+		for (size_t j = 0; j < i; j++)
+			is_done |= c->doors[j].spa.port == c->doors[i].spa.port;
+		if (is_done)
+			continue;
+		int rc = capture_pcap_open_file(path, (uint16_t)i, c->doors[i].spa.port, &p, &f);
+		if (rc < 0) {
+			fprintf(stderr, "%s\n", f.text);
+			return EXIT_TROUBLE;
+		}
+		do
+			rc = capture_pcap_read(p, 1024, seen, r);
+		while (rc > 0);
+		capture_pcap_close(p);
+		if (rc < 0) {
+			fprintf(stderr, "%s: broken off: %s\n", path, strerror(-rc));
+			return EXIT_TROUBLE;
+		}
+	}
+	return 0;
+}
+
+int offline_read(const char *config_path, const char *capture_path, bool is_json)
+{
+	struct boot *b = load(config_path);
+	struct reading *r = calloc(1, sizeof(*r));
+	int status = EXIT_TROUBLE;
+	if (b == NULL || r == NULL || judge_init(&r->judge, b, 0) < 0)
+		goto out;
+	r->judge.is_offline = true;
+	r->is_json = is_json;
+	restore_prekeys(b);
+	status = read_doors(r, capture_path);
+	if (!is_json)
+		printf("%" PRIu64 " datagrams: %" PRIu64
+		       " would have opened or closed something, %" PRIu64
+		       " answered without, %" PRIu64 " ignored; nothing was opened\n",
+			r->count, r->granted, r->refused, r->ignored);
+	judge_deinit(&r->judge);
+out:
+	free(r);
+	boot_free(b);
+	return status;
+}
+
+int offline_check(const char *config_path)
+{
+	struct boot *b = load(config_path);
+	if (b == NULL)
+		return EXIT_TROUBLE;
+	char *text = config_format(b->config);
+	if (text != NULL)
+		fputs(text, stdout);
+	if (b->warning[0] != '\0')
+		fprintf(stderr, "warning: %s\n", b->warning);
+	fprintf(stderr, "%s: good: %zu doors, %zu services, %zu people\n", config_path,
+		b->config->door_count, b->config->service_count, directory_count(b->directory));
+	free(text);
+	boot_free(b);
+	return text == NULL ? EXIT_TROUBLE : 0;
+}

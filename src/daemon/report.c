@@ -1,0 +1,148 @@
+/* JSON for people's tools: field names are an interface, documented in posternctl(8). Absent is absent, not "". */
+
+#include "daemon/report.h"
+
+#include <netinet/in.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "daemon/knockd_internal.h"
+
+static void set_text(json_t *o, const char *key, const char *text)
+{
+	if (text[0] != '\0')
+		json_object_set_new(o, key, json_string(text));
+}
+
+static void set_number(json_t *o, const char *key, uint64_t v)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)v));
+}
+
+static void set_time(json_t *o, const char *key, uint64_t wall_ms)
+{
+	char text[TIME_TEXT_MAX];
+	if (wall_ms != 0)
+		json_object_set_new(o, key, json_string(time_format_utc(wall_ms, text)));
+}
+
+static void set_key_id(json_t *o, const uint8_t key_id[32])
+{
+	char hex[65];
+	if (!span_is_zero(span_of(key_id, 32)))
+		json_object_set_new(o, "key_id", json_string(text_hex(span_of(key_id, 32), hex)));
+}
+
+static void set_address(json_t *o, const char *key, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+	if (!addr_is_zero(a))
+		json_object_set_new(o, key, json_string(addr_format(a, text)));
+}
+
+json_t *report_record(const struct store_record *r)
+{
+	json_t *o = json_object();
+	set_number(o, "id", r->id);
+	set_time(o, "time", r->wall_ms);
+	set_number(o, "time_ms", r->wall_ms);
+	set_text(o, "event", store_event_name(r->event));
+	set_text(o, "reason", r->reason);
+	set_text(o, "name", r->name);
+	set_key_id(o, r->key_id);
+	set_text(o, "service", r->service);
+	set_text(o, "door", r->door);
+	set_address(o, "address", &r->source);
+	if (r->source_port != 0)
+		set_number(o, "port", r->source_port);
+	if (r->grant_id != 0)
+		set_number(o, "grant", r->grant_id);
+	set_time(o, "until", r->until_ms);
+	set_text(o, "list", r->list);
+	set_text(o, "entry", r->entry);
+	set_text(o, "text", r->text);
+	return o;
+}
+
+json_t *report_gate(const struct live_gate *g, const struct config *c)
+{
+	const struct config_service *s = &c->services[g->service];
+	json_t *o = json_object();
+	set_number(o, "grant", g->grant_id);
+	set_text(o, "name", g->name);
+	set_key_id(o, g->key_id);
+	set_text(o, "service", s->name);
+	set_text(o, "protocol", s->proto == IPPROTO_TCP ? "tcp" : "udp");
+	set_number(o, "port", s->port);
+	set_address(o, "address", &g->source);
+	set_text(o, "kind", g->is_once ? "once" : "window");
+	json_object_set_new(o, "used", json_boolean(g->is_used));
+	set_time(o, "opened", g->opened_ms);
+	set_time(o, "until", g->until_ms);
+	set_number(o, "until_ms", g->until_ms);
+	return o;
+}
+
+static json_t *doors(const struct knockd *k)
+{
+	json_t *a = json_array();
+	for (size_t i = 0; i < k->config->door_count; i++) {
+		const struct door *d = &k->doors[i];
+		const struct capture_counts *n =
+			d->pcap != NULL ? capture_pcap_counts(d->pcap) : &d->last;
+		json_t *o = json_object();
+		set_text(o, "name", d->config->name);
+		set_text(o, "interface", d->config->interface);
+		set_number(o, "port", d->config->spa.port);
+		json_object_set_new(o, "watching", json_boolean(d->pcap != NULL));
+		set_number(o, "packets", n->seen);
+		set_number(o, "dropped", n->dropped);
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *ignored(const struct knockd *k)
+{
+	json_t *o = json_object();
+	for (unsigned i = 0; i < JUDGE_DROP_COUNT; i++)
+		if (k->drops[i] != 0)
+			set_number(o, judge_drop_name(i), k->drops[i]);
+	return o;
+}
+
+static json_t *answered(const struct knockd *k)
+{
+	json_t *o = json_object();
+	for (unsigned i = 0; i < SPA_STATUS_COUNT; i++)
+		if (k->statuses[i] != 0)
+			set_number(o, spa_status_name((enum spa_status)i), k->statuses[i]);
+	return o;
+}
+
+json_t *report_status(const struct knockd *k, const struct msg *listed)
+{
+	json_t *o = json_object();
+	set_text(o, "version", POSTERN_VERSION);
+	set_text(o, "server", k->start->boot->keys->name);
+	set_time(o, "started", k->started_wall_ms);
+	set_number(o, "uptime_s", (clock_mono_ms() - k->started_mono_ms) / 1000);
+	set_number(o, "generation", k->start->generation);
+	set_text(o, "config", k->config->file);
+	set_number(o, "services", k->config->service_count);
+	set_number(o, "people", directory_count(k->start->boot->directory));
+	set_number(o, "gates", live_count(k->live));
+	set_number(o, "datagrams", k->datagrams);
+	json_object_set_new(o, "doors", doors(k));
+	json_object_set_new(o, "ignored", ignored(k));
+	json_object_set_new(o, "answered", answered(k));
+	set_number(o, "answers_failed", k->answers_failed);
+	json_object_set_new(o, "kernel",
+		json_pack("{s:I, s:I, s:I}", "admitted", (json_int_t)listed->counts[1], "dropped",
+			(json_int_t)listed->counts[2], "cut", (json_int_t)listed->counts[3]));
+	json_object_set_new(o, "gate_uses_heard", json_boolean(k->nflog != NULL));
+	json_object_set_new(o, "store_ok",
+		json_boolean(k->store_trouble_mono_ms == 0 ||
+			clock_mono_ms() - k->store_trouble_mono_ms > 60000));
+	return o;
+}

@@ -1,0 +1,19 @@
+#ifndef POSTERN_DAEMON_REPORT_H
+#define POSTERN_DAEMON_REPORT_H
+
+/* Facts as JSON objects, for the control socket and for posternctl reading the store itself. */
+
+#include <jansson.h>
+
+#include "daemon/live.h"
+#include "priv/priv.h"
+#include "store/store.h"
+
+struct knockd;
+
+/* Each returns a new reference, or NULL when memory is short. */
+json_t *report_record(const struct store_record *r);
+json_t *report_gate(const struct live_gate *g, const struct config *c);
+json_t *report_status(const struct knockd *k, const struct msg *listed);
+
+#endif

@@ -1,0 +1,433 @@
+/*
+ * From datagrams to answers. Invariant: a gate is ordered only after its claim is in the store, and the
+ * client hears OK only after the kernel has it.
+ */
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/knockd_internal.h"
+#include "gate/gate.h"
+
+#define BUSY_RETRY_S 5
+#define SLOT_BITS 8 /* SLOTS_MAX is 1 << SLOT_BITS */
+
+int turn_init(struct knockd *k)
+{
+	k->slots = calloc(SLOTS_MAX, sizeof(k->slots[0]));
+	return k->slots == NULL ? -ENOMEM : 0;
+}
+
+void turn_deinit(struct knockd *k)
+{
+	for (size_t i = 0; k->slots != NULL && i < SLOTS_MAX; i++)
+		judge_case_wipe(&k->slots[i].judged);
+	free(k->slots);
+	k->slots = NULL;
+}
+
+static struct slot *slot_take(struct knockd *k)
+{
+	for (size_t i = 0; i < SLOTS_MAX; i++) {
+		struct slot *s = &k->slots[i];
+		if (!s->is_used) {
+			s->is_used = true;
+			s->turn++;
+			s->awaiting = 0;
+			s->result = 0;
+			return s;
+		}
+	}
+	return NULL;
+}
+
+static void slot_free(struct slot *s)
+{
+	judge_case_wipe(&s->judged);
+	s->is_used = false;
+}
+
+static uint32_t slot_seq(const struct knockd *k, const struct slot *s)
+{
+	return (uint32_t)s->turn << SLOT_BITS | (uint32_t)(s - k->slots);
+}
+
+static struct slot *slot_of(struct knockd *k, uint32_t seq)
+{
+	struct slot *s = &k->slots[seq & (SLOTS_MAX - 1)];
+	return s->is_used && s->turn == seq >> SLOT_BITS && s->awaiting > 0 ? s : NULL;
+}
+
+static void send_reply(
+	struct knockd *k, const struct judge_case *c, const uint8_t *reply, size_t len)
+{
+	struct answer_path p = {
+		.from = c->seen.dst,
+		.from_port = c->seen.dst_port,
+		.to = c->seen.src,
+		.to_port = c->seen.src_port,
+		.interface = k->doors[c->seen.door].interface,
+	};
+	if (answer_send(&k->answers, &p, span_of(reply, len)) < 0)
+		k->answers_failed++;
+}
+
+static void reply(struct knockd *k, const struct slot *s)
+{
+	uint8_t datagram[SPA_SMALL_LEN];
+	size_t len = judge_answer(&k->judge, &s->judged, s->gate.grant_id, clock_wall_ms(),
+		clock_mono_ms(), datagram);
+	k->statuses[s->judged.status]++;
+	send_reply(k, &s->judged, datagram, len);
+}
+
+void turn_seen(void *arg, const struct sighting *seen)
+{
+	struct door *door = arg;
+	struct knockd *k = door->owner;
+	k->datagrams++;
+	if (k->spare == NULL)
+		k->spare = slot_take(k);
+	if (k->spare == NULL || k->batch_count == STORE_BATCH_MAX) {
+		k->drops[JUDGE_DROP_BUSY]++;
+		return;
+	}
+	struct slot *s = k->spare;
+	s->began_mono_ms = clock_mono_ms();
+	s->gate.grant_id = 0;
+	s->outcome = judge_sighting(&k->judge, seen, clock_wall_ms(), s->began_mono_ms, &s->judged);
+	switch (s->outcome) {
+	case JUDGE_IGNORE:
+		k->drops[s->judged.drop]++;
+		break;
+	case JUDGE_RESEND:
+		send_reply(k, &s->judged, s->judged.resend, SPA_SMALL_LEN);
+		break;
+	case JUDGE_ANSWER:
+		reply(k, s);
+		break;
+	case JUDGE_RECORD:
+	case JUDGE_OPEN:
+	case JUDGE_CLOSE:
+		k->batch[k->batch_count++] = (uint16_t)(s - k->slots);
+		k->spare = NULL;
+		return;
+	}
+	judge_case_wipe(&s->judged);
+}
+
+static void refuse(struct slot *s, enum spa_status status, const char *reason)
+{
+	s->outcome = JUDGE_RECORD;
+	s->judged.status = status;
+	s->judged.reason = reason;
+	s->judged.verdict.granted_s = 0;
+}
+
+/* Limits, doc/design.md "Limits": a renewal takes the place of its gate and is not counted again. */
+static const char *over_limit(const struct knockd *k, const struct judge_case *c, uint16_t service)
+{
+	const struct config_server *server = &k->config->server;
+	if (live_find(k->live, &c->claim.source, service) != SIZE_MAX)
+		return NULL;
+	if (live_count(k->live) >= server->gates_max)
+		return "limit-gates";
+	if (live_count_service(k->live, service) >= c->claim.service->gates_max)
+		return "limit-service";
+	if (live_count_identity(k->live, c->claim.key_id) >= server->identity_gates_max)
+		return "limit-identity";
+	return NULL;
+}
+
+static int next_grant(struct knockd *k, uint64_t *ret)
+{
+	if (k->grant_next == k->grant_end) {
+		uint64_t first = 0;
+		int rc = store_reserve_grants(k->store, GRANT_BLOCK, &first);
+		if (rc < 0)
+			return rc;
+		k->grant_next = first;
+		k->grant_end = first + GRANT_BLOCK;
+	}
+	*ret = k->grant_next++;
+	return 0;
+}
+
+static uint64_t lease_s(const struct claim *c, uint64_t wall_ms)
+{
+	uint64_t lease = c->service->lease_s;
+	if (c->not_after_ms == UINT64_MAX)
+		return lease;
+	uint64_t left = c->not_after_ms > wall_ms ? (c->not_after_ms - wall_ms) / 1000 : 0;
+	return left < lease ? left : lease;
+}
+
+static void fill_gate(const struct knockd *k, struct slot *s, uint64_t grant_id, uint64_t now)
+{
+	const struct claim *c = &s->judged.claim;
+	struct store_gate *g = &s->gate;
+	*g = (struct store_gate){
+		.grant_id = grant_id,
+		.mark = k->config->server.mark_base | (uint32_t)(grant_id & 0xffffff),
+		.state = STORE_GATE_OPEN,
+		.source = c->source,
+		.proto = c->service->proto,
+		.port = c->service->port,
+		.is_once = c->service->open == CONFIG_OPEN_ONCE,
+		.opened_ms = now,
+		.until_ms = now + (uint64_t)s->judged.verdict.granted_s * 1000,
+		.lease_until_ms = now + lease_s(c, now) * 1000,
+	};
+	name_format(&c->name, g->name);
+	memcpy(g->key_id, c->key_id, sizeof(g->key_id));
+	snprintf(g->service, sizeof(g->service), "%s", c->service->name);
+}
+
+/* Put the gate into the mirror; the one it replaces, if any, goes. */
+static void mirror_add(struct knockd *k, const struct slot *s)
+{
+	const struct store_gate *g = &s->gate;
+	struct live_gate l = {
+		.grant_id = g->grant_id,
+		.mark = g->mark,
+		.service = (uint16_t)(s->judged.claim.service - k->config->services),
+		.is_once = g->is_once,
+		.source = g->source,
+		.opened_ms = g->opened_ms,
+		.until_ms = g->until_ms,
+		.until_mono_ms = s->began_mono_ms + (g->until_ms - g->opened_ms),
+	};
+	memcpy(l.key_id, g->key_id, sizeof(l.key_id));
+	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
+	size_t old = live_find(k->live, &l.source, l.service);
+	if (old != SIZE_MAX) {
+		events_change(k, live_at(k->live, old)->grant_id, STORE_GATE_CLOSED);
+		live_remove(k->live, old);
+	}
+	live_add(k->live, &l);
+}
+
+static void fill_record(const struct knockd *k, struct slot *s, uint64_t now)
+{
+	const struct judge_case *c = &s->judged;
+	struct store_record *r = &s->record;
+	char duration[TIME_TEXT_MAX];
+
+	*r = (struct store_record){
+		.wall_ms = now, .source = c->seen.src, .source_port = c->seen.src_port
+	};
+	r->event = s->outcome == JUDGE_OPEN ? STORE_GRANTED
+		: s->outcome == JUDGE_CLOSE ? STORE_CLOSED
+					    : STORE_REFUSED;
+	name_format(&c->claim.name, r->name);
+	memcpy(r->key_id, c->claim.key_id, sizeof(r->key_id));
+	snprintf(r->reason, sizeof(r->reason), "%s", c->reason);
+	snprintf(r->service, sizeof(r->service), "%s", c->service);
+	snprintf(r->door, sizeof(r->door), "%s", k->config->doors[c->seen.door].name);
+	snprintf(r->list, sizeof(r->list), "%s", c->verdict.list);
+	snprintf(r->entry, sizeof(r->entry), "%s", c->verdict.entry);
+	if (s->outcome == JUDGE_OPEN) {
+		r->grant_id = s->gate.grant_id;
+		r->until_ms = s->gate.until_ms;
+		snprintf(r->text, sizeof(r->text), "%s for %s",
+			s->gate.is_once ? "one connection" : "open",
+			duration_format(c->verdict.granted_s, duration));
+	} else if (s->outcome == JUDGE_CLOSE) {
+		snprintf(r->text, sizeof(r->text), "asked for by its owner");
+	} else if (c->verdict.reason != POLICY_NOT_AUTHENTICATED &&
+		c->verdict.reason != POLICY_GRANT) {
+		snprintf(r->text, sizeof(r->text), "%s", policy_reason_text(c->verdict.reason));
+	}
+}
+
+/* Probes and requests to bind an address are part of a conversation, not decisions: no line for them. */
+static bool is_journalled(const struct slot *s)
+{
+	enum spa_status st = s->judged.status;
+	return s->outcome != JUDGE_RECORD || (st != SPA_STATUS_OK && st != SPA_STATUS_BIND);
+}
+
+/* Prepare one slot for the store: limits, grant id, gate and record. */
+static void prepare(struct knockd *k, struct slot *s, struct store_claim *claim, uint64_t now)
+{
+	struct judge_case *c = &s->judged;
+	uint64_t grant = 0;
+	if (s->outcome == JUDGE_OPEN) {
+		uint16_t service = (uint16_t)(c->claim.service - k->config->services);
+		const char *over = over_limit(k, c, service);
+		int rc = over == NULL ? next_grant(k, &grant) : 0;
+		if (over != NULL) {
+			refuse(s, SPA_STATUS_LIMIT, over);
+			c->retry_after_s = (uint16_t)(c->claim.service->wait_s < 3600
+					? c->claim.service->wait_s
+					: 3600);
+		} else if (rc < 0) {
+			store_trouble(k, "reserving grant ids", rc);
+			refuse(s, SPA_STATUS_BUSY, "store");
+			c->retry_after_s = BUSY_RETRY_S;
+		} else {
+			fill_gate(k, s, grant, now);
+			mirror_add(k, s);
+		}
+	}
+	fill_record(k, s, now);
+	const struct door *d = &k->doors[c->seen.door];
+	*claim = (struct store_claim){
+		.replay_until_ms = now + 2000ull * d->config->spa.window_s + 1000,
+		.gate = s->outcome == JUDGE_OPEN ? &s->gate : NULL,
+		.record = is_journalled(s) ? &s->record : NULL,
+	};
+	memcpy(claim->replay_key, c->replay_key, sizeof(claim->replay_key));
+	memcpy(claim->owner, &k->judge.instance, 8);
+	k->owner_count++;
+	memcpy(claim->owner + 8, &k->owner_count, 8);
+}
+
+static void forget_live(struct knockd *k, const struct slot *s)
+{
+	uint16_t service = (uint16_t)(s->judged.claim.service - k->config->services);
+	size_t i = live_find(k->live, &s->gate.source, service);
+	if (i != SIZE_MAX && live_at(k->live, i)->grant_id == s->gate.grant_id)
+		live_remove(k->live, i);
+}
+
+/* The gate process could not, or cannot be asked. The claim is spent; the client is told to knock again. */
+static void failed(struct knockd *k, struct slot *s, int rc)
+{
+	forget_live(k, s);
+	events_change(k, s->gate.grant_id, STORE_GATE_FAILED);
+	struct store_record *r = events_record(k, STORE_FAILED);
+	uint64_t now = r->wall_ms;
+	*r = s->record;
+	r->wall_ms = now;
+	r->event = STORE_FAILED;
+	snprintf(r->reason, sizeof(r->reason), "gate");
+	snprintf(r->text, sizeof(r->text), "the kernel did not open it: %s", strerror(-rc));
+	log_error("gate for %s did not open: %s", s->gate.service, strerror(-rc));
+	s->judged.retry_after_s = BUSY_RETRY_S;
+	refuse(s, SPA_STATUS_BUSY, "gate");
+	reply(k, s);
+	slot_free(s);
+}
+
+static void order_open(struct knockd *k, struct slot *s)
+{
+	const struct store_gate *g = &s->gate;
+	struct msg m = {
+		.type = MSG_OPEN,
+		.seq = slot_seq(k, s),
+		.service = (uint16_t)(s->judged.claim.service - k->config->services),
+		.kind = g->is_once ? GATE_ONCE : GATE_WINDOW,
+		.addr = g->source,
+		.mark = g->mark,
+		.wait_ms = (uint32_t)(g->until_ms - g->opened_ms),
+		.lease_ms = g->lease_until_ms - g->opened_ms,
+	};
+	s->awaiting = 1;
+	int rc = msg_send(k->start->gate, &m);
+	if (rc < 0)
+		failed(k, s, rc);
+}
+
+/* Close every gate of this identity for the service from any address. */
+static void order_close(struct knockd *k, struct slot *s)
+{
+	const struct claim *c = &s->judged.claim;
+	uint16_t service = (uint16_t)(c->service - k->config->services);
+	for (size_t i = live_count(k->live); i > 0; i--) {
+		const struct live_gate *g = live_at(k->live, i - 1);
+		if (g->service != service ||
+			sodium_memcmp(g->key_id, c->key_id, sizeof(g->key_id)) != 0)
+			continue;
+		int rc = mirror_close(k, i - 1, slot_seq(k, s), NULL, false);
+		if (rc == 0)
+			s->awaiting++;
+		else if (s->result == 0)
+			s->result = rc;
+	}
+	if (s->awaiting > 0)
+		return;
+	if (s->result != 0) {
+		s->judged.retry_after_s = BUSY_RETRY_S;
+		refuse(s, SPA_STATUS_BUSY, "gate");
+	}
+	reply(k, s);
+	slot_free(s);
+}
+
+static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
+{
+	switch (a) {
+	case STORE_REPLAY:
+		k->drops[JUDGE_DROP_REPLAY]++;
+		if (s->outcome == JUDGE_OPEN)
+			forget_live(k, s);
+		slot_free(s);
+		return;
+	case STORE_UNKNOWN:
+		if (s->outcome == JUDGE_OPEN)
+			forget_live(k, s);
+		s->judged.retry_after_s = BUSY_RETRY_S;
+		refuse(s, SPA_STATUS_BUSY, "store");
+		reply(k, s);
+		slot_free(s);
+		return;
+	case STORE_ACCEPTED:
+		break;
+	}
+	if (s->outcome == JUDGE_OPEN) {
+		order_open(k, s);
+	} else if (s->outcome == JUDGE_CLOSE) {
+		order_close(k, s);
+	} else {
+		reply(k, s);
+		slot_free(s);
+	}
+}
+
+void turn_flush(struct knockd *k)
+{
+	static struct store_claim claims[STORE_BATCH_MAX];
+	static enum store_answer answers[STORE_BATCH_MAX];
+	size_t n = k->batch_count;
+	if (n == 0)
+		return;
+	uint64_t now = clock_wall_ms();
+	for (size_t i = 0; i < n; i++) {
+		prepare(k, &k->slots[k->batch[i]], &claims[i], now);
+		answers[i] = STORE_UNKNOWN;
+	}
+	int rc = store_claim_batch(k->store, claims, n, answers);
+	if (rc < 0)
+		store_trouble(k, "recording knocks", rc);
+	k->batch_count = 0;
+	for (size_t i = 0; i < n; i++)
+		after_claim(k, &k->slots[k->batch[i]], answers[i]);
+	events_write(k);
+}
+
+void turn_done(struct knockd *k, const struct msg *m)
+{
+	struct slot *s = slot_of(k, m->seq);
+	if (s == NULL)
+		return;
+	if (m->result < 0 && s->result == 0)
+		s->result = m->result;
+	if (--s->awaiting > 0)
+		return;
+	if (s->outcome == JUDGE_OPEN && s->result < 0) {
+		failed(k, s, s->result);
+		return;
+	}
+	if (s->result < 0) {
+		s->judged.retry_after_s = BUSY_RETRY_S;
+		refuse(s, SPA_STATUS_BUSY, "gate");
+	}
+	reply(k, s);
+	slot_free(s);
+}
