@@ -1,0 +1,126 @@
+"""Every answer a client can get, and that it is corrected or explained."""
+
+import os
+import subprocess
+
+from lab import Lab, V4, V6, main, program, run, until
+
+MANY = """
+service ssh   { port = tcp/22    allow = {"Admin/VSD"}  open = once    wait = 30s  lease = 1h }
+service bound { port = tcp/2200  allow = {"Admin/VSD"}  open = once    wait = 30s  lease = 1h  bind = required }
+service tight { port = tcp/2300  allow = {"*/VSD"}      open = window  wait = 30s  lease = 1h  gates-max = 1 }
+"""
+
+
+def test_clock_is_corrected():
+    """A client an hour fast, and one an hour slow, gets in: STALE, one more round trip, and never again."""
+    with Lab("clock") as lab:
+        lab.setup()
+        lab.config()
+        lab.echo(22)
+        lab.start()
+        lab.must_open("ssh")
+        lab.connect("client", V4["server"], 22).close()
+        for who, shift in (("client", "+1h"), ("stranger", "-1h")):
+            wrap = ["faketime", "-f", shift]
+            # An hour off, no epoch fits: the last try without epoch is what reaches the server.
+            answer = lab.must_open("ssh", who=who, wrap=wrap, timeout=60)
+            assert answer["round_trips"] == 2, answer
+            lab.connect(who, V4["server"], 22).close()
+            again = lab.must_open("ssh", who=who, wrap=wrap)
+            assert again["round_trips"] == 1, again
+            lab.connect(who, V4["server"], 22).close()
+
+
+def test_small_skew_is_stale():
+    """A minute off: the epoch still fits, STALE comes in the first answer."""
+    with Lab("skew") as lab:
+        lab.setup()
+        lab.config()
+        lab.echo(22)
+        lab.start()
+        lab.must_open("ssh", who="stranger")
+        answer = lab.must_open("ssh", wrap=["faketime", "-f", "+65s"])
+        assert answer["round_trips"] == 2, answer
+
+
+def test_bind():
+    """A service that wants the address signed: BIND, then the observed address, signed."""
+    with Lab("bind") as lab:
+        lab.setup()
+        lab.config(services=MANY)
+        lab.echo(2200)
+        lab.start()
+        lab.must_open("ssh")
+        for at in (V4, V6):
+            answer = lab.must_open("bound", host=at["server"])
+            assert answer["round_trips"] == 2 and answer["address"] == at["client"], answer
+            lab.connect("client", at["server"], 2200).close()
+        assert len(lab.journal("granted")) == 3
+        # Somebody else's address is not opened, whoever signs it.
+        status, answer, _ = lab.knock("ssh", "--address", V4["stranger"])
+        assert status == 1 and answer["status"] == "BIND", answer
+        assert lab.probe("stranger", V4["server"], 22) == "silent"
+
+
+def test_refusals():
+    with Lab("refusals") as lab:
+        lab.setup()
+        jane = lab.person("Jane/VSD")
+        old = lab.person("Old/VSD", "--expires", "2020-01-01")
+        unknown = lab.person("Gone/VSD")
+        run(program("postern"), "directory", "remove", "--directory", lab.path("etc", "directory"), "Gone/VSD")
+        lab.config(services=MANY)
+        lab.start()
+        for argv, kw, want in (
+                (("ssh",), {"id": jane}, "DENIED"),
+                (("nothing",), {}, "UNKNOWN_SERVICE"),
+                (("ssh",), {"id": old}, "EXPIRED")):
+            status, answer, err = lab.knock(*argv, **kw)
+            assert status == 1 and answer["status"] == want, (want, status, answer, err)
+        assert lab.must_open("tight")["port"] == 2300
+        status, answer, err = lab.knock("tight", who="stranger", id=jane)
+        assert status == 1 and answer["status"] == "LIMIT" and answer["retry_after_s"] > 0, answer
+        reasons = {r["reason"] for r in lab.journal("refused")}
+        assert reasons == {"not-allowed-service", "unknown-service", "expired", "limit-service"}, reasons
+        # Somebody whom the directory no longer knows hears nothing.
+        status, answer, err = lab.knock("ssh", id=unknown)
+        assert status == 3, (status, answer, err)
+        assert lab.status()["ignored"]["identity-unknown"] >= 1
+
+
+def test_full_disk():
+    """No room for the record: nothing opens, the client hears BUSY; with room again it works."""
+    with Lab("disk") as lab:
+        lab.setup()
+        lab.config()
+        os.mkdir(lab.path("store"))
+        run("mount", "-t", "tmpfs", "-o", "size=512k,mode=0700", "none", lab.path("store"))
+        try:
+            lab.echo(22)
+            lab.start()
+            lab.must_open("ssh")
+            lab.connect("client", V4["server"], 22).close()
+            with open(lab.path("store", "ballast"), "wb") as f:
+                try:
+                    while True:
+                        f.write(b"x" * 4096)
+                        f.flush()
+                except OSError:
+                    pass
+            # What the store had reserved for itself may still take a few records.
+            for _ in range(400):
+                status, answer, err = lab.knock("ssh")
+                if status != 0:
+                    break
+            assert status == 1 and answer["status"] == "BUSY", (status, answer, err)
+            assert "disk is full" in lab.log()
+            os.unlink(lab.path("store", "ballast"))
+            lab.must_open("ssh")
+        finally:
+            lab.stop()
+            subprocess.run(["umount", lab.path("store")], check=True)
+
+
+if __name__ == "__main__":
+    main(test_clock_is_corrected, test_small_skew_is_stale, test_bind, test_refusals, test_full_disk)

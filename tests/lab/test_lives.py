@@ -1,0 +1,196 @@
+"""Kills, restarts, reloads and interfaces: ports stay closed, gates and connections stay what they were."""
+
+import os
+import signal
+import time
+
+from lab import Lab, V4, V6, main, run, until
+
+LONG = """
+service ssh  { port = tcp/22    allow = {"Admin/VSD"}  open = once    wait = 60s  lease = 1h }
+service wiki { port = tcp/8443  allow = {"Admin/VSD"}  open = window  wait = 60s  lease = 1h }
+service fast { port = tcp/2200  allow = {"Admin/VSD"}  open = window  wait = 3s   lease = 1h }
+"""
+
+
+def ready(lab, services=LONG):
+    lab.setup()
+    lab.config(services=services)
+    for port in (22, 8443, 2200):
+        lab.echo(port)
+    lab.start()
+
+
+def talk(sock):
+    sock.sendall(b"ping")
+    assert sock.recv(4) == b"ping"
+
+
+def test_everything_killed():
+    """kill -9 of every process: guarded ports closed, admitted connections live, the gate ends by itself."""
+    with Lab("killed") as lab:
+        ready(lab)
+        lab.must_open("wiki")
+        living = lab.connect("client", V4["server"], 8443)
+        lab.must_open("fast")
+        lab.connect("client", V4["server"], 2200).close()
+        lab.kill_all()
+        assert lab.probe("client", V4["server"], 22) == "silent"
+        assert lab.probe("stranger", V4["server"], 8443) == "silent"
+        talk(living)
+        run("ip", "netns", "exec", lab.ns["server"], "nft", "flush", "ruleset", check=False)
+        assert lab.probe("client", V4["server"], 22) == "silent", "flush ruleset opened a guarded port"
+        until("the short gate closed itself", lambda: lab.probe("client", V4["server"], 2200) == "silent")
+        talk(living)
+        # The next daemon adopts what stands.
+        lab.start()
+        assert lab.probe("client", V4["server"], 22) == "silent"
+        talk(living)
+        lab.connect("client", V4["server"], 8443).close()
+        lab.must_open("ssh")
+        lab.connect("client", V4["server"], 22).close()
+
+
+def survives(change):
+    with Lab("change") as lab:
+        ready(lab)
+        lab.must_open("wiki")
+        living = lab.connect("client", V4["server"], 8443)
+        lab.must_open("ssh")
+        before = {g["grant"] for g in lab.ctl("gates") if "grant" in g}
+        change(lab)
+        after = {g["grant"] for g in lab.ctl("gates") if "grant" in g}
+        assert before == after and len(after) == 2, (before, after)
+        talk(living)
+        lab.connect("client", V4["server"], 22).close()
+        assert lab.probe("client", V4["server"], 22) == "silent"
+        lab.connect("client", V4["server"], 8443).close()
+        assert lab.probe("stranger", V4["server"], 8443) == "silent"
+        lab.must_open("ssh")
+
+
+def test_reload_keeps_gates():
+    def reload(lab):
+        old = lab.pids()
+        lab.ctl("reload")
+        until("new processes", lambda: {"knock", "gate"} <= lab.pids().keys()
+              and lab.pids()["knock"] != old["knock"] and lab.pids()["gate"] != old["gate"])
+        until("the new one answers", lambda: lab.ctl("status", check=False) is not None)
+    survives(reload)
+
+
+def test_restart_keeps_gates():
+    def restart(lab):
+        assert lab.stop() == 0
+        assert lab.probe("stranger", V4["server"], 22) == "silent"
+        lab.start()
+    survives(restart)
+
+
+def killed(which):
+    def kill(lab):
+        old = lab.pids()
+        os.kill(old[which], signal.SIGKILL)
+        until("both are born anew", lambda: {"knock", "gate"} <= lab.pids().keys()
+              and lab.pids()["knock"] != old["knock"] and lab.pids()["gate"] != old["gate"])
+        until("the new one answers", lambda: lab.ctl("status", check=False) is not None)
+    survives(kill)
+
+
+def test_knock_process_killed():
+    killed("knock")
+
+
+def test_gate_process_killed():
+    killed("gate")
+
+
+def test_reload_changes_services():
+    with Lab("services") as lab:
+        ready(lab)
+        lab.echo(9000)
+        assert lab.probe("client", V4["server"], 9000) == "open"
+        lab.config(services=LONG + 'service new { port = tcp/9000 allow = {"Admin/VSD"} open = once wait = 30s lease = 1h }\n')
+        lab.ctl("reload")
+        until("the new port is guarded", lambda: lab.probe("client", V4["server"], 9000) == "silent")
+        until("the new one answers", lambda: lab.ctl("status", check=False) is not None)
+        lab.must_open("new")
+        lab.connect("client", V4["server"], 9000).close()
+
+
+def test_broken_config_changes_nothing():
+    with Lab("broken") as lab:
+        ready(lab)
+        old = lab.pids()
+        with open(lab.path("postern.conf"), "a") as f:
+            f.write("\nservice ssh { port = tcp/0 wait = never }\nnonsense = 1\n")
+        r = lab.exec("server", __import__("lab").program("posternctl"), "--socket", lab.path("control"), "reload")
+        assert r.returncode == 1, (r.returncode, r.stdout, r.stderr)
+        for words in ("postern.conf:", "nonsense", "never"):
+            assert words in r.stderr, r.stderr
+        assert lab.pids() == old
+        lab.must_open("ssh")
+        # And at a start it is refused, with the same words.
+        lab.stop()
+        lab.start(check=False)
+        assert lab.daemon.wait(20) == 4
+        assert "nonsense" in lab.log()
+        assert lab.probe("stranger", V4["server"], 22) == "silent"
+
+
+def test_interface_comes_and_goes():
+    with Lab("interface") as lab:
+        lab.setup()
+        lab.config(services=LONG)
+        lab.echo(22)
+        lab.unplug("server")
+        lab.start()
+        assert "waiting for it" in lab.log()
+        lab.plug("server")
+        until("the door watches", lambda: (lab.ctl("status", check=False) or [{"doors": [{}]}])[0]
+              ["doors"][0].get("watching"))
+        lab.echo(22)
+        lab.must_open("ssh")
+        lab.connect("client", V4["server"], 22).close()
+        # Down and up: the same interface.
+        run("ip", "-n", lab.ns["server"], "link", "set", "eth0", "down")
+        run("ip", "-n", lab.ns["server"], "link", "set", "eth0", "up")
+        run("ip", "-n", lab.ns["server"], "addr", "replace", V6["server"] + "/64", "dev", "eth0", "nodad")
+        until("a knock works", lambda: lab.knock("ssh")[0] == 0)
+        # Gone and made anew.
+        lab.unplug("server")
+        until("the daemon noticed", lambda: (lab.ctl("status", check=False) or [{"doors": [{}]}])[0]
+              ["doors"][0].get("watching") is False)
+        lab.plug("server")
+        until("the door watches again", lambda: (lab.ctl("status", check=False) or [{"doors": [{}]}])[0]
+              ["doors"][0].get("watching"))
+        lab.must_open("ssh")
+
+
+def test_administrator_closes():
+    with Lab("close") as lab:
+        ready(lab)
+        lab.must_open("wiki")
+        living = lab.connect("client", V4["server"], 8443)
+        r = lab.ctl("close", "Admin/VSD")
+        assert r[-1]["text"] == "1 closed", r
+        assert lab.probe("client", V4["server"], 8443) == "silent"
+        talk(living)
+        lab.must_open("wiki")
+        second = lab.connect("client", V4["server"], 8443)
+        lab.ctl("close", "--all", "--cut")
+        second.settimeout(20)
+        try:
+            second.sendall(b"x")
+            gone = second.recv(1) == b""
+        except (ConnectionResetError, BrokenPipeError):
+            gone = True
+        assert gone, "the connection was not cut"
+        closed = lab.journal("closed")
+        assert len(closed) == 2 and closed[0]["reason"] == "administrator", closed
+
+
+if __name__ == "__main__":
+    main(test_everything_killed, test_reload_keeps_gates, test_restart_keeps_gates, test_knock_process_killed,
+         test_gate_process_killed, test_reload_changes_services, test_broken_config_changes_nothing,
+         test_interface_comes_and_goes, test_administrator_closes)
