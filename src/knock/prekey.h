@@ -46,14 +46,13 @@ struct prekey {
  * 64-byte Ed25519 secret key. */
 void prekey_sign(struct prekey *k, const uint8_t sign_sk[64]);
 
-/* 164 bytes out; and in, SPA_OK or a reason (length, version text). The signature is checked apart. */
+/* 164 bytes out; and in, SPA_OK or a reason (length, version text, slot over 15, ends before it begins).
+ * The signature is checked apart. */
 void prekey_encode(const struct prekey *k, uint8_t to[PREKEY_LEN]);
 enum spa_reject prekey_decode(struct span s, struct prekey *ret);
 
 /* True when k is signed by the identity key pk and k->sid is that key's id. */
 bool prekey_verify(const struct prekey *k, const uint8_t pk[32]);
-
-/* Rebuild the record a reply carries (id, not_after and key; psk slot 0, not_before 0) for storing. */
 
 struct card {
 	uint16_t port;
@@ -70,8 +69,11 @@ struct card {
 	uint8_t certs[CARD_CERTS_MAX][CARD_CERT_LEN_MAX];
 };
 
-/* Parse and verify a card: every prekey signature and the card signature must hold. Returns 0 or
- * -EINVAL with *f saying what is wrong (without file name: the caller puts "path: " in front). */
+/*
+ * Parse and verify a card: every prekey signature and the card signature must hold, and there must be
+ * one prekey at least. Returns 0 or -EINVAL with *f saying what is wrong (without file name: the caller
+ * puts "path: " in front).
+ */
 __attribute__((warn_unused_result)) int card_parse(
 	struct span text, struct card *ret, struct fault *f);
 
@@ -82,5 +84,8 @@ char *card_format(const struct card *c, const uint8_t sign_sk[64]);
  * else id 0; NULL when there is none. A clock that is wrong must not lock out: id 0 is used regardless
  * of time. */
 const struct prekey *card_prekey(const struct card *c, uint64_t wall_ms);
+
+/* The long-lived prekey, id 0, for a client whose rotating one was not answered; NULL when there is none. */
+const struct prekey *card_prekey_fallback(const struct card *c);
 
 #endif

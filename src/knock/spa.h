@@ -49,7 +49,7 @@ enum spa_reject {
 	SPA_PREKEY, /* prekey id or PSK slot unknown */
 	SPA_SEAL,   /* does not open: low-order point or tag mismatch */
 	SPA_INNER_VERSION,
-	SPA_OP,
+	SPA_OP, /* operation of a request, status of a reply */
 	SPA_FLAGS,
 	SPA_ADDRESS, /* address mode, prefix or bytes contradict each other */
 	SPA_SELECTOR,
@@ -90,6 +90,9 @@ enum spa_status {
 };
 
 const char *spa_status_name(enum spa_status status); /* "OK", "STALE", ... */
+
+/* True for 1 to 63 of a-z, 0-9 and '-': how a service may be called in a selector and in a card. */
+bool spa_is_service_name(struct span s);
 
 /* The clear header; spans borrow the datagram. */
 struct spa_header {
@@ -218,13 +221,19 @@ size_t spa_request_build(const struct spa_target *t, const struct spa_request *r
 	const uint8_t sign_sk[64], const struct hpke_secret *eph, uint64_t epoch_wall_ms,
 	uint8_t to[SPA_LARGE_LEN], struct hpke_context *ret_ctx);
 
-/* The bytes of inner reply [0..104) that the identity key signs, for making and checking the signature
- * over "postern reply signature v1\0" || SHA-256(request datagram) || inner[0..104). */
+/*
+ * The bytes that the server's identity key signs, for making and for checking the signature:
+ * "postern reply signature v1\0" || SHA-256(request datagram) || inner reply [0..104). The flag that says
+ * a signature is present counts as set, whatever r->has_signature says.
+ */
 #define SPA_REPLY_TRANSCRIPT_LEN (27 + 32 + SPA_REPLY_SIGNED_LEN)
 void spa_reply_transcript(
 	const struct spa_reply *r, struct span request, uint8_t to[SPA_REPLY_TRANSCRIPT_LEN]);
 
-/* Seal a reply to the request h with ctx of that request and a fresh random nonce. Returns 320. */
+/*
+ * Seal a reply to the request h with ctx of that request and a fresh random nonce. Returns 320. r must be
+ * what spa_reply_decode takes: a prekey only with a signature, an observed address of its family.
+ */
 size_t spa_reply_build(const struct spa_reply *r, const struct spa_header *h,
 	const struct hpke_context *ctx, const uint8_t nonce[32], uint8_t to[SPA_SMALL_LEN]);
 

@@ -1,0 +1,243 @@
+/*
+ * The plaintext of a knock. Anybody who holds the server card can produce a seal that opens, so these are
+ * still strangers' bytes. Invariant: everything not named by the format is zero, and what is accepted
+ * says one thing only.
+ */
+
+#include <string.h>
+
+#include "knock/internal.h"
+#include "knock/spa.h"
+
+#define INNER_VERSION 1
+#define FLAGS_KNOWN                                                                                \
+	(SPA_FLAG_EXPLICIT | SPA_FLAG_WANT_SIGNATURE | SPA_FLAG_WANT_PREKEY |                      \
+		SPA_FLAG_AFTER_STALE | SPA_FLAG_AFTER_BIND)
+#define FIDO_LEN 5
+#define TLV_CRITICAL_BELOW 128
+#define V4_BITS 96 /* of the ::ffff: prefix */
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define CHAIN_MAX 6 /* leaf, four organisational units, one cross-certified organisation */
+#define TEMPLATE_VALUE_MAX 64
+
+enum spa_reject knock_tail_check(struct span tail)
+{
+	struct reader r = reader_init(tail);
+	/* Each round consumes at least two bytes of a tail under 1100. */
+	while (r.left > 0) {
+		uint8_t type = reader_u8(&r);
+		if (type == 0)
+			return span_is_zero(reader_rest(&r)) ? SPA_OK : SPA_RESERVED;
+		uint8_t len = reader_u8(&r);
+		reader_take(&r, len);
+		if (r.is_short || type < TLV_CRITICAL_BELOW)
+			return SPA_TLV;
+	}
+	return SPA_OK;
+}
+
+/* An IPv6 network that holds IPv4's ::ffff:0:0/96, or a part of it. */
+static bool touches_v4(const struct prefix *p)
+{
+	static const struct addr v4_any = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0,
+		0 } };
+	return p->bits > V4_BITS ? addr_is_v4(&p->addr) : prefix_contains(p, &v4_any);
+}
+
+static bool address_is_sound(const struct spa_request *q)
+{
+	const struct prefix p = { .addr = q->address, .bits = q->prefix_bits };
+	bool is_explicit = (q->flags & SPA_FLAG_EXPLICIT) != 0;
+
+	if (q->address_mode == 0)
+		return !is_explicit && addr_is_zero(&q->address) && q->prefix_bits == 128;
+	/* prefix_contains masks its second argument: a host bit beyond the prefix makes it false. */
+	if (!is_explicit || addr_is_zero(&q->address) || q->prefix_bits > 128 ||
+		!prefix_contains(&p, &q->address))
+		return false;
+	if (q->address_mode == 4)
+		return addr_is_v4(&q->address) && q->prefix_bits >= V4_BITS;
+	return q->address_mode == 6 && !touches_v4(&p);
+}
+
+static bool ports_are_sound(struct span selector, bool is_range)
+{
+	struct reader r = reader_init(selector);
+	uint8_t proto = reader_u8(&r);
+	uint16_t first = reader_u16(&r);
+	uint16_t last = is_range ? reader_u16(&r) : first;
+	return reader_done(&r) && (proto == PROTO_TCP || proto == PROTO_UDP) && first != 0 &&
+		first <= last;
+}
+
+static bool selector_is_sound(uint8_t type, struct span selector)
+{
+	switch (type) {
+	case SPA_SELECT_NAME:
+		return spa_is_service_name(selector);
+	case SPA_SELECT_PORT:
+		return ports_are_sound(selector, false);
+	case SPA_SELECT_RANGE:
+		return ports_are_sound(selector, true);
+	default:
+		return false;
+	}
+}
+
+/* One whole DER SEQUENCE and nothing else; its inside is for the certificate reader. */
+static bool is_der_sequence(struct span der)
+{
+	struct reader r = reader_init(der);
+	uint8_t tag = reader_u8(&r);
+	size_t len = reader_u8(&r);
+	size_t least = 0;
+	if (len == 0x81) {
+		len = reader_u8(&r);
+		least = 0x80;
+	} else if (len == 0x82) {
+		len = reader_u16(&r);
+		least = 0x100;
+	} else if (len >= 0x80) {
+		return false;
+	}
+	return !r.is_short && tag == 0x30 && len >= least && len == r.left;
+}
+
+static bool chain_is_sound(struct span identity)
+{
+	struct reader r = reader_init(identity);
+	for (unsigned i = 0; i < CHAIN_MAX; i++) {
+		uint16_t len = reader_u16(&r);
+		struct span der = reader_take(&r, len);
+		if (r.is_short || !is_der_sequence(der))
+			return false;
+		if (reader_done(&r))
+			return true;
+	}
+	return false;
+}
+
+static bool templates_are_sound(struct span identity)
+{
+	struct reader r = reader_init(identity);
+	for (unsigned i = 0; i < CHAIN_MAX; i++) {
+		reader_take(&r, 1 + 8 + 5 + 5 + 1); /* kind, serial, two dates, name type */
+		uint8_t value_len = reader_u8(&r);
+		reader_take(&r, value_len);
+		reader_take(&r, 32 + SPA_SIGNATURE_LEN);
+		if (r.is_short || value_len == 0 || value_len > TEMPLATE_VALUE_MAX)
+			return false;
+		if (reader_done(&r))
+			return true;
+	}
+	return false;
+}
+
+static bool identity_is_sound(uint8_t type, struct span identity)
+{
+	switch (type) {
+	case SPA_ID_KEY:
+	case SPA_ID_SSH:
+		return identity.len == SPA_KEY_ID_LEN;
+	case SPA_ID_CHAIN:
+		return chain_is_sound(identity);
+	case SPA_ID_TEMPLATE:
+		return templates_are_sound(identity);
+	default:
+		return false;
+	}
+}
+
+/* The types and lengths that stand before what they describe. */
+struct shape {
+	uint8_t version, op;
+	uint8_t selector_type, selector_len;
+	uint8_t identity_type, signature_type;
+	uint16_t identity_len;
+	uint16_t reserved;
+};
+
+static struct shape read_fixed(struct reader *r, struct spa_request *q)
+{
+	struct shape s = { 0 };
+	s.version = reader_u8(r);
+	s.op = reader_u8(r);
+	q->flags = reader_u16(r);
+	q->time_ms = reader_u64(r);
+	reader_copy(r, q->nonce, sizeof(q->nonce));
+	q->instance = reader_u64(r);
+	q->seconds = reader_u32(r);
+	q->address_mode = reader_u8(r);
+	q->prefix_bits = reader_u8(r);
+	q->source_port = reader_u16(r);
+	reader_copy(r, q->address.b, sizeof(q->address.b));
+	s.selector_type = reader_u8(r);
+	s.selector_len = reader_u8(r);
+	s.identity_type = reader_u8(r);
+	s.signature_type = reader_u8(r);
+	s.identity_len = reader_u16(r);
+	s.reserved = reader_u16(r);
+	return s;
+}
+
+static enum spa_reject check_fixed(const struct shape *s, const struct spa_request *q)
+{
+	if (s->version != INNER_VERSION)
+		return SPA_INNER_VERSION;
+	if (s->reserved != 0)
+		return SPA_RESERVED;
+	if (s->op > SPA_PROBE)
+		return SPA_OP;
+	if ((q->flags & ~FLAGS_KNOWN) != 0)
+		return SPA_FLAGS;
+	return address_is_sound(q) ? SPA_OK : SPA_ADDRESS;
+}
+
+/* Selector, identity and TLVs: what lies between the fixed fields and the signature. */
+static enum spa_reject read_variable(struct span body, const struct shape *s, struct spa_request *q)
+{
+	struct reader r = reader_init(body);
+	q->selector = reader_take(&r, s->selector_len);
+	if (r.is_short || !selector_is_sound(s->selector_type, q->selector))
+		return SPA_SELECTOR;
+	q->identity = reader_take(&r, s->identity_len);
+	if (r.is_short || !identity_is_sound(s->identity_type, q->identity))
+		return SPA_IDENTITY;
+	if (s->signature_type < SPA_SIG_ED25519 || s->signature_type > SPA_SIG_SK)
+		return SPA_SIGNATURE_TYPE;
+	return knock_tail_check(reader_rest(&r));
+}
+
+enum spa_reject spa_request_decode(struct span inner, struct spa_request *ret)
+{
+	struct spa_request q = { 0 };
+	struct reader r = reader_init(inner);
+
+	if (inner.len != SPA_INNER_SMALL_LEN && inner.len != SPA_INNER_LARGE_LEN)
+		return SPA_LENGTH;
+	const struct shape s = read_fixed(&r, &q);
+	size_t fido_len = s.signature_type == SPA_SIG_SK ? FIDO_LEN : 0;
+	struct span body = reader_take(&r, r.left - SPA_SIGNATURE_LEN - fido_len);
+	q.signed_part = span_slice(inner, 0, SPA_INNER_FIXED_LEN + body.len);
+	if (fido_len != 0) {
+		q.fido_flags = reader_u8(&r);
+		q.fido_counter = reader_u32(&r);
+	}
+	q.signature = reader_take(&r, SPA_SIGNATURE_LEN);
+
+	enum spa_reject reason = check_fixed(&s, &q);
+	if (reason == SPA_OK)
+		reason = read_variable(body, &s, &q);
+	if (reason != SPA_OK)
+		return reason;
+	/* Certificate chains and SSH keys are read above in full and accepted by a later version. */
+	if (s.identity_type != SPA_ID_KEY || s.signature_type != SPA_SIG_ED25519)
+		return SPA_IDENTITY_UNSUPPORTED;
+	q.op = (enum spa_op)s.op;
+	q.selector_type = (enum spa_selector)s.selector_type;
+	q.identity_type = SPA_ID_KEY;
+	q.signature_type = SPA_SIG_ED25519;
+	*ret = q;
+	return SPA_OK;
+}
