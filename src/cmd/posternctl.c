@@ -54,11 +54,10 @@ struct options {
 	const char *command, *what;
 };
 
-static int usage(const char *fmt, const char *what)
+static int usage(const char *what, const char *why)
 {
-	fputs("posternctl: ", stderr);
-	fprintf(stderr, fmt, what);
-	fputs("; posternctl --help says how\n", stderr);
+	fprintf(stderr, "posternctl: %s%s%s; posternctl --help says how\n", what,
+		*what != '\0' ? ": " : "", why);
 	return 2;
 }
 
@@ -110,7 +109,7 @@ static int take(int c, struct options *o)
 	case OPT_SINCE:
 		return parse_since(optarg, &o->since_ms)
 			? -1
-			: usage("--since %s: neither a duration nor a time", optarg);
+			: usage(optarg, "neither a duration nor a time");
 	case OPT_NAME:
 		o->name = optarg;
 		return -1;
@@ -120,7 +119,7 @@ static int take(int c, struct options *o)
 	case OPT_LIMIT:
 		return parse_number(optarg, &o->limit)
 			? -1
-			: usage("--limit %s: not a number from 1 to 1000000", optarg);
+			: usage(optarg, "not a number from 1 to 1000000");
 	case OPT_STORE:
 		o->store = optarg;
 		return -1;
@@ -159,19 +158,19 @@ static int parse(int argc, char **argv, struct options *o)
 			return status;
 	}
 	if (optind == argc)
-		return usage("%s", "a command is missing");
+		return usage("", "a command is missing");
 	o->command = argv[optind++];
 	if (strcmp(o->command, "close") == 0 && optind < argc)
 		o->what = argv[optind++];
 	if (optind < argc)
-		return usage("%s: one word too many", argv[optind]);
+		return usage(argv[optind], "one word too many");
 	return -1;
 }
 
 static int run_close(const struct options *o)
 {
 	if ((o->what == NULL) != o->is_all)
-		return usage("%s", "close takes a name, an address or a grant number, or --all");
+		return usage("", "close takes a name, an address or a grant number, or --all");
 	json_t *q = json_pack("{s:s, s:s, s:b}", "command", "close", "what",
 		o->is_all ? "" : o->what, "cut", o->is_cut);
 	return control_ask(o->socket, q, o->is_json, control_show_nothing);
@@ -213,5 +212,5 @@ int main(int argc, char **argv)
 		return run_close(&o);
 	if (strcmp(o.command, "journal") == 0)
 		return run_journal(&o);
-	return usage("%s: no such command", o.command);
+	return usage(o.command, "no such command");
 }
