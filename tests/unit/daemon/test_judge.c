@@ -1,0 +1,419 @@
+/*
+ * The server procedure against requests built by the client side, with a clock of the test's own.
+ */
+
+#include <netinet/in.h>
+#include <sodium.h>
+
+#include "config/internal.h"
+#include "daemon/judge.h"
+#include "test.h"
+
+#define WALL 1700000000000ull
+#define MONO 5000000ull
+#define WARM (MONO + 61000) /* two windows and a second after the start */
+
+static const char conf[] =
+	"server { id = \"/x/server.id\" id-key = \"/x/server.key\" directory = \"/x/directory\"\n"
+	"  allow = {\"*/VSD\"} identity-rate = 3 }\n"
+	"door wan { interface = \"eth0\" spa { udp = 62201 source-rate = 50 no-epoch-rate = 2 } }\n"
+	"service ssh { port = tcp/22 allow = {\"Ann/VSD\"} open = once wait = 30s lease = 1h }\n"
+	"service bound { port = tcp/2200 allow = {\"*/VSD\"} bind = required open = once wait = 30s lease = 1h }\n";
+
+struct person {
+	uint8_t pk[32], sk[64], key_id[32];
+	const char *options;
+};
+
+static struct person ann = { .options = "name=\"Ann/VSD\",certified-equivalent" };
+static struct person bob = { .options = "name=\"Bob/VSD\",certified-equivalent" };
+static struct person old = { .options =
+				     "name=\"Old/VSD\",certified-equivalent,expires=2020-01-01" };
+static struct person nobody = { .options = NULL };
+
+struct bench {
+	struct boot boot;
+	struct judge judge;
+	struct judge_case *judged;
+	struct spa_target target;
+	uint8_t cookie_secret[32];
+	/* the last request */
+	uint8_t datagram[SPA_LARGE_LEN];
+	size_t len;
+	uint8_t enc[32];
+	struct hpke_context context;
+};
+
+static void make_person(struct person *p, uint8_t seed)
+{
+	uint8_t s[32];
+	memset(s, seed, sizeof(s));
+	crypto_sign_seed_keypair(p->pk, p->sk, s);
+	spa_key_id(p->pk, p->key_id);
+}
+
+static size_t person_line(const struct person *p, char *to, size_t cap)
+{
+	uint8_t blob[51] = { 0, 0, 0, 11, 's', 's', 'h', '-', 'e', 'd', '2', '5', '5', '1', '9', 0,
+		0, 0, 32 };
+	char b64[100];
+	memcpy(blob + 19, p->pk, 32);
+	sodium_bin2base64(b64, sizeof(b64), blob, sizeof(blob), sodium_base64_VARIANT_ORIGINAL);
+	return (size_t)snprintf(to, cap, "%s ssh-ed25519 %s\n", p->options, b64);
+}
+
+static struct server_keys *make_keys(void)
+{
+	struct server_keys *k = calloc(1, sizeof(*k));
+	uint8_t seed[32];
+	memset(seed, 0x11, sizeof(seed));
+	crypto_sign_seed_keypair(k->pk, k->sk, seed);
+	spa_key_id(k->pk, k->sid);
+	memset(k->fallback.sk.b, 0x33, 32);
+	k->fallback.record = (struct prekey){ .id = 0, .not_after_ms = UINT64_MAX };
+	hpke_public_key(&k->fallback.sk, k->fallback.record.pk);
+	prekey_sign(&k->fallback.record, k->sk);
+	return k;
+}
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	struct config_report r = { 0 };
+	static struct directory_faults faults;
+	char text[2048];
+	size_t len = 0;
+
+	make_person(&ann, 1);
+	make_person(&bob, 2);
+	make_person(&old, 3);
+	make_person(&nobody, 4);
+	len += person_line(&ann, text + len, sizeof(text) - len);
+	len += person_line(&bob, text + len, sizeof(text) - len);
+	len += person_line(&old, text + len, sizeof(text) - len);
+	b->boot.config = config_parse_text("postern.conf", span_of(conf, sizeof(conf) - 1), &r);
+	if (r.kept > 0)
+		print_error("%s\n", r.lines[0]);
+	assert_non_null(b->boot.config);
+	b->boot.directory = directory_parse(span_of(text, len), &faults);
+	assert_non_null(b->boot.directory);
+	b->boot.policy = policy_new(b->boot.config, b->boot.directory, &r);
+	assert_non_null(b->boot.policy);
+	b->boot.keys = make_keys();
+	b->judged = calloc(1, sizeof(*b->judged));
+	assert_int_equal(judge_init(&b->judge, &b->boot, MONO), 0);
+	memcpy(b->target.sid, b->boot.keys->sid, 32);
+	memcpy(b->target.prekey, b->boot.keys->fallback.record.pk, 32);
+	memcpy(b->cookie_secret, b->boot.keys->sid, 32);
+	b->target.cookie_secret = span_of(b->cookie_secret, 32);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+	judge_deinit(&b->judge);
+	keys_free(b->boot.keys);
+	policy_free(b->boot.policy);
+	directory_free(b->boot.directory);
+	config_free(b->boot.config);
+	free(b->judged);
+	free(b);
+	return 0;
+}
+
+static struct spa_request ask(
+	const struct person *p, const char *service, uint64_t time_ms, uint64_t instance)
+{
+	struct spa_request q = {
+		.op = SPA_OPEN,
+		.time_ms = time_ms,
+		.instance = instance,
+		.prefix_bits = 128,
+		.selector_type = SPA_SELECT_NAME,
+		.selector = span_of(service, strlen(service)),
+		.identity_type = SPA_ID_KEY,
+		.identity = span_of(p->key_id, 32),
+		.signature_type = SPA_SIG_ED25519,
+	};
+	randombytes_buf(q.nonce, sizeof(q.nonce));
+	return q;
+}
+
+static void build(
+	struct bench *b, const struct person *p, const struct spa_request *q, uint64_t epoch_ms)
+{
+	struct hpke_secret eph;
+	randombytes_buf(eph.b, sizeof(eph.b));
+	b->len = spa_request_build(&b->target, q, p->sk, &eph, epoch_ms, b->datagram, &b->context);
+	assert_int_equal(b->len, SPA_SMALL_LEN);
+	memcpy(b->enc, b->datagram + 32, 32);
+}
+
+static struct sighting from(const struct bench *b, const char *address)
+{
+	struct sighting s = { .proto = IPPROTO_UDP, .src_port = 4000, .dst_port = 62201 };
+	assert_true(addr_parse(address, &s.src));
+	assert_true(addr_parse("192.0.2.1", &s.dst));
+	s.payload = span_of(b->datagram, b->len);
+	return s;
+}
+
+static enum judge_outcome judge_at(
+	struct bench *b, const char *address, uint64_t wall, uint64_t mono)
+{
+	struct sighting s = from(b, address);
+	return judge_sighting(&b->judge, &s, wall, mono, b->judged);
+}
+
+static struct spa_reply answer(struct bench *b, uint64_t wall, uint64_t mono)
+{
+	uint8_t reply[SPA_SMALL_LEN];
+	struct spa_reply r;
+	size_t len = judge_answer(&b->judge, b->judged, 77, wall, mono, reply);
+	assert_int_equal(
+		spa_reply_open(span_of(reply, len), b->enc, b->datagram[2], &b->context, &r),
+		SPA_OK);
+	return r;
+}
+
+static void test_grant(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&ann, "ssh", WALL + 29000, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO + 1), JUDGE_OPEN);
+	assert_int_equal(b->judged->verdict.granted_s, 30);
+	struct spa_reply r = answer(b, WALL, MONO + 1);
+	assert_int_equal(r.status, SPA_STATUS_OK);
+	assert_int_equal(r.granted_s, 30);
+	assert_int_equal(r.granted_port, 22);
+	assert_int_equal(r.grant_id, 77);
+	assert_int_equal(r.observed_port, 4000);
+	assert_int_equal(r.observed_family, 4);
+}
+
+static void test_identical_datagram(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_OPEN);
+	answer(b, WALL, MONO);
+	/* Three times to its source, never to another, and also when its time is over. */
+	assert_int_equal(judge_at(b, "192.0.2.8", WALL, MONO), JUDGE_IGNORE);
+	assert_int_equal(b->judged->drop, JUDGE_DROP_REPLAY);
+	for (int i = 0; i < RESEND_TIMES; i++)
+		assert_int_equal(
+			judge_at(b, "192.0.2.7", WALL + 40000, MONO + 40000), JUDGE_RESEND);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+}
+
+static void test_time_and_instance(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t skew_ms;
+		bool own_instance;
+		uint64_t mono;
+		enum judge_outcome want;
+		enum spa_status status;
+	} cases[] = {
+		{ "fresh", 0, true, MONO, JUDGE_OPEN, SPA_STATUS_OK },
+		{ "window, late", -30000, true, MONO, JUDGE_OPEN, SPA_STATUS_OK },
+		{ "window, early", 30000, true, MONO, JUDGE_OPEN, SPA_STATUS_OK },
+		{ "past the window", -30001, true, MONO, JUDGE_ANSWER, SPA_STATUS_STALE },
+		{ "ahead of it", 30001, true, MONO, JUDGE_ANSWER, SPA_STATUS_STALE },
+		{ "foreign instance, cold", 0, false, MONO + 100, JUDGE_ANSWER, SPA_STATUS_RETRY },
+		{ "foreign instance, two windows", 0, false, MONO + 60000, JUDGE_ANSWER,
+			SPA_STATUS_RETRY },
+		{ "foreign instance, past them", 0, false, MONO + 60001, JUDGE_OPEN,
+			SPA_STATUS_OK },
+	};
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		void *fresh = NULL;
+		setup(&fresh);
+		struct bench *b = fresh;
+		struct spa_request q =
+			ask(&ann, "ssh", (uint64_t)((int64_t)WALL + cases[i].skew_ms),
+				cases[i].own_instance ? b->judge.instance : b->judge.instance + 1);
+		build(b, &ann, &q, WALL);
+		TEST_CASE(cases[i].name,
+			judge_at(b, "192.0.2.7", WALL, cases[i].mono) == cases[i].want);
+		TEST_CASE(cases[i].name, b->judged->status == cases[i].status);
+		teardown(&fresh);
+	}
+	(void)state;
+}
+
+static void test_refusals_are_rare(void **state)
+{
+	struct bench *b = *state;
+	enum judge_outcome want[] = { JUDGE_ANSWER, JUDGE_IGNORE, JUDGE_ANSWER };
+	uint64_t at[] = { WARM, WARM + 9999, WARM + 10000 };
+	for (size_t i = 0; i < 3; i++) {
+		struct spa_request q = ask(&ann, "ssh", WALL - 100000, 0);
+		build(b, &ann, &q, WALL);
+		assert_int_equal(judge_at(b, "192.0.2.7", WALL, at[i]), want[i]);
+	}
+}
+
+static void test_clock_set_back(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&ann, "ssh", WALL, 0);
+	build(b, &ann, &q, WALL);
+	judge_set_high_water(&b->judge, WALL + 3600000);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, WARM), JUDGE_ANSWER);
+	assert_int_equal(b->judged->status, SPA_STATUS_RETRY);
+	q = ask(&ann, "ssh", WALL, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, WARM), JUDGE_OPEN);
+	/* The old time is passed by two windows: as ever. */
+	uint64_t later = WALL + 3600000 + 60001;
+	q = ask(&ann, "ssh", later, 0);
+	build(b, &ann, &q, later);
+	assert_int_equal(judge_at(b, "192.0.2.7", later, WARM + 3700000), JUDGE_OPEN);
+}
+
+static void test_who(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&nobody, "ssh", WALL, b->judge.instance);
+	build(b, &nobody, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+	assert_int_equal(b->judged->drop, JUDGE_DROP_IDENTITY);
+	/* Ann's name under Bob's signature. */
+	q = ask(&ann, "ssh", WALL, b->judge.instance);
+	build(b, &bob, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+	assert_int_equal(b->judged->drop, JUDGE_DROP_SIGNATURE);
+	q = ask(&bob, "ssh", WALL, b->judge.instance);
+	build(b, &bob, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RECORD);
+	assert_int_equal(b->judged->status, SPA_STATUS_DENIED);
+	q = ask(&old, "ssh", WALL, b->judge.instance);
+	build(b, &old, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RECORD);
+	assert_int_equal(b->judged->status, SPA_STATUS_EXPIRED);
+	/* Unknown services look like forbidden ones unless reveal is set. */
+	q = ask(&ann, "nothing", WALL, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RECORD);
+	assert_int_equal(b->judged->status, SPA_STATUS_DENIED);
+	b->boot.config->server.reveal = true;
+	q = ask(&ann, "nothing", WALL, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RECORD);
+	assert_int_equal(b->judged->status, SPA_STATUS_UNKNOWN_SERVICE);
+}
+
+static void test_bind(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&ann, "bound", WALL, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RECORD);
+	assert_int_equal(b->judged->status, SPA_STATUS_BIND);
+	struct spa_reply r = answer(b, WALL, MONO);
+	assert_int_equal(r.granted_s, 0);
+	q = ask(&ann, "bound", WALL, b->judge.instance);
+	q.flags = SPA_FLAG_EXPLICIT;
+	q.address_mode = 4;
+	q.address = r.observed;
+	build(b, &ann, &q, WALL);
+	/* From elsewhere the signed address does not open; from there it does. */
+	assert_int_equal(judge_at(b, "192.0.2.8", WALL, MONO), JUDGE_RECORD);
+	assert_int_equal(b->judged->status, SPA_STATUS_BIND);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_OPEN);
+}
+
+static void test_rates(void **state)
+{
+	struct bench *b = *state;
+	for (int i = 0; i < 3; i++) {
+		struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
+		build(b, &ann, &q, WALL);
+		assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_OPEN);
+	}
+	struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_ANSWER);
+	assert_int_equal(b->judged->status, SPA_STATUS_LIMIT);
+	/* Without an epoch: two a second from everybody together. */
+	unsigned dropped = 0;
+	for (int i = 0; i < 4; i++) {
+		q = ask(&bob, "ssh", WALL, b->judge.instance);
+		build(b, &bob, &q, 0);
+		if (judge_at(b, i % 2 ? "192.0.2.9" : "192.0.2.10", WALL, MONO) == JUDGE_IGNORE &&
+			b->judged->drop == JUDGE_DROP_NO_EPOCH)
+			dropped++;
+	}
+	assert_int_equal(dropped, 2);
+}
+
+static void test_source_port_is_refused(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
+	q.source_port = 1234;
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RECORD);
+	assert_string_equal(b->judged->reason, "source-port");
+	assert_int_equal(b->judged->verdict.granted_s, 0);
+}
+
+static void test_every_bit_flip_and_truncation(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	for (size_t bit = 0; bit < 8 * b->len; bit++) {
+		b->datagram[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+		b->datagram[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	size_t whole = b->len;
+	for (b->len = 0; b->len < whole; b->len++)
+		assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+	b->len = whole;
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_OPEN);
+}
+
+static void test_prekey_is_offered_signed(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
+	uint8_t transcript[SPA_REPLY_TRANSCRIPT_LEN];
+	q.flags = SPA_FLAG_WANT_PREKEY;
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_OPEN);
+	struct spa_reply r = answer(b, WALL, MONO);
+	assert_true(r.has_prekey && r.has_signature);
+	spa_reply_transcript(&r, span_of(b->datagram, b->len), transcript);
+	assert_int_equal(crypto_sign_verify_detached(
+				 r.signature, transcript, sizeof(transcript), b->boot.keys->pk),
+		0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_grant, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_identical_datagram, setup, teardown),
+		cmocka_unit_test(test_time_and_instance),
+		cmocka_unit_test_setup_teardown(test_refusals_are_rare, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clock_set_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rates, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_port_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_every_bit_flip_and_truncation, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_prekey_is_offered_signed, setup, teardown),
+	};
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
