@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,9 @@ int file_read(const char *path, enum file_need need, size_t max, uint8_t **ret, 
 	*ret_len = len;
 	data = NULL;
 out:
+	/* What was read of a secret before it failed is one too. */
+	if (data != NULL)
+		sodium_memzero(data, (size_t)st.st_size + 1);
 	free(data);
 	close(fd);
 	return rc;
@@ -185,11 +189,16 @@ int file_write(
 	}
 	if (rc < 0 || is_new)
 		unlink(temp);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = sync_folder(path);
+		if (rc < 0)
+			fault_set(f, "%s: is written, but may not outlast a power failure: %s",
+				path, strerror(-rc));
+		return rc;
+	}
 	if (rc == -EEXIST)
 		fault_set(f, "%s: exists already; move it away or choose another name", path);
-	else if (rc < 0)
+	else
 		fault_set(f, "%s: cannot be written: %s; nothing was changed", path, strerror(-rc));
 	return rc;
 }

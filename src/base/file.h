@@ -36,8 +36,9 @@ __attribute__((warn_unused_result)) int file_read(const char *path, enum file_ne
 
 /*
  * Replace path: write a new file beside it (mode as given), fsync, rename, fsync the folder. A failure
- * at any step leaves the old file whole and removes the new one. With is_new true an existing path is
- * refused with -EEXIST. Returns 0 or -errno with *f filled.
+ * at any step leaves the old file whole and removes the new one; only when the folder cannot be
+ * synced the new one already stands there. With is_new true an existing path is refused with -EEXIST.
+ * Returns 0 or -errno with *f filled.
  */
 __attribute__((warn_unused_result)) int file_write(
 	const char *path, const void *data, size_t len, mode_t mode, bool is_new, struct fault *f);

@@ -53,7 +53,9 @@ static bool read_label(struct span line, const char *head, char to[PEM_LABEL_MAX
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		uint8_t c = line.data[head_len + i];
-		if ((c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != ' ')
+		/* RFC 7468 3: a space stands between two words, and only there. */
+		bool is_gap = c == ' ' && i > 0 && i + 1 < len && to[i - 1] != ' ';
+		if ((c < 'A' || c > 'Z') && (c < '0' || c > '9') && !is_gap)
 			return false;
 		to[i] = (char)c;
 	}

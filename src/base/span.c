@@ -9,7 +9,7 @@
 
 struct span span_slice(struct span s, size_t off, size_t len)
 {
-	if (off > s.len)
+	if (off >= s.len) /* at the end too: NULL plus 0 is undefined */
 		return (struct span){ NULL, 0 };
 	size_t left = s.len - off;
 	return (struct span){ s.data + off, len < left ? len : left };

@@ -40,31 +40,36 @@ bool text_unhex(const char *text, uint8_t *ret, size_t len)
 	return true;
 }
 
+/* How c is shown; returns the length. */
+static size_t quote_byte(uint8_t c, char to[5])
+{
+	if (c == '\\' || c == '"')
+		return (size_t)snprintf(to, 5, "\\%c", c);
+	if (c >= 0x20 && c < 0x7f)
+		return (size_t)snprintf(to, 5, "%c", c);
+	return (size_t)snprintf(to, 5, "\\x%02x", c);
+}
+
 const char *text_quote(struct span s, char *to, size_t cap)
 {
+	char piece[5];
+	size_t need = 0;
 	size_t at = 0;
+
 	if (cap == 0)
 		return to;
+	for (size_t i = 0; i < s.len && need < cap; i++)
+		need += quote_byte(s.data[i], piece);
+	bool is_cut = need >= cap;
+	size_t dots = !is_cut ? 0 : cap > 3 ? 3 : cap - 1;
 	for (size_t i = 0; i < s.len; i++) {
-		uint8_t c = s.data[i];
-		char piece[5];
-		size_t n;
-		if (c == '\\' || c == '"')
-			n = (size_t)snprintf(piece, sizeof(piece), "\\%c", c);
-		else if (c >= 0x20 && c < 0x7f)
-			n = (size_t)snprintf(piece, sizeof(piece), "%c", c);
-		else
-			n = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", c);
-		/* Keep room for the dots unless this piece is the last and fits whole. */
-		size_t spare = i + 1 == s.len ? 0 : 3;
-		if (n + spare >= cap - at) {
-			for (int d = 0; d < 3 && at + 1 < cap; d++)
-				to[at++] = '.';
+		size_t n = quote_byte(s.data[i], piece);
+		if (n >= cap - dots - at)
 			break;
-		}
 		memcpy(to + at, piece, n);
 		at += n;
 	}
-	to[at] = '\0';
+	memset(to + at, '.', dots);
+	to[at + dots] = '\0';
 	return to;
 }

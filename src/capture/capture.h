@@ -3,8 +3,8 @@
 
 /*
  * Doors: what arrived. A frame becomes a sighting (addresses, ports, payload span) or a reason to
- * ignore it. capture/packet.c is pure; capture/pcap.c owns a live or saved libpcap handle;
- * capture/nflog.c hears from the kernel which gate was used.
+ * ignore it. capture/packet.c (link layer) and capture/ip.c (the rest) are pure; capture/pcap.c owns a
+ * live or saved libpcap handle; capture/nflog.c hears from the kernel which gate was used.
  */
 
 #include <stdbool.h>
@@ -36,9 +36,10 @@ enum capture_reject {
 	CAPTURE_VERSION,  /* IP version field contradicts the link layer */
 	CAPTURE_LENGTH,   /* lengths contradict each other */
 	CAPTURE_FRAGMENT, /* a fragment: knocks are never fragmented */
-	CAPTURE_PROTOCOL, /* neither UDP nor TCP */
+	CAPTURE_PROTOCOL, /* neither UDP nor TCP, or behind IPv6 headers that we do not follow */
 	CAPTURE_CHECKSUM, /* IPv4 header or UDP checksum wrong (zero UDP checksum over IPv4 is allowed) */
-	CAPTURE_SOURCE, /* source is multicast, broadcast, unspecified or loopback (offered to the wire) */
+	CAPTURE_SOURCE, /* source is multicast, broadcast, unspecified or loopback (offered to the wire), */
+			/* or an IPv6 address, source or destination, is v4-mapped */
 	CAPTURE_REJECT_COUNT,
 };
 
@@ -56,8 +57,10 @@ const char *capture_reject_name(enum capture_reject reason); /* "short", for cou
 enum capture_reject capture_packet_decode(
 	struct span frame, int link, bool check_sums, struct sighting *ret);
 
-/* The same from the IP header on (NFLOG payloads). Truncated TCP/UDP payload is no error here:
- * what the copy range cut off is simply not in the span. */
+/*
+ * The same from the IP header on (NFLOG payloads), without checksums. With is_cut the end may be
+ * missing: it is enough that the ports are there, and what was cut off is simply not in the span.
+ */
 enum capture_reject capture_ip_decode(struct span packet, bool is_cut, struct sighting *ret);
 
 struct capture_pcap;
@@ -68,19 +71,24 @@ typedef void capture_seen(void *arg, const struct sighting *s);
 struct capture_counts {
 	uint64_t seen; /* frames the handle delivered */
 	uint64_t rejected[CAPTURE_REJECT_COUNT];
+	uint64_t other;   /* whole, but no UDP datagram to our port: extension headers hid that */
 	uint64_t dropped; /* by the kernel, for want of buffer */
 };
 
 /*
  * Open interface for UDP datagrams to port (immediate mode, inbound only, non-blocking, compiled
- * filter: IPv4 and IPv6, with and without VLAN tag, and IPv6 packets that carry extension headers).
- * Needs CAP_NET_RAW. Returns 0, -ENODEV when there is no such interface or it is down (come back
- * later), -EPERM, or another -errno; *f says it in a sentence.
+ * filter: IPv4 and IPv6, with up to two VLAN tags, and IPv6 packets that carry extension headers). The
+ * filter is locked: not even root can widen it afterwards. Needs CAP_NET_RAW to open and no privilege
+ * to read. Returns 0, -ENODEV when there is no such interface or it is down (come back later), -EPERM,
+ * -EPROTONOSUPPORT for a link layer that we do not read, or another -errno; *f says it in a sentence.
  */
 __attribute__((warn_unused_result)) int capture_pcap_open(const char *interface, uint16_t door,
 	uint16_t udp_port, struct capture_pcap **ret, struct fault *f);
 
-/* Open a saved capture (pcap or pcapng), same filter. The door index is put into every sighting. */
+/*
+ * Open a saved capture (pcap or pcapng), same filter. The door index is put into every sighting.
+ * Returns 0, -EBADMSG when it is no capture, -EPROTONOSUPPORT, or what the system said of the file.
+ */
 __attribute__((warn_unused_result)) int capture_pcap_open_file(const char *path, uint16_t door,
 	uint16_t udp_port, struct capture_pcap **ret, struct fault *f);
 
@@ -90,15 +98,25 @@ void capture_pcap_close(struct capture_pcap *p);
 int capture_pcap_fd(const struct capture_pcap *p);
 
 /*
- * Deliver at most max waiting packets. Returns the number of frames read (0: none waits, or end of
- * file), or -ENODEV when the interface went away, or another -errno. Allocates nothing.
+ * Deliver at most max (above 0) waiting packets. Returns the number of frames read (0: none waits, or
+ * end of file), or -ENODEV when the interface went away for good, -EBADMSG for a damaged file, or
+ * another -errno. Allocates nothing. Checksums are not verified.
+ *
+ * An interface that goes down makes the descriptor poll with an error condition, which libuv reports as
+ * UV_EBADF and stops polling: read then too, and start polling again unless it says -ENODEV. When it
+ * comes up again packets go on by themselves. Its removal may not wake the descriptor a second time,
+ * so call this once a second or so whatever the descriptor says. System calls used: poll, getsockopt,
+ * getsockname, ioctl(SIOCGIFFLAGS).
  */
 __attribute__((warn_unused_result)) int capture_pcap_read(
 	struct capture_pcap *p, int max, capture_seen *seen, void *arg);
 
 const struct capture_counts *capture_pcap_counts(struct capture_pcap *p);
 
-/* NFLOG: the kernel says that a packet passed a gate (doc/design.md, "rule set"). */
+/*
+ * NFLOG: the kernel says that a packet passed a gate (doc/design.md, "rule set"). Opening needs
+ * CAP_NET_ADMIN and a group that nobody listens to, or else returns -EPERM; reading needs nothing.
+ */
 struct capture_nflog;
 
 __attribute__((warn_unused_result)) int capture_nflog_open(
@@ -106,8 +124,11 @@ __attribute__((warn_unused_result)) int capture_nflog_open(
 void capture_nflog_close(struct capture_nflog *n);
 int capture_nflog_fd(const struct capture_nflog *n);
 
-/* Deliver what waits: a TCP or UDP sighting a logged packet (payload may be empty). 0 or -errno; lost
- * messages (ENOBUFS) are counted, not an error. */
+/*
+ * Deliver what waits, within a bound (the descriptor stays readable past it): a TCP or UDP sighting a
+ * logged packet; the door is 0 and the payload what 64 bytes of packet held of it. 0 or -errno; lost
+ * messages (ENOBUFS) are counted, not an error.
+ */
 __attribute__((warn_unused_result)) int capture_nflog_read(
 	struct capture_nflog *n, capture_seen *seen, void *arg);
 uint64_t capture_nflog_lost(const struct capture_nflog *n);

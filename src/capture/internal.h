@@ -1,0 +1,24 @@
+#ifndef POSTERN_CAPTURE_INTERNAL_H
+#define POSTERN_CAPTURE_INTERNAL_H
+
+/* What the files of this folder share. */
+
+#include <stdbool.h>
+
+#include "capture/capture.h"
+
+/* What is asked of an IP packet. */
+struct capture_rules {
+	unsigned version; /* 4 or 6 as the link layer promised; 0 when it promised nothing */
+	bool is_cut;      /* the end may be missing, see capture_ip_decode */
+	bool check_sums;  /* verify the IPv4 header and UDP checksums; not with is_cut */
+};
+
+/* From the IP header on. *ret is written only with CAPTURE_OK. Pure. */
+enum capture_reject capture_ip_decode_by(
+	struct span packet, const struct capture_rules *rules, struct sighting *ret);
+
+/* True when capture_packet_decode knows this DLT_ value. */
+bool capture_link_is_known(int link);
+
+#endif

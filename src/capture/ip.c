@@ -1,0 +1,276 @@
+/*
+ * IPv4 and IPv6 headers with their extensions, then UDP or TCP, down to a payload span. Invariant: the
+ * declared length of each layer is checked against the one around it before anything inside is read,
+ * so a payload never includes link-layer padding or what another header claims.
+ */
+
+#include <netinet/in.h>
+
+#include "capture/internal.h"
+
+#define IPV4_LEN 20u
+#define UDP_LEN 8u
+#define TCP_LEN 20u
+
+/* What the IP layer leaves for the next one. */
+struct inner {
+	struct addr src;
+	struct addr dst;
+	uint8_t proto;
+	size_t len;       /* as the IP header declares */
+	struct span data; /* what there is of it: less than len only when the packet is cut */
+};
+
+/* RFC 1071: 16-bit words, an odd last byte padded with a zero. 64 KiB cannot overflow 32 bits. */
+static uint32_t add_words(uint32_t sum, struct span s)
+{
+	struct reader r = reader_init(s);
+
+	while (r.left > 1)
+		sum += reader_u16(&r);
+	if (r.left == 1)
+		sum += (uint32_t)reader_u8(&r) << 8;
+	return sum;
+}
+
+/* With the checksum field among the words, the folded sum of what arrived whole is all ones. */
+static bool sum_is_good(uint32_t sum)
+{
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
+static enum capture_reject decode_ipv4(
+	struct span packet, const struct capture_rules *rules, struct inner *ret)
+{
+	struct reader r = reader_init(packet);
+
+	size_t header_len = (reader_u8(&r) & 15u) * 4u;
+	reader_u8(&r); /* service, congestion */
+	size_t total_len = reader_u16(&r);
+	reader_u16(&r); /* identification */
+	uint16_t fragment = reader_u16(&r);
+	reader_u8(&r); /* time to live */
+	uint8_t proto = reader_u8(&r);
+	reader_u16(&r); /* checksum */
+	struct span src = reader_take(&r, 4);
+	struct span dst = reader_take(&r, 4);
+
+	if (r.is_short)
+		return CAPTURE_SHORT;
+	if (header_len < IPV4_LEN || total_len < header_len)
+		return CAPTURE_LENGTH;
+	if (header_len > packet.len || (total_len > packet.len && !rules->is_cut))
+		return CAPTURE_SHORT;
+	if (rules->check_sums && !sum_is_good(add_words(0, span_slice(packet, 0, header_len))))
+		return CAPTURE_CHECKSUM;
+	if ((fragment & 0x3fff) != 0) /* more to come, or not the first */
+		return CAPTURE_FRAGMENT;
+	ret->src = addr_v4(src.data);
+	ret->dst = addr_v4(dst.data);
+	ret->proto = proto;
+	ret->len = total_len - header_len;
+	ret->data = span_slice(packet, header_len, ret->len);
+	return CAPTURE_OK;
+}
+
+static bool is_extension(uint8_t proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
+		proto == IPPROTO_AH || proto == IPPROTO_DSTOPTS;
+}
+
+/* Step over the extension header that in starts with. */
+static enum capture_reject skip_extension(struct inner *in)
+{
+	struct reader r = reader_init(in->data);
+
+	uint8_t next = reader_u8(&r);
+	size_t units = reader_u8(&r);
+	uint16_t detail = reader_u16(&r);
+	size_t len = 8 * (units + 1);
+
+	if (r.is_short)
+		return CAPTURE_SHORT;
+	if (in->proto == IPPROTO_FRAGMENT) {
+		/* RFC 6946: offset 0 and no more to come is a whole packet; bits 1 and 2 are reserved. */
+		if ((detail & 0xfff9) != 0)
+			return CAPTURE_FRAGMENT;
+		len = 8;
+	}
+	/* RFC 8200 4.4: with segments left, its destination is a waypoint, which we are not. */
+	if (in->proto == IPPROTO_ROUTING && (detail & 0xff) != 0)
+		return CAPTURE_PROTOCOL;
+	if (in->proto == IPPROTO_AH) /* RFC 4302 2.2: words, less two */
+		len = 4 * (units + 2);
+	if (len > in->len)
+		return CAPTURE_LENGTH;
+	if (len > in->data.len)
+		return CAPTURE_SHORT;
+	in->proto = next;
+	in->len -= len;
+	in->data = span_slice(in->data, len, in->len);
+	return CAPTURE_OK;
+}
+
+static enum capture_reject skip_extensions(struct inner *in)
+{
+	for (unsigned i = 0; is_extension(in->proto); i++) {
+		/* RFC 8200 4.1: hop-by-hop options stand directly behind the IPv6 header. */
+		if (i == CAPTURE_IPV6_EXT_MAX || (in->proto == IPPROTO_HOPOPTS && i > 0))
+			return CAPTURE_PROTOCOL;
+		enum capture_reject reason = skip_extension(in);
+		if (reason != CAPTURE_OK)
+			return reason;
+	}
+	return CAPTURE_OK;
+}
+
+static enum capture_reject decode_ipv6(
+	struct span packet, const struct capture_rules *rules, struct inner *ret)
+{
+	struct reader r = reader_init(packet);
+
+	reader_u32(&r); /* version, class, flow label */
+	size_t payload_len = reader_u16(&r);
+	uint8_t next = reader_u8(&r);
+	reader_u8(&r); /* hop limit */
+	struct span src = reader_take(&r, 16);
+	struct span dst = reader_take(&r, 16);
+
+	if (r.is_short)
+		return CAPTURE_SHORT;
+	if (payload_len == 0 && next == IPPROTO_HOPOPTS) /* RFC 2675: a jumbogram */
+		return CAPTURE_LENGTH;
+	if (payload_len > r.left && !rules->is_cut)
+		return CAPTURE_SHORT;
+	ret->src = addr_v6(src.data);
+	ret->dst = addr_v6(dst.data);
+	/* RFC 6890 2.2.3: mapped addresses are never on a wire; here they would pass for IPv4. */
+	if (addr_is_v4(&ret->src) || addr_is_v4(&ret->dst))
+		return CAPTURE_SOURCE;
+	ret->proto = next;
+	ret->len = payload_len;
+	ret->data = span_slice(reader_rest(&r), 0, payload_len);
+	return skip_extensions(ret);
+}
+
+/* False for what no peer on the wire can have as its own address. */
+static bool source_is_possible(const struct addr *a)
+{
+	static const struct addr loopback = { { [15] = 1 } };
+	static const uint8_t any[4] = { 0, 0, 0, 0 };
+	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
+
+	if (!addr_is_v4(a))
+		return a->b[0] != 0xff && !addr_is_zero(a) && !addr_equal(a, &loopback);
+	struct addr any4 = addr_v4(any);
+	struct addr broadcast4 = addr_v4(broadcast);
+	bool is_multicast = (a->b[12] & 0xf0) == 0xe0;
+	return a->b[12] != 127 && !is_multicast && !addr_equal(a, &any4) &&
+		!addr_equal(a, &broadcast4);
+}
+
+/* RFC 768, RFC 8200 8.1. */
+static bool udp_sum_is_good(const struct inner *in, uint16_t sum)
+{
+	/* A zero means "none", which only IPv4 allows. */
+	if (sum == 0)
+		return addr_is_v4(&in->src);
+	/*
+	 * The pseudo header. In the 16-byte form an IPv4 address has a word of all ones in front, which
+	 * adds nothing in ones' complement, so both versions sum alike.
+	 */
+	uint32_t total = (uint32_t)in->len + IPPROTO_UDP;
+	total = add_words(total, SPAN_OF(in->src.b));
+	total = add_words(total, SPAN_OF(in->dst.b));
+	return sum_is_good(add_words(total, in->data));
+}
+
+/* What both have in front, and all that is sure to be there of a cut packet. */
+struct ports {
+	uint16_t src;
+	uint16_t dst;
+};
+
+static enum capture_reject decode_udp(const struct inner *in, const struct capture_rules *rules,
+	struct ports *ret, struct span *ret_payload)
+{
+	struct reader r = reader_init(in->data);
+
+	ret->src = reader_u16(&r);
+	ret->dst = reader_u16(&r);
+	if (rules->is_cut && !r.is_short && r.left < UDP_LEN - sizeof(*ret))
+		return CAPTURE_OK;
+	size_t len = reader_u16(&r);
+	uint16_t sum = reader_u16(&r);
+	if (r.is_short)
+		return CAPTURE_SHORT;
+	/*
+	 * No knock leaves a surplus behind its datagram. Of a cut packet only the ports count, and the
+	 * kernel, which has let it pass, allows a surplus (RFC 9868).
+	 */
+	if (len < UDP_LEN || len > in->len || (len != in->len && !rules->is_cut))
+		return CAPTURE_LENGTH;
+	if (rules->check_sums && !udp_sum_is_good(in, sum))
+		return CAPTURE_CHECKSUM;
+	*ret_payload = span_slice(reader_rest(&r), 0, len - UDP_LEN);
+	return CAPTURE_OK;
+}
+
+static enum capture_reject decode_tcp(
+	const struct inner *in, const struct capture_rules *rules, struct ports *ret)
+{
+	struct reader r = reader_init(in->data);
+
+	ret->src = reader_u16(&r);
+	ret->dst = reader_u16(&r);
+	if (rules->is_cut && !r.is_short)
+		return CAPTURE_OK;
+	reader_u64(&r); /* sequence, acknowledgement */
+	size_t header_len = (reader_u8(&r) >> 4) * 4u;
+	reader_take(&r, 7); /* flags, window, checksum, urgent */
+	if (r.is_short)
+		return CAPTURE_SHORT;
+	if (header_len < TCP_LEN || header_len > in->len)
+		return CAPTURE_LENGTH;
+	return CAPTURE_OK;
+}
+
+enum capture_reject capture_ip_decode_by(
+	struct span packet, const struct capture_rules *rules, struct sighting *ret)
+{
+	struct reader r = reader_init(packet);
+	struct span payload = { NULL, 0 };
+	struct inner in = { 0 };
+	struct ports ports = { 0 };
+	enum capture_reject reason;
+
+	unsigned version = reader_u8(&r) >> 4;
+	if (r.is_short)
+		return CAPTURE_SHORT;
+	if ((version != 4 && version != 6) || (rules->version != 0 && rules->version != version))
+		return CAPTURE_VERSION;
+	reason = version == 4 ? decode_ipv4(packet, rules, &in) : decode_ipv6(packet, rules, &in);
+	if (reason != CAPTURE_OK)
+		return reason;
+	if (!source_is_possible(&in.src))
+		return CAPTURE_SOURCE;
+	if (in.proto == IPPROTO_UDP)
+		reason = decode_udp(&in, rules, &ports, &payload);
+	else if (in.proto == IPPROTO_TCP)
+		reason = decode_tcp(&in, rules, &ports);
+	else
+		reason = CAPTURE_PROTOCOL;
+	if (reason != CAPTURE_OK)
+		return reason;
+	/* Field by field: door and time are the caller's. */
+	ret->proto = in.proto;
+	ret->src = in.src;
+	ret->dst = in.dst;
+	ret->src_port = ports.src;
+	ret->dst_port = ports.dst;
+	ret->payload = payload;
+	return CAPTURE_OK;
+}

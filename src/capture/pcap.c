@@ -1,0 +1,322 @@
+/*
+ * A door on a network interface or a saved capture, through libpcap. Invariant: once open it needs no
+ * privilege, opens nothing by name and allocates nothing, and a sighting is a UDP datagram to its port.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "capture/internal.h"
+
+#define BUFFER_LEN (4 * 1024 * 1024)
+#define FILTER_MAX 1024
+
+struct capture_pcap {
+	pcap_t *pcap;
+	bool is_live;
+	int link;
+	uint16_t door;
+	uint16_t udp_port;
+	u_int kernel_dropped; /* as last read; wraps */
+	struct capture_counts counts;
+};
+
+/* One delivery: what the callback of libpcap has to know. */
+struct delivery {
+	struct capture_pcap *door;
+	capture_seen *seen;
+	void *arg;
+};
+
+/*
+ * Datagrams to the port, and IPv6 packets that begin with an extension header, behind which classic
+ * BPF cannot look: those are sorted out in user space. "vlan" moves the offsets of everything to its
+ * right in the expression, also behind a closing bracket, so it comes last at each depth. On cooked
+ * links libpcap knows no "vlan"; whatever is still tagged there goes to user space too. So does all of
+ * a BSD loopback file: libpcap would look for this machine's number of IPv6, not the one in the file.
+ */
+static void filter_text(int link, uint16_t port, char to[FILTER_MAX])
+{
+	char wanted[FILTER_MAX / 4];
+
+	snprintf(wanted, sizeof(wanted),
+		"udp dst port %u or (ip6 and (ip6[6] = %d or ip6[6] = %d or ip6[6] = %d "
+		"or ip6[6] = %d or ip6[6] = %d))",
+		port, IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT, IPPROTO_AH,
+		IPPROTO_DSTOPTS);
+	if (link == DLT_EN10MB)
+		snprintf(to, FILTER_MAX, "%s or (vlan and (%s or (vlan and (%s))))", wanted, wanted,
+			wanted);
+	else if (link == DLT_LINUX_SLL || link == DLT_LINUX_SLL2)
+		snprintf(to, FILTER_MAX,
+			"%s or ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100",
+			wanted);
+	else if (link == DLT_NULL || link == DLT_LOOP)
+		to[0] = '\0';
+	else
+		snprintf(to, FILTER_MAX, "%s", wanted);
+}
+
+static int set_filter(struct capture_pcap *p, const char *name, struct fault *f)
+{
+	char text[FILTER_MAX];
+	struct bpf_program program = { 0 };
+	int rc = 0;
+
+	filter_text(p->link, p->udp_port, text);
+	if (pcap_compile(p->pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0) {
+		fault_set(f, "%s: no filter can be made for it: %s", name, pcap_geterr(p->pcap));
+		return -EPROTONOSUPPORT;
+	}
+	if (pcap_setfilter(p->pcap, &program) != 0) {
+		fault_set(f, "%s: its filter cannot be set: %s", name, pcap_geterr(p->pcap));
+		rc = -EIO;
+	}
+	pcap_freecode(&program);
+	return rc;
+}
+
+/* What holds for interfaces and files alike: the link layer must be known, the filter set. */
+static int prepare(struct capture_pcap *p, const char *name, struct fault *f)
+{
+	p->link = pcap_datalink(p->pcap);
+	if (!capture_link_is_known(p->link)) {
+		const char *link = pcap_datalink_val_to_name(p->link);
+		fault_set(f,
+			"%s: packets come with link layer %s, which is not understood; name an "
+			"Ethernet or IP interface",
+			name, link != NULL ? link : "unknown");
+		return -EPROTONOSUPPORT;
+	}
+	return set_filter(p, name, f);
+}
+
+static int activation_failed(int status, const char *interface, pcap_t *pcap, struct fault *f)
+{
+	switch (status) {
+	case PCAP_ERROR_NO_SUCH_DEVICE:
+		fault_set(f, "%s: there is no such interface; it may appear later", interface);
+		return -ENODEV;
+	case PCAP_ERROR_IFACE_NOT_UP:
+		fault_set(f, "%s: the interface is down; it may come up later", interface);
+		return -ENODEV;
+	case PCAP_ERROR_PERM_DENIED:
+	case PCAP_ERROR_PROMISC_PERM_DENIED:
+		fault_set(f, "%s: capturing is not permitted; it takes CAP_NET_RAW", interface);
+		return -EPERM;
+	default:
+		fault_set(f, "%s: capturing cannot begin: %s: %s", interface,
+			pcap_statustostr(status), pcap_geterr(pcap));
+		return -EIO;
+	}
+}
+
+static int activate(pcap_t *pcap, const char *interface, struct fault *f)
+{
+	char text[PCAP_ERRBUF_SIZE] = "";
+
+	/* These fail only on a handle that is active already. */
+	if (pcap_set_snaplen(pcap, CAPTURE_SNAPLEN) != 0 || pcap_set_promisc(pcap, 0) != 0 ||
+		pcap_set_immediate_mode(pcap, 1) != 0 ||
+		pcap_set_buffer_size(pcap, BUFFER_LEN) != 0)
+		return -EINVAL;
+	int status = pcap_activate(pcap); /* above 0: a warning */
+	if (status < 0)
+		return activation_failed(status, interface, pcap, f);
+	if (pcap_setdirection(pcap, PCAP_D_IN) != 0) {
+		fault_set(f, "%s: inbound packets cannot be told from outbound ones: %s", interface,
+			pcap_geterr(pcap));
+		return -EIO;
+	}
+	if (pcap_setnonblock(pcap, 1, text) != 0) {
+		fault_set(f, "%s: capturing cannot be made non-blocking: %s", interface, text);
+		return -EIO;
+	}
+	return 0;
+}
+
+/* A process that loses itself to a packet must not widen what it can see. */
+static int lock_filter(const struct capture_pcap *p, const char *interface, struct fault *f)
+{
+	int on = 1;
+
+	if (setsockopt(pcap_fileno(p->pcap), SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) == 0)
+		return 0;
+	int rc = -errno;
+	fault_set(f, "%s: the filter cannot be locked: %s", interface, strerror(-rc));
+	return rc;
+}
+
+static struct capture_pcap *door_new(uint16_t door, uint16_t udp_port, bool is_live)
+{
+	struct capture_pcap *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->door = door;
+	p->udp_port = udp_port;
+	p->is_live = is_live;
+	return p;
+}
+
+int capture_pcap_open(const char *interface, uint16_t door, uint16_t udp_port,
+	struct capture_pcap **ret, struct fault *f)
+{
+	char text[PCAP_ERRBUF_SIZE] = "";
+	int rc;
+
+	struct capture_pcap *p = door_new(door, udp_port, true);
+	if (p == NULL) {
+		fault_set(f, "%s: no memory to capture from it", interface);
+		return -ENOMEM;
+	}
+	p->pcap = pcap_create(interface, text);
+	if (p->pcap == NULL) {
+		rc = -EIO;
+		fault_set(f, "%s: cannot be captured from: %s", interface, text);
+		goto out;
+	}
+	rc = activate(p->pcap, interface, f);
+	if (rc < 0)
+		goto out;
+	rc = prepare(p, interface, f);
+	if (rc < 0)
+		goto out;
+	rc = lock_filter(p, interface, f);
+	if (rc < 0)
+		goto out;
+	*ret = p;
+	p = NULL;
+out:
+	capture_pcap_close(p);
+	return rc;
+}
+
+int capture_pcap_open_file(const char *path, uint16_t door, uint16_t udp_port,
+	struct capture_pcap **ret, struct fault *f)
+{
+	char text[PCAP_ERRBUF_SIZE] = "";
+	int rc;
+
+	struct capture_pcap *p = door_new(door, udp_port, false);
+	if (p == NULL) {
+		fault_set(f, "%s: no memory to read it", path);
+		return -ENOMEM;
+	}
+	/* Opened here: libpcap would take "-" for standard input and hides the reason of a failure. */
+	FILE *file = fopen(path, "rbe");
+	if (file == NULL) {
+		rc = -errno;
+		fault_set(f, "%s: cannot be read: %s", path, strerror(-rc));
+		goto out;
+	}
+	p->pcap = pcap_fopen_offline(file, text);
+	if (p->pcap == NULL) {
+		rc = -EBADMSG;
+		fault_set(f, "%s: not a saved capture: %s", path, text);
+		goto out;
+	}
+	file = NULL; /* belongs to the handle now */
+	rc = prepare(p, path, f);
+	if (rc < 0)
+		goto out;
+	*ret = p;
+	p = NULL;
+out:
+	if (file != NULL)
+		fclose(file);
+	capture_pcap_close(p);
+	return rc;
+}
+
+void capture_pcap_close(struct capture_pcap *p)
+{
+	if (p == NULL)
+		return;
+	if (p->pcap != NULL)
+		pcap_close(p->pcap);
+	free(p);
+}
+
+int capture_pcap_fd(const struct capture_pcap *p)
+{
+	return p->is_live ? pcap_get_selectable_fd(p->pcap) : -1;
+}
+
+static uint64_t to_ms(const struct timeval *tv)
+{
+	if (tv->tv_sec < 0 || tv->tv_usec < 0)
+		return 0;
+	return (uint64_t)tv->tv_sec * 1000 + (uint64_t)tv->tv_usec / 1000;
+}
+
+/*
+ * Checksums are left alone, for files too: where sender and capture share a machine, as on veth pairs
+ * or in a capture taken on the client, the card that fills them in never came to it. Nothing is lost:
+ * what a knock says is authenticated, and whatever a flipped bit makes of it is refused for that.
+ */
+static void deliver(u_char *arg, const struct pcap_pkthdr *header, const u_char *bytes)
+{
+	struct delivery *to = (struct delivery *)(void *)arg;
+	struct capture_pcap *p = to->door;
+	struct sighting s = { .door = p->door, .wall_ms = to_ms(&header->ts) };
+
+	p->counts.seen++;
+	enum capture_reject reason =
+		capture_packet_decode(span_of(bytes, header->caplen), p->link, false, &s);
+	if (reason != CAPTURE_OK)
+		p->counts.rejected[reason]++;
+	else if (s.proto != IPPROTO_UDP || s.dst_port != p->udp_port)
+		p->counts.other++;
+	else
+		to->seen(to->arg, &s);
+}
+
+/*
+ * An interface that was taken down comes back on the same socket; one that was removed, or moved to
+ * another namespace, leaves the socket bound to no interface for ever.
+ */
+static bool is_gone(const struct capture_pcap *p)
+{
+	struct sockaddr_ll at = { 0 };
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(pcap_fileno(p->pcap), (struct sockaddr *)&ss, &len) != 0)
+		return false;
+	memcpy(&at, &ss, sizeof(at));
+	return at.sll_ifindex == -1;
+}
+
+int capture_pcap_read(struct capture_pcap *p, int max, capture_seen *seen, void *arg)
+{
+	struct delivery to = { .door = p, .seen = seen, .arg = arg };
+
+	assert(max > 0); /* to libpcap anything else means "no limit" */
+	int n = pcap_dispatch(p->pcap, max, deliver, (u_char *)&to);
+	if (n > 0)
+		return n;
+	if (p->is_live && is_gone(p))
+		return -ENODEV;
+	if (n < 0)
+		return p->is_live ? -EIO : -EBADMSG;
+	return 0;
+}
+
+const struct capture_counts *capture_pcap_counts(struct capture_pcap *p)
+{
+	struct pcap_stat stat = { 0 };
+
+	if (p->is_live && pcap_stats(p->pcap, &stat) == 0) {
+		p->counts.dropped += stat.ps_drop - p->kernel_dropped;
+		p->kernel_dropped = stat.ps_drop;
+	}
+	return &p->counts;
+}
