@@ -99,16 +99,24 @@ static void lose_door(struct knockd *k, struct door *d)
 	tell_lost(k, (uint16_t)(d - k->doors));
 }
 
+static void on_packets(uv_poll_t *poll, int status, int events);
+
+static void read_door(struct knockd *k, struct door *d, bool is_stopped)
+{
+	int rc = capture_pcap_read(d->pcap, READ_MAX, turn_seen, d);
+	turn_flush(k);
+	if (rc == 0 && is_stopped)
+		rc = uv_poll_start(&d->poll, UV_READABLE, on_packets);
+	if (rc < 0)
+		lose_door(k, d);
+}
+
+/* An interface that goes down shows as an error, on which libuv stops polling; it may come up again. */
 static void on_packets(uv_poll_t *poll, int status, int events)
 {
 	struct door *d = poll->data;
-	struct knockd *k = d->owner;
-	(void)status;
 	(void)events;
-	int rc = capture_pcap_read(d->pcap, READ_MAX, turn_seen, d);
-	turn_flush(k);
-	if (rc < 0)
-		lose_door(k, d);
+	read_door(d->owner, d, status < 0);
 }
 
 static void on_used(uv_poll_t *poll, int status, int events)
@@ -175,9 +183,15 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 	}
 }
 
+/* The removal of an interface that was down wakes no descriptor: look at each door once a tick as well. */
 static void on_tick(uv_timer_t *timer)
 {
-	mirror_tick(timer->data);
+	struct knockd *k = timer->data;
+	for (size_t i = 0; i < k->config->door_count; i++)
+		if (k->doors[i].is_polled)
+			read_door(k, &k->doors[i],
+				!uv_is_active((const uv_handle_t *)&k->doors[i].poll));
+	mirror_tick(k);
 }
 
 static int watch(struct knockd *k, uv_poll_t *poll, int fd, void *data, uv_poll_cb cb)
