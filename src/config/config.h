@@ -137,8 +137,8 @@ void config_free(struct config *c);
 char *config_format(const struct config *c);
 
 /*
- * The keyword table as mdoc list items for postern.conf(5): one item a keyword with its values, bounds
- * and default. malloc'd, or NULL. A test compares it with the manual page.
+ * The keyword table as mdoc for postern.conf(5): a subsection with a list for each block, one item
+ * (.It Ic) a keyword with its values, bounds and default. malloc'd, or NULL. A test compares it with the manual page.
  */
 char *config_format_manual(void);
 

@@ -1,0 +1,122 @@
+/*
+ * What options say together. Each field holds a checked value or zero by now (a zero was reported
+ * already), so nothing is said twice about the same mistake.
+ */
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "config/internal.h"
+
+struct checker {
+	const struct config *c;
+	const struct config_scan *scan;
+	struct config_notes *notes;
+};
+
+/* Where a keyword of a block stands, or the block when it was left out. */
+static struct config_place place_of(
+	const struct checker *k, enum config_block b, size_t ordinal, const char *keyword)
+{
+	const struct config_statement *st =
+		config_scan_find(k->scan, b, ordinal, config_keyword_find(b, keyword));
+	if (st == NULL)
+		st = config_scan_find(k->scan, b, ordinal, NULL);
+	return st->at;
+}
+
+static void check_presence(const struct checker *k)
+{
+	struct config_place end = { .file = k->c->file, .order = SIZE_MAX };
+	if (k->scan->counts[CONFIG_BLOCK_SERVER] == 0)
+		config_note(k->notes, &end, "no server block; add server { id = ... }");
+	if (k->c->door_count == 0)
+		config_note(k->notes, &end,
+			"no door, so no knock is seen; add door NAME { interface = ... spa { } }");
+	if (k->c->service_count == 0)
+		config_note(k->notes, &end,
+			"no service, so nothing is guarded; add service NAME { port = ... }");
+}
+
+static bool is_same_interface(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return false;
+	return strcmp(a, b) == 0 || strcmp(a, "any") == 0 || strcmp(b, "any") == 0;
+}
+
+static void check_door(const struct checker *k, size_t i)
+{
+	const struct config_door *d = &k->c->doors[i];
+	if (!d->spa.is_on) {
+		struct config_place at = place_of(k, CONFIG_BLOCK_DOOR, i, "interface");
+		config_note(k->notes, &at, "door %s: nothing is heard there; add spa { }", d->name);
+		return;
+	}
+	for (size_t j = 0; j < i; j++) {
+		const struct config_door *e = &k->c->doors[j];
+		if (!e->spa.is_on || e->spa.port != d->spa.port || d->spa.port == 0 ||
+			!is_same_interface(d->interface, e->interface))
+			continue;
+		struct config_place at = place_of(k, CONFIG_BLOCK_SPA, i, "udp");
+		config_note(k->notes, &at,
+			"udp: door %s sees port %u of this interface already; choose another",
+			e->name, d->spa.port);
+		return;
+	}
+}
+
+static void check_port(const struct checker *k, size_t i)
+{
+	const struct config_service *s = &k->c->services[i];
+	struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "port");
+	if (s->port == 0)
+		return;
+	for (size_t j = 0; j < i; j++) {
+		const struct config_service *t = &k->c->services[j];
+		if (t->proto == s->proto && t->port == s->port) {
+			config_note(k->notes, &at, "port: service %s guards it already", t->name);
+			break;
+		}
+	}
+	for (size_t j = 0; s->proto == IPPROTO_UDP && j < k->c->door_count; j++) {
+		const struct config_door *d = &k->c->doors[j];
+		if (d->spa.is_on && d->spa.port == s->port) {
+			config_note(k->notes, &at,
+				"port: door %s takes knocks on udp/%u; choose another for one of them",
+				d->name, s->port);
+			break;
+		}
+	}
+}
+
+static void check_service(const struct checker *k, size_t i)
+{
+	char wait[TIME_TEXT_MAX], lease[TIME_TEXT_MAX];
+	const struct config_service *s = &k->c->services[i];
+
+	check_port(k, i);
+	if (!s->allow.is_set && !k->c->server.compat_open_lists &&
+		config_scan_find(k->scan, CONFIG_BLOCK_SERVICE, i,
+			config_keyword_find(CONFIG_BLOCK_SERVICE, "allow")) == NULL) {
+		struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "");
+		config_note(k->notes, &at,
+			"service %s: nobody could ever use it; add allow = {...}", s->name);
+	}
+	if (s->lease_s != 0 && s->wait_s > s->lease_s) {
+		struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "wait");
+		config_note(k->notes, &at, "wait: %s is longer than the lease of %s",
+			duration_format(s->wait_s, wait), duration_format(s->lease_s, lease));
+	}
+}
+
+void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes)
+{
+	struct checker k = { c, s, notes };
+	check_presence(&k);
+	for (size_t i = 0; i < c->door_count; i++)
+		check_door(&k, i);
+	for (size_t i = 0; i < c->service_count; i++)
+		check_service(&k, i);
+}

@@ -1,0 +1,149 @@
+/*
+ * The keyword table read the other way: a config as text, and the table itself as a manual. What
+ * config_format prints loads again as the same configuration.
+ */
+
+#include <stdlib.h>
+
+#include "config/internal.h"
+
+static void print_keywords(enum config_block b, const void *base, const char *indent, FILE *out)
+{
+	const struct config_block_def *def = config_block_def(b);
+	for (size_t i = 0; i < def->keyword_count; i++) {
+		char *value = NULL;
+		size_t len = 0;
+		FILE *f = open_memstream(&value, &len);
+		if (f == NULL)
+			return;
+		bool is_set = config_value_print(&def->keywords[i], base, f);
+		if (fclose(f) == 0 && is_set)
+			fprintf(out, "%s%s = %s\n", indent, def->keywords[i].name, value);
+		free(value);
+	}
+}
+
+static void print_door(const struct config_door *d, FILE *out)
+{
+	fprintf(out, "\ndoor %s {\n", d->name);
+	print_keywords(CONFIG_BLOCK_DOOR, d, "\t", out);
+	if (d->spa.is_on) {
+		fprintf(out, "\tspa {\n");
+		print_keywords(CONFIG_BLOCK_SPA, d, "\t\t", out);
+		fprintf(out, "\t}\n");
+	}
+	fprintf(out, "}\n");
+}
+
+static void print_config(const struct config *c, FILE *out)
+{
+	fprintf(out, "server {\n");
+	print_keywords(CONFIG_BLOCK_SERVER, &c->server, "\t", out);
+	fprintf(out, "}\n");
+	for (size_t i = 0; i < c->door_count; i++)
+		print_door(&c->doors[i], out);
+	for (size_t i = 0; i < c->service_count; i++) {
+		fprintf(out, "\nservice %s {\n", c->services[i].name);
+		print_keywords(CONFIG_BLOCK_SERVICE, &c->services[i], "\t", out);
+		fprintf(out, "}\n");
+	}
+	for (size_t i = 0; i < c->group_count; i++) {
+		fprintf(out, "\ngroup \"%s\" {\n", c->groups[i].name);
+		print_keywords(CONFIG_BLOCK_GROUP, &c->groups[i], "\t", out);
+		fprintf(out, "}\n");
+	}
+}
+
+char *config_format(const struct config *c)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	if (out == NULL)
+		return NULL;
+	print_config(c, out);
+	bool is_bad = ferror(out) != 0;
+	if (fclose(out) != 0 || is_bad) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void manual_choices(const struct config_keyword *k, FILE *out)
+{
+	for (size_t i = 0; k->choices[i] != NULL; i++)
+		fprintf(out, "%s\n.Cm %s", i == 0 ? "One of" : " ,", k->choices[i]);
+	fprintf(out, " .\n");
+}
+
+/* The values a keyword takes, as mdoc sentences. */
+static void manual_values(const struct config_keyword *k, FILE *out)
+{
+	char low[CONFIG_WHY_MAX], high[CONFIG_WHY_MAX];
+	switch (k->type) {
+	case CONFIG_TYPE_PATH:
+	case CONFIG_TYPE_SOCKET:
+		fprintf(out, "An absolute path.\n");
+		break;
+	case CONFIG_TYPE_PATHS:
+		fprintf(out, "A list of absolute paths.\n");
+		break;
+	case CONFIG_TYPE_NAMES:
+		fprintf(out, "A list of names, wildcards and groups.\n");
+		break;
+	case CONFIG_TYPE_USER:
+	case CONFIG_TYPE_INTERFACE:
+		fprintf(out, "A name.\n");
+		break;
+	case CONFIG_TYPE_BOOL:
+		fprintf(out, "One of\n.Cm yes ,\n.Cm no .\n");
+		break;
+	case CONFIG_TYPE_CHOICE:
+		manual_choices(k, out);
+		break;
+	case CONFIG_TYPE_MARK:
+		fprintf(out, "A hexadecimal number of which only the high eight bits are set.\n");
+		break;
+	case CONFIG_TYPE_PORT:
+		fprintf(out, "Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535.\n");
+		break;
+	case CONFIG_TYPE_NUMBER:
+	case CONFIG_TYPE_DURATION:
+		fprintf(out, "From %s to %s.\n", config_bound_format(k, k->min, low),
+			config_bound_format(k, k->max, high));
+		break;
+	}
+}
+
+static void manual_keyword(const struct config_keyword *k, FILE *out)
+{
+	fprintf(out, ".It Ic %s\n%s\n", k->name, k->manual);
+	manual_values(k, out);
+	if (k->is_required)
+		fprintf(out, "Required.\n");
+	else if (k->initial != NULL)
+		fprintf(out, "Default:\n.Cm %s .\n", k->initial);
+}
+
+char *config_format_manual(void)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	if (out == NULL)
+		return NULL;
+	for (int b = CONFIG_BLOCK_ROOT + 1; b < CONFIG_BLOCK_COUNT; b++) {
+		const struct config_block_def *def = config_block_def((enum config_block)b);
+		fprintf(out, ".Ss %s%s\n%s\n.Bl -tag -width Ds\n", def->name,
+			def->has_title ? " NAME" : "", def->manual);
+		for (size_t i = 0; i < def->keyword_count; i++)
+			manual_keyword(&def->keywords[i], out);
+		fprintf(out, ".El\n");
+	}
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,225 @@
+#ifndef POSTERN_CONFIG_INTERNAL_H
+#define POSTERN_CONFIG_INTERNAL_H
+
+/*
+ * What only this folder needs. A file goes lex -> scan -> libconfuse -> value -> check:
+ *
+ *   lex    the text of one file to words, strings and punctuation; refuses what has no plain meaning
+ *   scan   statements against the keyword table: unknown, twice, misplaced; where each one stands;
+ *          what is left is written out again, one token a line, for libconfuse
+ *   load   libconfuse's tree to struct config through the keyword table
+ *   check  what two options say together
+ */
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/span.h"
+#include "config/config.h"
+
+#define CONFIG_FILE_MAX ((size_t)4 << 20) /* bytes of one file */
+#define CONFIG_TOTAL_MAX ((size_t)16 << 20)
+#define CONFIG_INCLUDE_DEPTH_MAX 8
+#define CONFIG_VALUE_MAX 4096 /* bytes of one value as written */
+#define CONFIG_GROUP_NAME_MAX 62
+#define CONFIG_WHY_MAX 256
+#define CONFIG_WORDS_MAX 512
+
+/* Memory that lives as long as the config. */
+struct config_arena {
+	struct config_chunk *chunks;
+};
+
+void *config_arena_zalloc(struct config_arena *a, size_t len); /* NULL when memory is short */
+const char *config_arena_keep(struct config_arena *a, const char *text, size_t len);
+void config_arena_deinit(struct config_arena *a);
+
+/* Make room for one item more in a vector of items of the given size. */
+__attribute__((warn_unused_result)) bool config_grow(
+	void **items, size_t *cap, size_t len, size_t item);
+
+/* Where something stands. order rises through the text, included files at their place. */
+struct config_place {
+	const char *file;
+	unsigned line; /* 0: the file as a whole */
+	size_t order;
+};
+
+/* Mistakes on their way to a report, to be put in the order of the text. */
+struct config_notes {
+	struct config_note *items;
+	size_t len, cap;
+	bool is_short; /* memory ran out */
+};
+
+__attribute__((format(printf, 3, 4))) void config_note(
+	struct config_notes *n, const struct config_place *at, const char *fmt, ...);
+void config_notes_flush(struct config_notes *n, struct config_report *r);
+
+/* The keyword table. */
+enum config_block {
+	CONFIG_BLOCK_ROOT,
+	CONFIG_BLOCK_SERVER,
+	CONFIG_BLOCK_DOOR,
+	CONFIG_BLOCK_SPA,
+	CONFIG_BLOCK_SERVICE,
+	CONFIG_BLOCK_GROUP,
+	CONFIG_BLOCK_COUNT,
+};
+
+enum config_type {
+	CONFIG_TYPE_PATH,
+	CONFIG_TYPE_SOCKET, /* a path short enough for a socket address */
+	CONFIG_TYPE_USER,
+	CONFIG_TYPE_INTERFACE,
+	CONFIG_TYPE_BOOL,
+	CONFIG_TYPE_NUMBER,
+	CONFIG_TYPE_DURATION,
+	CONFIG_TYPE_CHOICE,
+	CONFIG_TYPE_MARK,
+	CONFIG_TYPE_PORT, /* "tcp/22"; the target is a struct config_service */
+	CONFIG_TYPE_NAMES,
+	CONFIG_TYPE_PATHS,
+};
+
+struct config_keyword {
+	const char *name;
+	enum config_type type;
+	bool is_required;
+	uint32_t min, max;
+	const char *const *choices; /* in the order of the enum, NULL at the end */
+	const char *initial;        /* the default as text; NULL: stays unset */
+	size_t offset, size;        /* of the field in the block's struct; size 0: no field */
+	const char *manual;         /* mdoc text */
+};
+
+struct config_block_def {
+	const char *name;
+	bool has_title;
+	enum config_block parent;
+	size_t max; /* blocks of this kind in its parent */
+	const struct config_keyword *keywords;
+	size_t keyword_count;
+	const char *manual;
+};
+
+const struct config_block_def *config_block_def(enum config_block b);
+
+/* CONFIG_BLOCK_ROOT when parent has no block of that name. */
+enum config_block config_block_find(enum config_block parent, const char *name);
+const struct config_keyword *config_keyword_find(enum config_block b, const char *name);
+bool config_keyword_is_list(const struct config_keyword *k);
+
+/* "port, allow, deny": what may stand in a block. to holds CONFIG_WORDS_MAX bytes. Returns to. */
+const char *config_block_words(enum config_block b, char to[CONFIG_WORDS_MAX]);
+
+/* The name of a block, checked. False with *why, a clause. */
+bool config_title_check(enum config_block b, const char *title, const char **why);
+
+/*
+ * Set the field of a scalar keyword in base from text; base NULL only checks. False with a clause in
+ * why ("0 is below 1"), the field untouched. Strings are kept in arena.
+ */
+__attribute__((warn_unused_result)) bool config_value_set(const struct config_keyword *k,
+	const char *text, void *base, struct config_arena *arena, char why[CONFIG_WHY_MAX]);
+
+/* Check one item of a list keyword. */
+__attribute__((warn_unused_result)) bool config_value_check_item(
+	const struct config_keyword *k, const char *text, char why[CONFIG_WHY_MAX]);
+
+/* The field of k in base as config text. False when it is not set. */
+bool config_value_print(const struct config_keyword *k, const void *base, FILE *out);
+
+/* One bound of a number or duration as people write it. Returns to. */
+const char *config_bound_format(
+	const struct config_keyword *k, uint32_t v, char to[CONFIG_WHY_MAX]);
+
+/* Words, strings and punctuation. */
+enum config_token {
+	CONFIG_TOKEN_END,
+	CONFIG_TOKEN_WORD,
+	CONFIG_TOKEN_STRING,
+	CONFIG_TOKEN_EQUALS,
+	CONFIG_TOKEN_PLUS_EQUALS,
+	CONFIG_TOKEN_COMMA,
+	CONFIG_TOKEN_OPEN,  /* { */
+	CONFIG_TOKEN_CLOSE, /* } */
+	CONFIG_TOKEN_PAREN_OPEN,
+	CONFIG_TOKEN_PAREN_CLOSE,
+};
+
+struct config_lexer {
+	const char *at, *end;
+	unsigned line;
+};
+
+struct config_lexeme {
+	enum config_token token;
+	struct span text; /* as it stands, quotes included */
+	unsigned line;
+	const char *why; /* not NULL: the token is refused, and why */
+};
+
+struct config_lexer config_lexer_init(struct span text);
+struct config_lexeme config_lex(struct config_lexer *l);
+
+/* The value of a word or string that was not refused, NUL-terminated; to holds CONFIG_VALUE_MAX bytes. */
+const char *config_lexeme_value(const struct config_lexeme *t, char to[CONFIG_VALUE_MAX]);
+
+/* NULL, or why a whole file is no text of ours. */
+const char *config_text_refusal(struct span text);
+
+/* A statement: the opening of a block (keyword NULL) or one assignment, and where its values stand. */
+struct config_statement {
+	enum config_block block;
+	size_t ordinal; /* of the block among those of its kind; a spa block has its door's */
+	const struct config_keyword *keyword;
+	const char *title;
+	struct config_place at;
+	size_t first_value, value_count;
+	bool is_bad; /* refused already and not written out */
+};
+
+struct config_value {
+	struct config_place at;
+	bool is_bad; /* refused already; what libconfuse sees is a stand-in */
+};
+
+struct config_scan {
+	struct config_notes *notes;
+	struct config_arena *arena;
+	struct config_statement *statements;
+	size_t statement_len, statement_cap;
+	struct config_value *values;
+	size_t value_len, value_cap;
+	struct config_place *lines; /* of each line of out */
+	size_t line_len, line_cap;
+	FILE *out;
+	char *text; /* what libconfuse is given, after config_scan_run */
+	size_t text_len;
+	size_t counts[CONFIG_BLOCK_COUNT];
+	enum config_block block; /* where the scan stands */
+	size_t order, bytes;
+	bool is_muted; /* read on for mistakes, but keep nothing */
+	bool is_lost;  /* a brace or value is missing: what follows has no sure meaning */
+	bool is_short; /* memory ran out */
+};
+
+/* Scan text that stands in file. s->notes and s->arena are set, all else zero. */
+void config_scan_run(struct config_scan *s, const char *file, struct span text);
+void config_scan_deinit(struct config_scan *s);
+
+/* The statement of a keyword (NULL: the opening) of one block, or NULL. */
+const struct config_statement *config_scan_find(const struct config_scan *s, enum config_block b,
+	size_t ordinal, const struct config_keyword *k);
+
+/* Contradictions between options of c, whose statements are in s. */
+void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* config_load without the file: text stands for the content of file. */
+struct config *config_parse_text(const char *file, struct span text, struct config_report *r);
+
+#endif

@@ -1,0 +1,332 @@
+/*
+ * Every keyword of postern.conf, once: name, type, bounds, default, field and manual text. The parser,
+ * the checks, the printed effective configuration and the manual page are all driven from here.
+ */
+
+#include <netinet/in.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config/internal.h"
+
+#define DAY 86400u
+#define FIELD(type, member)                                                                        \
+	.offset = offsetof(struct type, member), .size = sizeof(((struct type *)NULL)->member)
+#define KEYWORDS(array) .keywords = (array), .keyword_count = sizeof(array) / sizeof((array)[0])
+
+static const char *const key_check_choices[] = { "off", "listed", "all", NULL };
+static const char *const capture_choices[] = { "pcap", NULL };
+static const char *const open_choices[] = { "once", "window", NULL };
+static const char *const bind_choices[] = { "no", "required", NULL };
+
+static const struct config_keyword server_keywords[] = {
+	{ .name = "id",
+		.type = CONFIG_TYPE_PATH,
+		.is_required = true,
+		FIELD(config_server, id),
+		.manual = "ID file of this server." },
+	{ .name = "id-key",
+		.type = CONFIG_TYPE_PATH,
+		FIELD(config_server, id_key),
+		.manual = "File of 32 bytes that opens the ID file without a password." },
+	{ .name = "trust",
+		.type = CONFIG_TYPE_PATHS,
+		FIELD(config_server, trust),
+		.manual =
+			"Certificates of certifiers that are trusted beside those in the ID file." },
+	{ .name = "directory",
+		.type = CONFIG_TYPE_PATH,
+		.is_required = true,
+		FIELD(config_server, directory),
+		.manual = "File of those who are known, see\n.Xr postern-directory 5 ." },
+	{ .name = "store",
+		.type = CONFIG_TYPE_PATH,
+		.initial = "/var/lib/postern/postern.db",
+		FIELD(config_server, store),
+		.manual = "Database of replay memory, gates and journal." },
+	{ .name = "control",
+		.type = CONFIG_TYPE_SOCKET,
+		.initial = "/run/postern/control",
+		FIELD(config_server, control),
+		.manual = "Socket on which\n.Xr posternctl 8\nis heard." },
+	{ .name = "user",
+		.type = CONFIG_TYPE_USER,
+		.initial = "postern",
+		FIELD(config_server, user),
+		.manual = "User of the process that decodes knocks." },
+	{ .name = "allow",
+		.type = CONFIG_TYPE_NAMES,
+		FIELD(config_server, allow),
+		.manual = "Who may use this server at all." },
+	{ .name = "deny",
+		.type = CONFIG_TYPE_NAMES,
+		FIELD(config_server, deny),
+		.manual = "Who may not, whatever else allows it." },
+	{ .name = "key-check",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = key_check_choices,
+		.initial = "all",
+		FIELD(config_server, key_check),
+		.manual = "Whose key must be the one in the directory: nobody's, that of names\n"
+			  "which are listed there, or everybody's." },
+	{ .name = "reveal",
+		.type = CONFIG_TYPE_BOOL,
+		.initial = "no",
+		FIELD(config_server, reveal),
+		.manual = "Say why a knock was refused also to identities that are not listed." },
+	{ .name = "compat-open-lists",
+		.type = CONFIG_TYPE_BOOL,
+		.initial = "no",
+		FIELD(config_server, compat_open_lists),
+		.manual =
+			"Let a service without an\n.Ic allow\nlist admit everybody who is not denied." },
+	{ .name = "retention",
+		.type = CONFIG_TYPE_DURATION,
+		.min = DAY,
+		.max = 3650 * DAY,
+		.initial = "90d",
+		FIELD(config_server, retention_s),
+		.manual = "How long the journal is kept." },
+	{ .name = "gates-max",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 1,
+		.max = 65536,
+		.initial = "4096",
+		FIELD(config_server, gates_max),
+		.manual = "Live gates in total." },
+	{ .name = "identity-gates-max",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 1,
+		.max = 65536,
+		.initial = "16",
+		FIELD(config_server, identity_gates_max),
+		.manual = "Live gates of one identity." },
+	{ .name = "identity-rate",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 1,
+		.max = 10000,
+		.initial = "10",
+		FIELD(config_server, identity_rate),
+		.manual = "Knocks a second of one identity, after its signature was verified." },
+	{ .name = "mark-base",
+		.type = CONFIG_TYPE_MARK,
+		.initial = "0x50000000",
+		FIELD(config_server, mark_base),
+		.manual =
+			"High eight bits of the mark on every connection that came through a gate." },
+	{ .name = "log-group",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 0,
+		.max = 65535,
+		.initial = "7",
+		FIELD(config_server, log_group),
+		.manual = "Log group on which the kernel reports that a gate was used." },
+};
+
+static const struct config_keyword door_keywords[] = {
+	{ .name = "capture",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = capture_choices,
+		.initial = "pcap",
+		.manual = "How packets are seen." },
+	{ .name = "interface",
+		.type = CONFIG_TYPE_INTERFACE,
+		.is_required = true,
+		FIELD(config_door, interface),
+		.manual = "Network interface, or\n.Cm any ." },
+	{ .name = "allow",
+		.type = CONFIG_TYPE_NAMES,
+		FIELD(config_door, allow),
+		.manual = "Who may knock here." },
+	{ .name = "deny",
+		.type = CONFIG_TYPE_NAMES,
+		FIELD(config_door, deny),
+		.manual = "Who may not, whatever else allows it." },
+};
+
+static const struct config_keyword spa_keywords[] = {
+	{ .name = "udp",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.initial = "62201",
+		FIELD(config_door, spa.port),
+		.manual = "UDP port that knocks are sent to. Nothing listens on it." },
+	{ .name = "window",
+		.type = CONFIG_TYPE_DURATION,
+		.min = 5,
+		.max = 300,
+		.initial = "30s",
+		FIELD(config_door, spa.window_s),
+		.manual = "How far the clock of a knock may be from ours." },
+	{ .name = "source-rate",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 1,
+		.max = 10000,
+		.initial = "20",
+		FIELD(config_door, spa.source_rate),
+		.manual = "Packets a second of one source (IPv4 address or IPv6 /64)." },
+	{ .name = "no-epoch-rate",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 1,
+		.max = 10000,
+		.initial = "20",
+		FIELD(config_door, spa.no_epoch_rate),
+		.manual =
+			"Packets a second, from all sources together, of clients that do not know\n"
+			"the current epoch." },
+};
+
+static const struct config_keyword service_keywords[] = {
+	{ .name = "port",
+		.type = CONFIG_TYPE_PORT,
+		.is_required = true,
+		.manual = "The guarded port." },
+	{ .name = "allow",
+		.type = CONFIG_TYPE_NAMES,
+		FIELD(config_service, allow),
+		.manual =
+			"Who may use the service. Needed, unless\n.Ic compat-open-lists\nis set." },
+	{ .name = "deny",
+		.type = CONFIG_TYPE_NAMES,
+		FIELD(config_service, deny),
+		.manual = "Who may not, whatever else allows it." },
+	{ .name = "open",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = open_choices,
+		.initial = "once",
+		FIELD(config_service, open),
+		.manual = "For one connection, or for any number while the gate is open." },
+	{ .name = "wait",
+		.type = CONFIG_TYPE_DURATION,
+		.min = 1,
+		.max = DAY,
+		.initial = "30s",
+		FIELD(config_service, wait_s),
+		.manual = "How long a gate stays open." },
+	{ .name = "lease",
+		.type = CONFIG_TYPE_DURATION,
+		.min = 1,
+		.max = 30 * DAY,
+		.initial = "8h",
+		FIELD(config_service, lease_s),
+		.manual =
+			"How long after the grant a connection may live. Not shorter than\n.Ic wait ." },
+	{ .name = "bind",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = bind_choices,
+		.initial = "no",
+		FIELD(config_service, bind),
+		.manual =
+			"Whether a knock must name, under its signature, the address to be opened." },
+	{ .name = "gates-max",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 1,
+		.max = 65536,
+		.initial = "1024",
+		FIELD(config_service, gates_max),
+		.manual = "Live gates of this service." },
+};
+
+static const struct config_keyword group_keywords[] = {
+	{ .name = "members",
+		.type = CONFIG_TYPE_NAMES,
+		.is_required = true,
+		FIELD(config_group, members),
+		.manual = "Names, wildcards and other groups." },
+};
+
+static const struct config_block_def blocks[CONFIG_BLOCK_COUNT] = {
+	[CONFIG_BLOCK_ROOT] = { .name = "file" },
+	[CONFIG_BLOCK_SERVER] = { .name = "server",
+		.max = 1,
+		KEYWORDS(server_keywords),
+		.manual = "This server: its identity, its files and what holds for all of it." },
+	[CONFIG_BLOCK_DOOR] = { .name = "door",
+		.has_title = true,
+		.max = CONFIG_DOORS_MAX,
+		KEYWORDS(door_keywords),
+		.manual = "A place where knocks are seen." },
+	[CONFIG_BLOCK_SPA] = { .name = "spa",
+		.parent = CONFIG_BLOCK_DOOR,
+		.max = 1,
+		KEYWORDS(spa_keywords),
+		.manual = "Inside a door: take one-packet knocks there." },
+	[CONFIG_BLOCK_SERVICE] = { .name = "service",
+		.has_title = true,
+		.max = CONFIG_SERVICES_MAX,
+		KEYWORDS(service_keywords),
+		.manual = "One guarded port." },
+	[CONFIG_BLOCK_GROUP] = { .name = "group",
+		.has_title = true,
+		.max = CONFIG_GROUPS_MAX,
+		KEYWORDS(group_keywords),
+		.manual = "A name for many names." },
+};
+
+const struct config_block_def *config_block_def(enum config_block b)
+{
+	return &blocks[b];
+}
+
+enum config_block config_block_find(enum config_block parent, const char *name)
+{
+	for (int b = CONFIG_BLOCK_ROOT + 1; b < CONFIG_BLOCK_COUNT; b++)
+		if (blocks[b].parent == parent && strcmp(blocks[b].name, name) == 0)
+			return (enum config_block)b;
+	return CONFIG_BLOCK_ROOT;
+}
+
+const struct config_keyword *config_keyword_find(enum config_block b, const char *name)
+{
+	for (size_t i = 0; i < blocks[b].keyword_count; i++)
+		if (strcmp(blocks[b].keywords[i].name, name) == 0)
+			return &blocks[b].keywords[i];
+	return NULL;
+}
+
+bool config_keyword_is_list(const struct config_keyword *k)
+{
+	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS;
+}
+
+static void append(char to[CONFIG_WORDS_MAX], const char *word)
+{
+	size_t at = strlen(to);
+	snprintf(to + at, CONFIG_WORDS_MAX - at, "%s%s", at == 0 ? "" : ", ", word);
+}
+
+const char *config_block_words(enum config_block b, char to[CONFIG_WORDS_MAX])
+{
+	to[0] = '\0';
+	for (size_t i = 0; i < blocks[b].keyword_count; i++)
+		append(to, blocks[b].keywords[i].name);
+	for (int c = CONFIG_BLOCK_ROOT + 1; c < CONFIG_BLOCK_COUNT; c++)
+		if (blocks[c].parent == b)
+			append(to, blocks[c].name);
+	append(to, "include");
+	return to;
+}
+
+static bool is_group_name(const char *title, const char **why)
+{
+	size_t len = strlen(title);
+	*why = "a group name has 1 to 62 bytes";
+	if (len < 1 || len > CONFIG_GROUP_NAME_MAX)
+		return false;
+	*why = "a group name has none of / = * + , @ $ \\ or quotes in it";
+	if (strpbrk(title, "/=*+,@$\\\"'") != NULL)
+		return false;
+	*why = "a group name has no blank at its ends";
+	return title[0] != ' ' && title[len - 1] != ' ';
+}
+
+bool config_title_check(enum config_block b, const char *title, const char **why)
+{
+	if (b == CONFIG_BLOCK_GROUP)
+		return is_group_name(title, why);
+	*why = "a name has 1 to 63 of a-z, 0-9 and -";
+	size_t len = strlen(title);
+	return len >= 1 && len <= CONFIG_NAME_MAX &&
+		strspn(title, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}

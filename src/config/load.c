@@ -1,0 +1,327 @@
+/*
+ * From text to struct config: scan, let libconfuse parse what the scan let pass, read libconfuse's tree
+ * through the keyword table. Nothing leaves here unless the whole text was without a mistake.
+ */
+
+#include <confuse.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "config/internal.h"
+
+#define OPTIONS_MAX 32 /* keywords and blocks in one block, with the end mark */
+
+/* What the caller holds is &box->config. */
+struct box {
+	struct config config;
+	struct config_arena arena;
+};
+
+struct loader {
+	struct box *box;
+	struct config_notes notes;
+	struct config_scan scan;
+	cfg_opt_t options[CONFIG_BLOCK_COUNT][OPTIONS_MAX];
+	cfg_t *tree;
+};
+
+/*
+ * Where libconfuse's error function finds its loader: it hands over no pointer of ours, and its lexer is
+ * one per process anyway.
+ */
+static struct loader *parsing;
+
+/* The scan leaves libconfuse nothing to complain about but memory; if it does, it is a mistake as well. */
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	char text[CONFIG_WHY_MAX];
+	struct config_place at = { .file = parsing->box->config.file };
+	size_t line = cfg->line > 0 ? (size_t)cfg->line - 1 : 0;
+	if (line < parsing->scan.line_len)
+		at = parsing->scan.lines[line];
+	vsnprintf(text, sizeof(text), fmt, ap);
+	config_note(&parsing->notes, &at, "%s", text);
+}
+
+static void add_option(struct loader *l, enum config_block b, size_t *at, cfg_opt_t option)
+{
+	if (*at + 1 < OPTIONS_MAX)
+		l->options[b][(*at)++] = option;
+}
+
+/* libconfuse's table for one block; those of the blocks inside it exist already. */
+static void make_options(struct loader *l, enum config_block b)
+{
+	const struct config_block_def *def = config_block_def(b);
+	size_t at = 0;
+	for (size_t i = 0; i < def->keyword_count; i++) {
+		const struct config_keyword *k = &def->keywords[i];
+		if (config_keyword_is_list(k))
+			add_option(
+				l, b, &at, (cfg_opt_t)CFG_STR_LIST(k->name, NULL, CFGF_NODEFAULT));
+		else
+			add_option(l, b, &at, (cfg_opt_t)CFG_STR(k->name, NULL, CFGF_NODEFAULT));
+	}
+	for (int c = CONFIG_BLOCK_ROOT + 1; c < CONFIG_BLOCK_COUNT; c++) {
+		const struct config_block_def *child = config_block_def((enum config_block)c);
+		cfg_flag_t title = child->has_title ? CFGF_TITLE : CFGF_NONE;
+		if (child->parent == b)
+			add_option(l, b, &at,
+				(cfg_opt_t)CFG_SEC(child->name, l->options[c], CFGF_MULTI | title));
+	}
+	add_option(l, b, &at, (cfg_opt_t)CFG_END());
+}
+
+static bool parse(struct loader *l)
+{
+	/* A block's table comes after those of its children in the enum's order. */
+	for (int b = CONFIG_BLOCK_COUNT - 1; b >= CONFIG_BLOCK_ROOT; b--)
+		make_options(l, (enum config_block)b);
+	l->tree = cfg_init(l->options[CONFIG_BLOCK_ROOT], CFGF_NONE);
+	if (l->tree == NULL) {
+		l->notes.is_short = true;
+		return false;
+	}
+	cfg_set_error_function(l->tree, on_error);
+	parsing = l;
+	int rc = cfg_parse_buf(l->tree, l->scan.text);
+	parsing = NULL;
+	if (rc != CFG_SUCCESS && l->notes.len == 0)
+		l->notes.is_short = true;
+	return rc == CFG_SUCCESS;
+}
+
+static void fill_list(struct loader *l, const struct config_statement *st, cfg_opt_t *option,
+	struct config_list *to)
+{
+	char why[CONFIG_WHY_MAX];
+	const struct config_keyword *k = st->keyword;
+	struct config_arena *arena = &l->box->arena;
+
+	to->items = config_arena_zalloc(arena, st->value_count * sizeof(*to->items) + 1);
+	if (to->items == NULL) {
+		l->notes.is_short = true;
+		return;
+	}
+	to->is_set = true;
+	to->at = (struct config_text){ k->name, st->at.file, st->at.line };
+	for (size_t i = 0; i < st->value_count; i++) {
+		const struct config_value *v = &l->scan.values[st->first_value + i];
+		const char *text = cfg_opt_getnstr(option, (unsigned)i);
+		if (v->is_bad)
+			continue;
+		if (!config_value_check_item(k, text, why)) {
+			config_note(&l->notes, &v->at, "%s: %s", k->name, why);
+			continue;
+		}
+		const char *kept = config_arena_keep(arena, text, strlen(text));
+		if (kept == NULL)
+			l->notes.is_short = true;
+		to->items[to->len++] = (struct config_text){ kept, v->at.file, v->at.line };
+	}
+}
+
+static void fill_scalar(
+	struct loader *l, const struct config_statement *st, cfg_opt_t *option, void *base)
+{
+	char why[CONFIG_WHY_MAX];
+	const struct config_value *v = &l->scan.values[st->first_value];
+	if (v->is_bad)
+		return;
+	if (!config_value_set(st->keyword, cfg_opt_getnstr(option, 0), base, &l->box->arena, why))
+		config_note(&l->notes, &v->at, "%s: %s", st->keyword->name, why);
+}
+
+static void fill_default(struct loader *l, const struct config_keyword *k,
+	const struct config_place *block_at, void *base)
+{
+	char why[CONFIG_WHY_MAX];
+	if (k->is_required)
+		config_note(&l->notes, block_at, "%s: missing; this block needs it", k->name);
+	else if (k->initial != NULL && !config_value_set(k, k->initial, base, &l->box->arena, why))
+		config_note(&l->notes, block_at, "%s: %s", k->name, why);
+}
+
+/* Every keyword of one block into the struct at base. */
+static void fill(struct loader *l, cfg_t *section, enum config_block b, size_t ordinal, void *base)
+{
+	const struct config_block_def *def = config_block_def(b);
+	const struct config_statement *block = config_scan_find(&l->scan, b, ordinal, NULL);
+	for (size_t i = 0; i < def->keyword_count; i++) {
+		const struct config_keyword *k = &def->keywords[i];
+		const struct config_statement *st = config_scan_find(&l->scan, b, ordinal, k);
+		cfg_opt_t *option = cfg_getopt(section, k->name);
+		if (st == NULL)
+			fill_default(l, k, &block->at, base);
+		else if (st->is_bad)
+			continue;
+		else if (cfg_opt_size(option) != st->value_count)
+			config_note(&l->notes, &st->at,
+				"%s: cannot be read; write each value in quotes", k->name);
+		else if (config_keyword_is_list(k))
+			fill_list(l, st, option, (void *)((char *)base + k->offset));
+		else
+			fill_scalar(l, st, option, base);
+	}
+}
+
+static struct config_text block_text(const struct loader *l, enum config_block b, size_t ordinal)
+{
+	const struct config_statement *st = config_scan_find(&l->scan, b, ordinal, NULL);
+	return (struct config_text){ st->title, st->at.file, st->at.line };
+}
+
+/* Scan and tree count blocks alike, or the text means two things. */
+static size_t count_blocks(struct loader *l, enum config_block b)
+{
+	size_t n = cfg_size(l->tree, config_block_def(b)->name);
+	struct config_place at = { .file = l->box->config.file };
+	if (n == l->scan.counts[b])
+		return n;
+	config_note(
+		&l->notes, &at, "the %s blocks cannot be told apart", config_block_def(b)->name);
+	return 0;
+}
+
+static void fill_doors(struct loader *l)
+{
+	struct config *c = &l->box->config;
+	c->door_count = count_blocks(l, CONFIG_BLOCK_DOOR);
+	for (size_t i = 0; i < c->door_count; i++) {
+		struct config_door *d = &c->doors[i];
+		cfg_t *section = cfg_getnsec(l->tree, "door", (unsigned)i);
+		d->at = block_text(l, CONFIG_BLOCK_DOOR, i);
+		d->name = d->at.text;
+		fill(l, section, CONFIG_BLOCK_DOOR, i, d);
+		d->spa.is_on = config_scan_find(&l->scan, CONFIG_BLOCK_SPA, i, NULL) != NULL;
+		if (d->spa.is_on && cfg_size(section, "spa") == 1)
+			fill(l, cfg_getnsec(section, "spa", 0), CONFIG_BLOCK_SPA, i, d);
+	}
+}
+
+static void fill_services(struct loader *l)
+{
+	struct config *c = &l->box->config;
+	c->service_count = count_blocks(l, CONFIG_BLOCK_SERVICE);
+	for (size_t i = 0; i < c->service_count; i++) {
+		struct config_service *s = &c->services[i];
+		s->at = block_text(l, CONFIG_BLOCK_SERVICE, i);
+		s->name = s->at.text;
+		fill(l, cfg_getnsec(l->tree, "service", (unsigned)i), CONFIG_BLOCK_SERVICE, i, s);
+	}
+}
+
+static void fill_groups(struct loader *l)
+{
+	struct config *c = &l->box->config;
+	c->group_count = count_blocks(l, CONFIG_BLOCK_GROUP);
+	for (size_t i = 0; i < c->group_count; i++) {
+		struct config_group *g = &c->groups[i];
+		g->at = block_text(l, CONFIG_BLOCK_GROUP, i);
+		g->name = g->at.text;
+		fill(l, cfg_getnsec(l->tree, "group", (unsigned)i), CONFIG_BLOCK_GROUP, i, g);
+	}
+}
+
+static void fill_all(struct loader *l)
+{
+	if (count_blocks(l, CONFIG_BLOCK_SERVER) == 1)
+		fill(l, cfg_getnsec(l->tree, "server", 0), CONFIG_BLOCK_SERVER, 0,
+			&l->box->config.server);
+	fill_doors(l);
+	fill_services(l);
+	fill_groups(l);
+}
+
+static void load(struct loader *l, const char *file, struct span text)
+{
+	struct config *c = &l->box->config;
+	c->file = config_arena_keep(&l->box->arena, file, strlen(file));
+	l->scan.notes = &l->notes;
+	l->scan.arena = &l->box->arena;
+	if (c->file == NULL) {
+		l->notes.is_short = true;
+		return;
+	}
+	config_scan_run(&l->scan, c->file, text);
+	if (l->scan.is_short)
+		l->notes.is_short = true;
+	if (l->notes.is_short || !parse(l))
+		return;
+	fill_all(l);
+	/* What is missing cannot be told in a text that was not read to its end. */
+	if (!l->scan.is_lost)
+		config_check(c, &l->scan, &l->notes);
+}
+
+struct config *config_parse_text(const char *file, struct span text, struct config_report *r)
+{
+	const char *why = config_text_refusal(text);
+	if (why != NULL) {
+		config_report_add(r, NULL, "%s: %s", file, why);
+		return NULL;
+	}
+	struct loader *l = calloc(1, sizeof(*l));
+	struct box *box = calloc(1, sizeof(*box));
+	if (l == NULL || box == NULL) {
+		config_report_add(r, NULL, "no memory to read the configuration");
+		free(l);
+		free(box);
+		return NULL;
+	}
+	l->box = box;
+	load(l, file, text);
+	bool is_good = l->notes.len == 0 && !l->notes.is_short;
+	config_notes_flush(&l->notes, r);
+	config_scan_deinit(&l->scan);
+	if (l->tree != NULL)
+		cfg_free(l->tree);
+	free(l);
+	if (is_good)
+		return &box->config;
+	config_free(&box->config);
+	return NULL;
+}
+
+struct config *config_load(const char *path, struct config_report *r)
+{
+	uint8_t *data = NULL;
+	size_t len = 0;
+	struct fault f = { 0 };
+
+	if (file_read(path, FILE_TRUSTED, CONFIG_FILE_MAX, &data, &len, &f) < 0) {
+		config_report_add(r, NULL, "%s", f.text);
+		return NULL;
+	}
+	struct config *c = config_parse_text(path, span_of(data, len), r);
+	free(data);
+	return c;
+}
+
+void config_free(struct config *c)
+{
+	if (c == NULL)
+		return;
+	/* config is the first member of its box. */
+	struct box *box = (struct box *)c;
+	config_arena_deinit(&box->arena);
+	free(box);
+}
+
+const struct config_service *config_service_by_name(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->service_count; i++)
+		if (strcmp(c->services[i].name, name) == 0)
+			return &c->services[i];
+	return NULL;
+}
+
+const struct config_service *config_service_by_port(
+	const struct config *c, uint8_t proto, uint16_t port)
+{
+	for (size_t i = 0; i < c->service_count; i++)
+		if (c->services[i].proto == proto && c->services[i].port == port)
+			return &c->services[i];
+	return NULL;
+}

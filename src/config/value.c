@@ -1,0 +1,371 @@
+/*
+ * The text of one option to its typed field and back. A field is written only after its text passed
+ * every check, and what is printed reads back as the same value.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "config/internal.h"
+
+#define PATH_LEN_MAX 4095
+#define SOCKET_LEN_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+#define USER_LEN_MAX 31
+#define MARK_LOW_BITS UINT32_C(0x00ffffff)
+#define QUOTED_MAX 80
+
+__attribute__((format(printf, 2, 3))) static bool refuse(
+	char why[CONFIG_WHY_MAX], const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(why, CONFIG_WHY_MAX, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+static const char *quoted(const char *text, char to[QUOTED_MAX])
+{
+	return text_quote(span_of(text, strlen(text)), to, QUOTED_MAX);
+}
+
+const char *config_bound_format(const struct config_keyword *k, uint32_t v, char to[CONFIG_WHY_MAX])
+{
+	char d[TIME_TEXT_MAX];
+	if (k->type == CONFIG_TYPE_DURATION)
+		snprintf(to, CONFIG_WHY_MAX, "%s", duration_format(v, d));
+	else
+		snprintf(to, CONFIG_WHY_MAX, "%" PRIu32, v);
+	return to;
+}
+
+/* Decimal digits only: no sign, blank or prefix. -ERANGE past 32 bits. */
+static int number_parse(const char *text, uint32_t *ret)
+{
+	uint64_t v = 0;
+	if (*text == '\0')
+		return -EINVAL;
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p < '0' || *p > '9')
+			return -EINVAL;
+		v = v * 10 + (uint64_t)(*p - '0');
+		if (v > UINT32_MAX)
+			return -ERANGE;
+	}
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+static bool check_bounds(
+	const struct config_keyword *k, const char *text, uint32_t *ret, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX], bound[CONFIG_WHY_MAX];
+	bool is_time = k->type == CONFIG_TYPE_DURATION;
+	uint32_t v = 0;
+	int rc = is_time ? duration_parse(text, &v) : number_parse(text, &v);
+
+	if (rc == -EINVAL && is_time)
+		return refuse(
+			why, "\"%s\" is not a time; write 30s, 5m, 8h or 2d", quoted(text, q));
+	if (rc == -EINVAL)
+		return refuse(why, "\"%s\" is not a number", quoted(text, q));
+	if (rc < 0 || v > k->max)
+		return refuse(
+			why, "%.40s is above %.40s", text, config_bound_format(k, k->max, bound));
+	if (v < k->min)
+		return refuse(
+			why, "%.40s is below %.40s", text, config_bound_format(k, k->min, bound));
+	*ret = v;
+	return true;
+}
+
+static bool check_path(const char *text, size_t len_max, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	if (text[0] != '/')
+		return refuse(
+			why, "\"%s\" is not an absolute path; begin it with /", quoted(text, q));
+	if (strlen(text) > len_max)
+		return refuse(why, "the path is longer than %zu bytes", len_max);
+	return true;
+}
+
+static bool check_user(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	static const char first[] = "abcdefghijklmnopqrstuvwxyz_";
+	static const char rest[] = "abcdefghijklmnopqrstuvwxyz_0123456789-";
+	size_t len = strlen(text);
+	if (len < 1 || len > USER_LEN_MAX || strchr(first, text[0]) == NULL ||
+		strspn(text, rest) != len)
+		return refuse(why, "\"%s\" is not a user name", quoted(text, q));
+	return true;
+}
+
+static bool check_interface(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	size_t len = strlen(text);
+	if (len < 1 || len >= IFNAMSIZ || strpbrk(text, "/ :") != NULL || text[0] == '-' ||
+		strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		return refuse(why, "\"%s\" is not the name of an interface", quoted(text, q));
+	return true;
+}
+
+static bool check_choice(
+	const struct config_keyword *k, const char *text, uint32_t *ret, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	for (uint32_t i = 0; k->choices[i] != NULL; i++) {
+		if (strcmp(k->choices[i], text) == 0) {
+			*ret = i;
+			return true;
+		}
+	}
+	refuse(why, "\"%s\" is not supported; choose from: ", quoted(text, q));
+	for (size_t i = 0; k->choices[i] != NULL; i++) {
+		size_t at = strlen(why);
+		snprintf(why + at, CONFIG_WHY_MAX - at, "%s%s", i == 0 ? "" : ", ", k->choices[i]);
+	}
+	return false;
+}
+
+static bool check_bool(const char *text, uint32_t *ret, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+		return refuse(why, "\"%s\" is neither yes nor no", quoted(text, q));
+	*ret = text[0] == 'y';
+	return true;
+}
+
+static bool check_mark(const char *text, uint32_t *ret, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	const char *digits = text + 2;
+	if (strncmp(text, "0x", 2) != 0 || strlen(digits) < 1 || strlen(digits) > 8 ||
+		strspn(digits, "0123456789abcdefABCDEF") != strlen(digits))
+		return refuse(
+			why, "\"%s\" is not a mark; write one like 0x50000000", quoted(text, q));
+	uint32_t v = (uint32_t)strtoul(digits, NULL, 16);
+	if (v == 0 || (v & MARK_LOW_BITS) != 0)
+		return refuse(why,
+			"%s has bits outside the high eight, or none; write one like 0x50000000",
+			text);
+	*ret = v;
+	return true;
+}
+
+static bool set_port(const char *text, void *base, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	uint32_t port = 0;
+	bool is_tcp = strncmp(text, "tcp/", 4) == 0;
+	if (!is_tcp && strncmp(text, "udp/", 4) != 0)
+		return refuse(why, "\"%s\" is not a port; write one like tcp/22 or udp/51820",
+			quoted(text, q));
+	int rc = number_parse(text + 4, &port);
+	if (rc == -EINVAL)
+		return refuse(why, "\"%s\" is not a port; write one like tcp/22 or udp/51820",
+			quoted(text, q));
+	if (rc < 0 || port > 65535)
+		return refuse(why, "%.40s is above 65535", text + 4);
+	if (port < 1)
+		return refuse(why, "%.40s is below 1", text + 4);
+	if (base != NULL) {
+		struct config_service *s = base;
+		s->proto = is_tcp ? IPPROTO_TCP : IPPROTO_UDP;
+		s->port = (uint16_t)port;
+	}
+	return true;
+}
+
+/* An unsigned field of whatever width; an enum is as wide as unsigned. */
+static void put_number(const struct config_keyword *k, void *base, uint32_t v)
+{
+	char *at = (char *)base + k->offset;
+	bool b = v != 0;
+	uint16_t v16 = (uint16_t)v;
+	if (k->size == sizeof(b) && k->type == CONFIG_TYPE_BOOL)
+		memcpy(at, &b, sizeof(b));
+	else if (k->size == sizeof(v16))
+		memcpy(at, &v16, sizeof(v16));
+	else if (k->size == sizeof(v))
+		memcpy(at, &v, sizeof(v));
+}
+
+static uint32_t get_number(const struct config_keyword *k, const void *base)
+{
+	const char *at = (const char *)base + k->offset;
+	bool b = false;
+	uint16_t v16 = 0;
+	uint32_t v = 0;
+	if (k->type == CONFIG_TYPE_BOOL) {
+		memcpy(&b, at, sizeof(b));
+		return b;
+	}
+	if (k->size == sizeof(v16)) {
+		memcpy(&v16, at, sizeof(v16));
+		return v16;
+	}
+	if (k->size == sizeof(v))
+		memcpy(&v, at, sizeof(v));
+	return v;
+}
+
+static bool put_text(const struct config_keyword *k, const char *text, void *base,
+	struct config_arena *arena, char why[CONFIG_WHY_MAX])
+{
+	if (base == NULL)
+		return true;
+	const char *kept = config_arena_keep(arena, text, strlen(text));
+	if (kept == NULL)
+		return refuse(why, "no memory to keep it");
+	memcpy((char *)base + k->offset, &kept, sizeof(kept));
+	return true;
+}
+
+/* Numbers of every kind. */
+static bool set_number(
+	const struct config_keyword *k, const char *text, void *base, char why[CONFIG_WHY_MAX])
+{
+	uint32_t v = 0;
+	bool is_good;
+	if (k->type == CONFIG_TYPE_CHOICE)
+		is_good = check_choice(k, text, &v, why);
+	else if (k->type == CONFIG_TYPE_BOOL)
+		is_good = check_bool(text, &v, why);
+	else if (k->type == CONFIG_TYPE_MARK)
+		is_good = check_mark(text, &v, why);
+	else
+		is_good = check_bounds(k, text, &v, why);
+	if (is_good && base != NULL)
+		put_number(k, base, v);
+	return is_good;
+}
+
+bool config_value_set(const struct config_keyword *k, const char *text, void *base,
+	struct config_arena *arena, char why[CONFIG_WHY_MAX])
+{
+	if (text[0] == '\0')
+		return refuse(why, "is empty");
+	switch (k->type) {
+	case CONFIG_TYPE_PATH:
+		return check_path(text, PATH_LEN_MAX, why) && put_text(k, text, base, arena, why);
+	case CONFIG_TYPE_SOCKET:
+		return check_path(text, SOCKET_LEN_MAX, why) && put_text(k, text, base, arena, why);
+	case CONFIG_TYPE_USER:
+		return check_user(text, why) && put_text(k, text, base, arena, why);
+	case CONFIG_TYPE_INTERFACE:
+		return check_interface(text, why) && put_text(k, text, base, arena, why);
+	case CONFIG_TYPE_BOOL:
+	case CONFIG_TYPE_NUMBER:
+	case CONFIG_TYPE_DURATION:
+	case CONFIG_TYPE_CHOICE:
+	case CONFIG_TYPE_MARK:
+		return set_number(k, text, base, why);
+	case CONFIG_TYPE_PORT:
+		return set_port(text, base, why);
+	case CONFIG_TYPE_NAMES:
+	case CONFIG_TYPE_PATHS:
+		break;
+	}
+	return refuse(why, "is a list");
+}
+
+bool config_value_check_item(
+	const struct config_keyword *k, const char *text, char why[CONFIG_WHY_MAX])
+{
+	if (text[0] == '\0')
+		return refuse(why, "an entry is empty; remove it");
+	if (k->type == CONFIG_TYPE_PATHS)
+		return check_path(text, PATH_LEN_MAX, why);
+	return true;
+}
+
+/* In quotes that need the least: the single ones when a ${ would be read as a variable. */
+static void print_quoted(const char *text, FILE *out)
+{
+	char quote = strstr(text, "${") != NULL ? '\'' : '"';
+	fputc(quote, out);
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p == quote || *p == '\\')
+			fputc('\\', out);
+		fputc(*p, out);
+	}
+	fputc(quote, out);
+}
+
+static bool print_list(const struct config_list *l, FILE *out)
+{
+	if (!l->is_set)
+		return false;
+	fputc('{', out);
+	for (size_t i = 0; i < l->len; i++) {
+		fputs(i == 0 ? "" : ", ", out);
+		print_quoted(l->items[i].text, out);
+	}
+	fputc('}', out);
+	return true;
+}
+
+static bool print_text(const struct config_keyword *k, const void *base, FILE *out)
+{
+	const char *text = NULL;
+	memcpy(&text, (const char *)base + k->offset, sizeof(text));
+	if (text == NULL)
+		return false;
+	print_quoted(text, out);
+	return true;
+}
+
+static void print_number(const struct config_keyword *k, const void *base, FILE *out)
+{
+	char d[TIME_TEXT_MAX];
+	/* A choice without a field has one value in this version: the first. */
+	uint32_t v = k->size == 0 ? 0 : get_number(k, base);
+	if (k->type == CONFIG_TYPE_BOOL)
+		fputs(v != 0 ? "yes" : "no", out);
+	else if (k->type == CONFIG_TYPE_CHOICE)
+		fputs(k->choices[v], out);
+	else if (k->type == CONFIG_TYPE_MARK)
+		fprintf(out, "0x%08" PRIx32, v);
+	else if (k->type == CONFIG_TYPE_DURATION)
+		fputs(duration_format(v, d), out);
+	else
+		fprintf(out, "%" PRIu32, v);
+}
+
+bool config_value_print(const struct config_keyword *k, const void *base, FILE *out)
+{
+	switch (k->type) {
+	case CONFIG_TYPE_PATH:
+	case CONFIG_TYPE_SOCKET:
+	case CONFIG_TYPE_USER:
+	case CONFIG_TYPE_INTERFACE:
+		return print_text(k, base, out);
+	case CONFIG_TYPE_NAMES:
+	case CONFIG_TYPE_PATHS:
+		return print_list((const void *)((const char *)base + k->offset), out);
+	case CONFIG_TYPE_PORT: {
+		const struct config_service *s = base;
+		fprintf(out, "%s/%u", s->proto == IPPROTO_TCP ? "tcp" : "udp", s->port);
+		return true;
+	}
+	case CONFIG_TYPE_BOOL:
+	case CONFIG_TYPE_NUMBER:
+	case CONFIG_TYPE_DURATION:
+	case CONFIG_TYPE_CHOICE:
+	case CONFIG_TYPE_MARK:
+		break;
+	}
+	print_number(k, base, out);
+	return true;
+}

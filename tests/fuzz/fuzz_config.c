@@ -1,0 +1,76 @@
+/*
+ * postern.conf from arbitrary bytes. There is a configuration or there are mistakes, never both; what
+ * was accepted is within its bounds, prints as text that is accepted too, and prints the same again.
+ */
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+/* Includes are looked for in a folder that does not exist. */
+static const char file[] = "/nonexistent/fuzz.conf";
+
+static void require(bool is_true)
+{
+	if (!is_true)
+		abort();
+}
+
+static void check_service(const struct config_service *s)
+{
+	require(s->proto == IPPROTO_TCP || s->proto == IPPROTO_UDP);
+	require(s->port != 0);
+	require(s->wait_s >= 1 && s->wait_s <= 86400 && s->wait_s <= s->lease_s);
+	require(s->lease_s <= 30 * 86400);
+	require(s->gates_max >= 1 && s->gates_max <= 65536);
+	require(s->open == CONFIG_OPEN_ONCE || s->open == CONFIG_OPEN_WINDOW);
+	require(s->allow.len <= CONFIG_LIST_MAX && s->deny.len <= CONFIG_LIST_MAX);
+	for (size_t i = 0; i < s->allow.len; i++)
+		require(s->allow.items[i].text[0] != '\0' && s->allow.items[i].line > 0);
+}
+
+static void check(const struct config *c)
+{
+	require(c->server.id[0] == '/' && c->server.directory[0] == '/');
+	require(c->server.gates_max >= 1 && c->server.gates_max <= 65536);
+	require(c->server.mark_base != 0 && (c->server.mark_base & 0xffffff) == 0);
+	require(c->door_count >= 1 && c->door_count <= CONFIG_DOORS_MAX);
+	require(c->service_count >= 1 && c->service_count <= CONFIG_SERVICES_MAX);
+	require(c->group_count <= CONFIG_GROUPS_MAX);
+	for (size_t i = 0; i < c->door_count; i++)
+		require(c->doors[i].spa.is_on && c->doors[i].spa.port != 0 &&
+			c->doors[i].spa.window_s >= 5 && c->doors[i].spa.window_s <= 300);
+	for (size_t i = 0; i < c->service_count; i++)
+		check_service(&c->services[i]);
+}
+
+static char *format_and_free(struct config *c)
+{
+	char *text = config_format(c);
+	require(text != NULL);
+	config_free(c);
+	return text;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct config_report r = { 0 };
+	struct config *c = config_parse_text(file, span_of(data, len), &r);
+	require((c == NULL) == (r.count > 0));
+	config_report_deinit(&r);
+	if (c == NULL)
+		return 0;
+	check(c);
+	char *text = format_and_free(c);
+	c = config_parse_text(file, span_of(text, strlen(text)), &r);
+	require(c != NULL && r.count == 0);
+	char *again = format_and_free(c);
+	require(strcmp(text, again) == 0);
+	free(again);
+	free(text);
+	return 0;
+}

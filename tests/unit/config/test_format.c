@@ -1,0 +1,128 @@
+/* The effective configuration reads back as itself. */
+
+#include <netinet/in.h>
+
+#include "helper.h"
+
+static const char all_set[] =
+	"server { id = /a id-key = /b trust = {/c, \"/d e\"} directory = '/f\"g\\\\h${i}'\n"
+	"store = /j control = /k user = nobody allow = {\"*\"} deny = {} key-check = listed\n"
+	"reveal = yes compat-open-lists = yes retention = 2d gates-max = 10\n"
+	"identity-gates-max = 9 identity-rate = 8 mark-base = 0xAB000000 log-group = 0 }\n"
+	"door wan { interface = eth0 allow = {Admins} deny = {\"x/VSD\"}\n"
+	"spa { udp = 7 window = 61s source-rate = 3 no-epoch-rate = 4 } }\n"
+	"door lan { interface = eth1 spa { } }\n"
+	"service ssh { port = tcp/22 allow = {\"J\xc3\xbcrgen O'Neil/VSD\"} deny = {}\n"
+	"open = window wait = 2m lease = 3h bind = required gates-max = 5 }\n"
+	"service wg { port = udp/51820 }\n"
+	"group Admins { members = {\"a/VSD\", \"On call\"} }\n"
+	"group \"On call\" { members = {} }\n";
+
+static const char want[] = "server {\n"
+			   "\tid = \"/a\"\n"
+			   "\tid-key = \"/b\"\n"
+			   "\ttrust = {\"/c\", \"/d e\"}\n"
+			   "\tdirectory = '/f\"g\\\\h${i}'\n"
+			   "\tstore = \"/j\"\n"
+			   "\tcontrol = \"/k\"\n"
+			   "\tuser = \"nobody\"\n"
+			   "\tallow = {\"*\"}\n"
+			   "\tdeny = {}\n"
+			   "\tkey-check = listed\n"
+			   "\treveal = yes\n"
+			   "\tcompat-open-lists = yes\n"
+			   "\tretention = 2d\n"
+			   "\tgates-max = 10\n"
+			   "\tidentity-gates-max = 9\n"
+			   "\tidentity-rate = 8\n"
+			   "\tmark-base = 0xab000000\n"
+			   "\tlog-group = 0\n"
+			   "}\n"
+			   "\n"
+			   "door wan {\n"
+			   "\tcapture = pcap\n"
+			   "\tinterface = \"eth0\"\n"
+			   "\tallow = {\"Admins\"}\n"
+			   "\tdeny = {\"x/VSD\"}\n"
+			   "\tspa {\n"
+			   "\t\tudp = 7\n"
+			   "\t\twindow = 61s\n"
+			   "\t\tsource-rate = 3\n"
+			   "\t\tno-epoch-rate = 4\n"
+			   "\t}\n"
+			   "}\n"
+			   "\n"
+			   "door lan {\n"
+			   "\tcapture = pcap\n"
+			   "\tinterface = \"eth1\"\n"
+			   "\tspa {\n"
+			   "\t\tudp = 62201\n"
+			   "\t\twindow = 30s\n"
+			   "\t\tsource-rate = 20\n"
+			   "\t\tno-epoch-rate = 20\n"
+			   "\t}\n"
+			   "}\n"
+			   "\n"
+			   "service ssh {\n"
+			   "\tport = tcp/22\n"
+			   "\tallow = {\"J\xc3\xbcrgen O'Neil/VSD\"}\n"
+			   "\tdeny = {}\n"
+			   "\topen = window\n"
+			   "\twait = 2m\n"
+			   "\tlease = 3h\n"
+			   "\tbind = required\n"
+			   "\tgates-max = 5\n"
+			   "}\n"
+			   "\n"
+			   "service wg {\n"
+			   "\tport = udp/51820\n"
+			   "\topen = once\n"
+			   "\twait = 30s\n"
+			   "\tlease = 8h\n"
+			   "\tbind = no\n"
+			   "\tgates-max = 1024\n"
+			   "}\n"
+			   "\n"
+			   "group \"Admins\" {\n"
+			   "\tmembers = {\"a/VSD\", \"On call\"}\n"
+			   "}\n"
+			   "\n"
+			   "group \"On call\" {\n"
+			   "\tmembers = {}\n"
+			   "}\n";
+
+static void test_format(void **state)
+{
+	(void)state;
+	struct config_report r = { 0 };
+	struct config *c = parse(all_set, &r);
+	print_report(&r);
+	assert_non_null(c);
+	char *text = config_format(c);
+	assert_string_equal(text, want);
+	config_free(c);
+
+	c = parse(text, &r);
+	print_report(&r);
+	assert_non_null(c);
+	assert_string_equal(c->server.directory, "/f\"g\\h${i}");
+	assert_int_equal(c->server.mark_base, 0xab000000);
+	assert_int_equal(c->server.key_check, CONFIG_KEY_CHECK_LISTED);
+	assert_int_equal(c->services[0].bind, CONFIG_BIND_REQUIRED);
+	assert_int_equal(c->services[1].proto, IPPROTO_UDP);
+	assert_true(c->services[0].deny.is_set);
+	assert_false(c->services[1].deny.is_set);
+	char *again = config_format(c);
+	assert_string_equal(again, text);
+	free(again);
+	free(text);
+	config_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_format),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
