@@ -151,7 +151,7 @@ static const struct config_keyword spa_keywords[] = {
 		.max = 65535,
 		.initial = "62201",
 		FIELD(config_door, spa.port),
-		.manual = "UDP port that knocks are sent to. Nothing listens on it." },
+		.manual = "UDP port that knocks are sent to.\nNothing listens on it." },
 	{ .name = "window",
 		.type = CONFIG_TYPE_DURATION,
 		.min = 5,
@@ -186,7 +186,7 @@ static const struct config_keyword service_keywords[] = {
 		.type = CONFIG_TYPE_NAMES,
 		FIELD(config_service, allow),
 		.manual =
-			"Who may use the service. Needed, unless\n.Ic compat-open-lists\nis set." },
+			"Who may use the service.\nNeeded, unless\n.Ic compat-open-lists\nis set." },
 	{ .name = "deny",
 		.type = CONFIG_TYPE_NAMES,
 		FIELD(config_service, deny),
@@ -211,7 +211,7 @@ static const struct config_keyword service_keywords[] = {
 		.initial = "8h",
 		FIELD(config_service, lease_s),
 		.manual =
-			"How long after the grant a connection may live. Not shorter than\n.Ic wait ." },
+			"How long after the grant a connection may live.\nNot shorter than\n.Ic wait ." },
 	{ .name = "bind",
 		.type = CONFIG_TYPE_CHOICE,
 		.choices = bind_choices,

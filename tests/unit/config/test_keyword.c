@@ -1,5 +1,6 @@
 /* Every keyword from both sides of its bounds, through a whole file. */
 
+#include "base/file.h"
 #include "helper.h"
 
 struct bound {
@@ -233,6 +234,15 @@ static void test_manual(void **state)
 		".It Ic window\nHow far the clock of a knock may be from ours.\n"
 		"From 5s to 5m.\nDefault:\n.Cm 30s .\n"));
 	assert_non_null(strstr(text, "One of\n.Cm off ,\n.Cm listed ,\n.Cm all .\n"));
+
+	uint8_t *page = NULL;
+	size_t len = 0;
+	struct fault f;
+	assert_int_equal(file_read(TEST_VECTORS "/../../doc/man/postern.conf.5", FILE_ANY, 1 << 20,
+				 &page, &len, &f),
+		0);
+	assert_non_null(strstr((const char *)page, text));
+	free(page);
 	free(text);
 }
 

@@ -1,0 +1,50 @@
+# A thin front for meson and the scripts in tools/. Everything works from a fresh clone.
+#   make build    compile into build/
+#   make install  build, then install (root)
+#   make demo     build, then show a knock in network namespaces (root)
+#   make check    every test with gcc, then under the sanitizers with clang, then the format check
+#   make fuzz     run the fuzz targets, FUZZ_TIME seconds each (FUZZ="name ..." picks some)
+#   make bench    build optimised into build-bench/, then run the benchmarks (root)
+#   make format   lay out the C files
+#   make deps     install what building and testing need, on Debian (root)
+#   make clean    remove the build folders
+
+FUZZ_TIME ?= 60
+MESON_FLAGS ?=
+export MESON_FLAGS
+
+build: build/build.ninja
+	ninja -C build
+
+build/build.ninja:
+	meson setup build $(MESON_FLAGS)
+
+install: build
+	meson install -C build --no-rebuild
+
+demo: build
+	demo/run.sh build
+
+check:
+	tools/check
+
+fuzz:
+	tools/fuzz $(FUZZ_TIME) $(FUZZ)
+
+build-bench/build.ninja:
+	meson setup build-bench --buildtype=release -Dtests=false $(MESON_FLAGS)
+
+bench: build-bench/build.ninja
+	ninja -C build-bench
+	bench/run.sh build-bench
+
+format:
+	tools/check-format --fix
+
+deps:
+	tools/install-deps
+
+clean:
+	rm -rf build build-san build-bench build-fuzz
+
+.PHONY: build install demo check fuzz bench format deps clean
