@@ -26,7 +26,7 @@ struct client {
 	bool is_used, is_closing;
 	enum wait_for waits;
 	unsigned awaiting; /* answers of the gate process */
-	size_t closed;
+	size_t closed, cut;
 	int result;
 	size_t len;
 	char line[CONTROL_LINE_MAX];
@@ -130,18 +130,51 @@ static void do_journal(struct client *c, json_t *q)
 }
 
 /* what: "" is everything, else a grant id, an address or a name. */
-static bool is_meant(const struct live_gate *g, const char *what)
+static bool is_meant(
+	const char *what, uint64_t grant_id, const struct addr *source, const char *name)
 {
 	struct addr a;
 	char *end = NULL;
 	if (*what == '\0')
 		return true;
 	if (addr_parse(what, &a))
-		return addr_equal(&a, &g->source);
+		return addr_equal(&a, source);
 	unsigned long long id = strtoull(what, &end, 10);
 	if (*end == '\0')
-		return id == g->grant_id;
-	return strcasecmp(what, g->name) == 0;
+		return id == grant_id;
+	return strcasecmp(what, name) == 0;
+}
+
+struct cutting {
+	struct client *c;
+	const char *what;
+	uint32_t seq;
+};
+
+/* A gate that was used may have a connection: its lease goes, and with it the connection. */
+static void cut_one(void *arg, const struct store_gate *g)
+{
+	struct cutting *cut = arg;
+	struct client *c = cut->c;
+	if (g->state != STORE_GATE_USED || !is_meant(cut->what, g->grant_id, &g->source, g->name))
+		return;
+	struct msg m = { .type = MSG_CUT, .seq = cut->seq, .mark = g->mark };
+	int rc = c->result == 0 ? msg_send(c->k->start->gate, &m) : 0;
+	if (rc < 0 || c->result < 0) {
+		c->result = c->result < 0 ? c->result : rc;
+		return;
+	}
+	events_change(c->k, g->grant_id, STORE_GATE_CLOSED);
+	struct store_record *r = events_record(c->k, STORE_CLOSED);
+	snprintf(r->reason, sizeof(r->reason), "administrator");
+	snprintf(r->name, sizeof(r->name), "%s", g->name);
+	snprintf(r->service, sizeof(r->service), "%s", g->service);
+	memcpy(r->key_id, g->key_id, sizeof(r->key_id));
+	r->source = g->source;
+	r->grant_id = g->grant_id;
+	snprintf(r->text, sizeof(r->text), "its connection is cut");
+	c->awaiting++;
+	c->cut++;
 }
 
 static void do_close(struct client *c, json_t *q)
@@ -154,8 +187,15 @@ static void do_close(struct client *c, json_t *q)
 		return;
 	}
 	uint32_t seq = SEQ_CONTROL | (uint32_t)(c - k->control->clients + 1);
+	struct cutting cutting = { c, what, seq };
+	if (is_cut) {
+		int rc = store_gates(k->store, clock_wall_ms(), cut_one, &cutting);
+		if (rc < 0)
+			c->result = rc;
+	}
 	for (size_t i = live_count(k->live); i > 0; i--) {
-		if (!is_meant(live_at(k->live, i - 1), what))
+		const struct live_gate *g = live_at(k->live, i - 1);
+		if (!is_meant(what, g->grant_id, &g->source, g->name))
 			continue;
 		int rc = mirror_close(k, i - 1, seq, "administrator", is_cut);
 		if (rc < 0) {
@@ -287,7 +327,9 @@ void control_done(struct knockd *k, const struct msg *m)
 	if (--c->awaiting > 0)
 		return;
 	char text[64];
-	snprintf(text, sizeof(text), "%zu closed", c->closed);
+	int n = snprintf(text, sizeof(text), "%zu closed", c->closed);
+	if (c->cut > 0)
+		snprintf(text + n, sizeof(text) - (size_t)n, ", %zu cut", c->cut);
 	finish(c, c->result, c->result < 0 ? "the kernel did not close every gate" : text);
 }
 

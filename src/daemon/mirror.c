@@ -108,7 +108,8 @@ int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *
 		if (rc < 0)
 			log_warn("a lease could not be cut: %s", strerror(-rc));
 	}
-	events_change(k, g.grant_id, STORE_GATE_CLOSED);
+	/* A window that was used has connections, which can be cut later: it stays "used". */
+	events_change(k, g.grant_id, g.is_used && !is_cut ? STORE_GATE_USED : STORE_GATE_CLOSED);
 	if (why != NULL) {
 		struct store_record *r = events_record(k, STORE_CLOSED);
 		record_gate(r, k, &g);

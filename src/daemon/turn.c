@@ -206,7 +206,8 @@ static void mirror_add(struct knockd *k, const struct slot *s)
 	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
 	size_t old = live_find(k->live, &l.source, l.service);
 	if (old != SIZE_MAX) {
-		events_change(k, live_at(k->live, old)->grant_id, STORE_GATE_CLOSED);
+		const struct live_gate *was = live_at(k->live, old);
+		events_change(k, was->grant_id, was->is_used ? STORE_GATE_USED : STORE_GATE_CLOSED);
 		live_remove(k->live, old);
 	}
 	live_add(k->live, &l);
