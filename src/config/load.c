@@ -87,9 +87,15 @@ static bool parse(struct loader *l)
 	parsing = l;
 	int rc = cfg_parse_buf(l->tree, l->scan.text);
 	parsing = NULL;
-	if (rc != CFG_SUCCESS && l->notes.len == 0)
-		l->notes.is_short = true;
-	return rc == CFG_SUCCESS;
+	if (rc == CFG_SUCCESS)
+		return true;
+	/*
+	 * Memory is short. The tree is left behind: libconfuse 3.3 follows a null pointer when it frees
+	 * a section that it could not make.
+	 */
+	l->tree = NULL;
+	l->notes.is_short = true;
+	return false;
 }
 
 static void fill_list(struct loader *l, const struct config_statement *st, cfg_opt_t *option,

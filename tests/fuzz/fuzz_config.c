@@ -1,6 +1,7 @@
 /*
  * postern.conf from arbitrary bytes. There is a configuration or there are mistakes, never both; what
- * was accepted is within its bounds, prints as text that is accepted too, and prints the same again.
+ * was accepted is within its bounds, prints as text that is accepted too, and prints the same again. The
+ * same holds for a policy made of it, which gives a stranger nothing.
  */
 
 #include <netinet/in.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "config/internal.h"
+#include "policy/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -48,6 +50,31 @@ static void check(const struct config *c)
 		check_service(&c->services[i]);
 }
 
+/* With an empty directory and under key-check = all nobody is granted anything. */
+static void check_policy(const struct config *c)
+{
+	static struct directory_faults faults;
+	struct config_report r = { 0 };
+	struct directory *d = directory_parse(span_of(NULL, 0), &faults);
+	require(d != NULL);
+	struct policy *p = policy_new(c, d, &r);
+	require((p == NULL) == (r.count > 0));
+	struct claim claim = {
+		.is_authenticated = true, .not_after_ms = UINT64_MAX, .service = &c->services[0]
+	};
+	require(name_parse("stranger/Elsewhere", false, &claim.name) == NAME_OK);
+	if (p != NULL) {
+		struct verdict v = policy_decide(p, &claim, 1);
+		require(c->server.key_check != CONFIG_KEY_CHECK_ALL ||
+			v.reason == POLICY_KEY_CHECK);
+		require((v.reason == POLICY_GRANT) == (v.granted_s > 0));
+		require(v.granted_s <= c->services[0].wait_s);
+	}
+	policy_free(p);
+	config_report_deinit(&r);
+	directory_free(d);
+}
+
 static char *format_and_free(struct config *c)
 {
 	char *text = config_format(c);
@@ -65,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (c == NULL)
 		return 0;
 	check(c);
+	check_policy(c);
 	char *text = format_and_free(c);
 	c = config_parse_text(file, span_of(text, strlen(text)), &r);
 	require(c != NULL && r.count == 0);
