@@ -10,8 +10,13 @@
  *   name="Gate1/QN/VSD",kind=server,key-next=sha256:... postern-key sha256:744f36cc...
  *
  * Options: name (required), kind (user, server; default user), expires (date, last day included, UTC),
- * from ("prefix,prefix"), disabled, locked, key-next (sha256:hex), require ("up", "up,uv"),
- * certified-equivalent. Blank lines and lines that begin with # are kept and mean nothing.
+ * from ("prefix,prefix"), disabled, locked, key-next (sha256:hex), require ("up", "up,uv"; tokens only,
+ * "up" unless said), certified-equivalent. Each at most once. In a quoted value \" stands for a quote and
+ * \\ for a backslash. Fields are separated by spaces or tabs; what follows the key is a comment. Blank
+ * lines and lines that begin with # mean nothing.
+ *
+ * Key ids (identity/keyid.h): of an ssh-ed25519 key the SHA-256 of its SubjectPublicKeyInfo, of an
+ * sk-ssh-ed25519@openssh.com key the SHA-256 of its whole key blob, of a postern-key the id itself.
  */
 
 #include <stdbool.h>
@@ -24,6 +29,7 @@
 
 #define DIRECTORY_LINE_MAX 4096
 #define DIRECTORY_FROM_MAX 8
+#define DIRECTORY_APPLICATION_MAX 64
 #define DIRECTORY_FILE_MAX ((size_t)512 << 20)
 #define DIRECTORY_FAULTS_MAX 100
 
@@ -36,6 +42,9 @@ struct directory_entry {
 	enum directory_key key;
 	uint8_t key_id[32];
 	uint8_t pk[32]; /* not for DIRECTORY_KEY_ID_ONLY */
+	/* of a token's key ("ssh:"): printable ASCII, not terminated; without it no signature verifies */
+	uint8_t application_len;
+	char application[DIRECTORY_APPLICATION_MAX];
 	bool has_next;
 	uint8_t key_next[32];
 	bool is_disabled, is_locked, is_certified_equivalent;
@@ -48,11 +57,11 @@ struct directory_entry {
 
 struct directory;
 
-/* Mistakes, all of them: "line N: what is wrong; what to do". */
+/* Mistakes, all of them counted, in the order of their lines: "what is wrong; what to do". */
 struct directory_faults {
 	size_t count, kept;
-	struct {
-		unsigned line;
+	struct directory_fault {
+		unsigned line; /* from 1; 0: of no line */
 		char text[256];
 	} items[DIRECTORY_FAULTS_MAX];
 };
@@ -63,13 +72,17 @@ struct directory_faults {
  */
 int directory_line_parse(struct span line, struct directory_entry *ret, struct fault *f);
 
-/* An entry as a line with LF; comment may be NULL. Returns its length, 0 when it does not fit. */
+/*
+ * An entry as a line with LF, terminated; comment may be NULL. Returns its length without the NUL, 0 when
+ * it does not fit to, or a line, or the comment has a control character (which could be a second line).
+ */
 size_t directory_line_format(
 	const struct directory_entry *e, const char *comment, char *to, size_t cap);
 
 /*
- * Parse a whole file's text. Two entries of one key id, or (with different keys) of one name, are mistakes. Returns
- * NULL with at least one fault, else a directory owned by the caller. An empty directory is valid.
+ * Parse a whole file's text. Two entries of one key id (key or key-next), or of one name, are mistakes.
+ * Returns NULL with at least one fault, else a directory owned by the caller. An empty directory is valid,
+ * and so is a last line without LF.
  */
 struct directory *directory_parse(struct span text, struct directory_faults *faults);
 void directory_free(struct directory *d);

@@ -2,12 +2,26 @@
 #define POSTERN_IDENTITY_IDFILE_H
 
 /*
- * ID files, doc/protocol.md section 6: PEM blocks POSTERN ID, CERTIFICATE, POSTERN WRAPPED KEY, POSTERN
- * RECOVERY, POSTERN SEALED DATA, in this order; unknown blocks are kept where they stood. Certificates
- * are opaque here (identity/cert.h reads them). libsodium only.
+ * ID files, doc/protocol.md section 6. Text of PEM blocks (base/pem.h): POSTERN ID first, CERTIFICATE x
+ * 0..16, POSTERN WRAPPED KEY x 0..4, POSTERN RECOVERY x 0..1, POSTERN SEALED DATA, in this order.
+ * Blocks with other labels may stand anywhere after the first and are kept where they stood. Certificates
+ * and recovery are opaque here. libsodium only. Integers are big-endian.
  *
- * The 32-byte file key K seals the data (XChaCha20-Poly1305, aad = SHA-256 over blocks 1 and 2). K is
- * wrapped in slots: a password slot (Argon2id) and key-file slots (opslimit 0: a raw 32-byte key).
+ * POSTERN ID: version u8 = 1, kind u8 (1 user, 2 server, 3 certifier), key id 32, name u16 length + bytes
+ * (abbreviated), created u64 (ms), password quality minimum u8 (0..16), recovery M u8, N u8 (both 0, or
+ * 1 <= M <= N <= 16).
+ *
+ * POSTERN WRAPPED KEY, 96 bytes: salt 16, opslimit u32, memlimit u32 (KiB), nonce 24, and the file key K
+ * sealed with XChaCha20-Poly1305 (IETF) under W: 32 + 16 bytes, aad = "postern wrapped key v1" || key id.
+ * Password slot (at most one): W = Argon2id 1.3(password, salt, opslimit 1..16, memlimit 8 KiB..4 GiB).
+ * Key-file slot: opslimit = memlimit = 0, salt zero, W = the 32 bytes of the key file.
+ *
+ * POSTERN SEALED DATA: nonce 24, ciphertext: XChaCha20-Poly1305 (IETF) under K of TLVs, aad = SHA-256 of
+ * the decoded bodies of POSTERN ID and of each CERTIFICATE in order, each preceded by its length as u32.
+ * TLV: type u8, length u32, value. 1 active seed 32; 2 pending seed 32; 3 retired: u64 ms, seed 32; 4
+ * X25519 seed 32; 5 document key; 6 PSK: sid 32, slot u8 (1..15), key 32; 7 internet certificate and key.
+ * 1 stands exactly once, 2 and 4 at most once, 3 up to 8 times, 6 up to 15 times. Of the types that are
+ * not interpreted here (5, 7, unknown ones) the whole TLVs are kept, in order, after all others.
  */
 
 #include <stdbool.h>
@@ -32,11 +46,12 @@ enum idfile_kind { IDFILE_USER = 1, IDFILE_SERVER = 2, IDFILE_CERTIFIER = 3 };
 
 enum idfile_result {
 	IDFILE_OK = 0,
-	IDFILE_BAD_FORMAT,     /* not an ID file; f says which line */
+	IDFILE_BAD_FORMAT, /* not an ID file; f says which line. On unlock: sealed by its owner, not
+				* understood by this version */
 	IDFILE_WRONG_PASSWORD, /* no slot opens (said after the full Argon2id time) */
 	IDFILE_WRONG_KEY,      /* no key-file slot opens */
 	IDFILE_NO_SLOT,        /* the file has no slot of that kind */
-	IDFILE_TAMPERED,       /* the seal does not fit header and certificates */
+	IDFILE_TAMPERED, /* the seal does not fit header and certificates, or the key its id */
 	IDFILE_NO_MEMORY,
 };
 
@@ -58,7 +73,7 @@ struct idfile_secrets {
 		uint8_t slot; /* 1..15 */
 		uint8_t key[32];
 	} psks[IDFILE_PSKS_MAX];
-	/* TLVs this version does not interpret (document keys, internet certificate ...), kept verbatim. */
+	/* Whole TLVs this version does not interpret (document keys ...), kept verbatim. */
 	size_t other_len;
 	uint8_t other[16384];
 };
@@ -81,15 +96,18 @@ void idfile_free(struct idfile *id);
 
 const struct idfile_header *idfile_header(const struct idfile *id);
 size_t idfile_cert_count(const struct idfile *id);
-struct span idfile_cert(
-	const struct idfile *id, size_t i); /* DER, borrowed; 0 = own, then ancestors */
+/* DER, borrowed; 0 = own, then ancestors. Empty past the last. */
+struct span idfile_cert(const struct idfile *id, size_t i);
 
 /* The file key, needed to write the file again. Wipe it. */
 struct idfile_key {
 	uint8_t b[IDFILE_KEY_LEN];
 };
 
-/* Unlock. password is bytes as typed, without line end. Both fill *ret and *ret_key (may be NULL). */
+/*
+ * Unlock. password is bytes as typed, without line end. On IDFILE_OK both fill *ret and *ret_key, each of
+ * which may be NULL; otherwise neither is touched.
+ */
 __attribute__((warn_unused_result)) enum idfile_result idfile_unlock_password(
 	const struct idfile *id, struct span password, struct idfile_secrets *ret,
 	struct idfile_key *ret_key);
@@ -110,17 +128,27 @@ struct idfile_new {
 	const uint8_t *raw_key; /* 32 bytes for a key-file slot, or NULL */
 };
 
-/* A new ID file as text, malloc'd and owned by the caller; NULL when memory (Argon2id's too) is short. */
+/*
+ * A new ID file as text with a new file key, malloc'd and owned by the caller. NULL when memory (Argon2id's
+ * too) is short, and when n breaks the format: a name or number out of bounds, a key id that is not that of
+ * the seed, no slot at all, or more than IDFILE_MAX bytes in all.
+ */
 char *idfile_format(const struct idfile_new *n);
 
 /*
- * The text of id with its password slot replaced (added when there was none); everything else byte for
- * byte as it was. NULL when memory is short.
+ * The text of id with its password slot replaced (added after the other slots when there was none);
+ * everything else byte for byte as it was. malloc'd and owned by the caller. NULL when memory is short, when
+ * key does not open this file (a new slot would then lock its owner out), or when there is no room for a
+ * slot more. ops and mem_kib as in struct idfile_new.
  */
 char *idfile_format_password(const struct idfile *id, const struct idfile_key *key,
 	struct span password, uint32_t ops, uint32_t mem_kib);
 
-/* Password quality 0..16, doc/design.md: length, more for variety, less for repetition and common words. */
+/*
+ * Password quality 0..16, doc/design.md: its length in characters, where repetition, rows of the alphabet
+ * or keyboard and common words count as one or two; 25 % more for one and 50 % more for two or more of
+ * mixed case, digits beside others, and punctuation beside others. 0 only for an empty one.
+ */
 unsigned idfile_password_quality(struct span password);
 
 #endif

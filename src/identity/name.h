@@ -40,10 +40,12 @@ enum name_reject {
 	NAME_SPACE,        /* leading, trailing or double space */
 	NAME_UTF8,         /* not valid UTF-8 */
 	NAME_DEPTH,        /* more than four OU */
-	NAME_KEYWORD,      /* canonical keyword unknown or out of order */
+	NAME_KEYWORD,      /* canonical keyword unknown, missing or out of order */
 	NAME_NO_ORGANISATION,
 	NAME_NO_COMMON_NAME,     /* a person or server needs one */
 	NAME_SHORT_ORGANISATION, /* an O has three or more characters */
+	NAME_COUNTRY,            /* a C is two ASCII letters */
+	NAME_HAS_COMMON_NAME,    /* a certifier has none */
 	NAME_REJECT_COUNT,
 };
 
@@ -52,14 +54,18 @@ const char *name_reject_text(
 
 /*
  * Text, abbreviated or canonical, to name. is_certifier true: no CN (O, or OU.../O[/C]). A last
- * abbreviated component of two letters is the country. *ret is written only on NAME_OK.
+ * abbreviated component of two letters is the country. Text with a '=' is canonical: each component has
+ * its keyword, in any case. *ret is written only on NAME_OK.
  */
 enum name_reject name_parse(const char *text, bool is_certifier, struct name *ret);
 
 /* Check the parts of a name that came from elsewhere (a certificate) by the same rules. */
 enum name_reject name_check(const struct name *n, bool is_certifier);
 
-/* Abbreviated text, or canonical when the abbreviation would be read as another name. Returns to. */
+/*
+ * Abbreviated text, or canonical when the abbreviation would be read as another name (a certifier's name
+ * is read as a certifier's). Returns to. Any struct name gives terminated text, also one never checked.
+ */
 const char *name_format(const struct name *n, char to[NAME_TEXT_MAX]);
 const char *name_format_canonical(const struct name *n, char to[NAME_TEXT_MAX]);
 
