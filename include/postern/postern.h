@@ -39,7 +39,10 @@ const char *postern_card_service(
 const char *postern_card_name(const struct postern_card *card);   /* the server's name */
 const uint8_t *postern_card_sid(const struct postern_card *card); /* 32 bytes */
 
-/* Unlock an ID file with its password (len bytes, no line end). -EACCES: wrong password. */
+/*
+ * Unlock an ID file with its password (len bytes, no line end). -EACCES: wrong password. Takes memory and
+ * most of a second by design.
+ */
 int postern_id_load(const char *path, const char *password, size_t len, struct postern_id **ret,
 	struct postern_error *err);
 void postern_id_free(struct postern_id *id);
@@ -89,8 +92,8 @@ struct postern_answer {
 	uint64_t grant_id;
 	uint8_t observed[16];
 	uint16_t observed_port;
-	bool is_address_new; /* differs from memory.last_address */
-	unsigned round_trips;
+	bool is_address_new;  /* differs from memory.last_address, or is the first one ever */
+	unsigned round_trips; /* answers taken, this one included */
 };
 
 /*
@@ -99,7 +102,10 @@ struct postern_answer {
  */
 struct postern_session;
 
-/* card and id are borrowed until postern_session_free. memory is read here and updated as answers arrive. */
+/*
+ * card, id and memory are borrowed until postern_session_free; request is not. memory is updated as answers
+ * arrive; NULL: nothing is remembered.
+ */
 int postern_session_new(const struct postern_card *card, const struct postern_id *id,
 	const struct postern_request *request, struct postern_memory *memory,
 	struct postern_session **ret, struct postern_error *err);

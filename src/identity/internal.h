@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "identity/directory.h"
+#include "identity/idfile.h"
 
 #define DIRECTORY_OPTION_NAME_MAX 31
 #define DIRECTORY_OPTION_VALUE_MAX 1023
@@ -28,5 +29,52 @@ int directory_option_apply(struct directory_entry *e, const struct directory_opt
 
 /* "sha256:" and 64 hex digits; false (ret untouched) for anything else. */
 bool directory_key_id_parse(const char *text, uint8_t ret[32]);
+
+#define IDFILE_HEADER_LEN_MAX (1 + 1 + 32 + 2 + IDFILE_NAME_MAX + 8 + 3)
+
+/* The body of POSTERN ID. Decoding fails (ret untouched) on what breaks its table. */
+bool idfile_header_is_good(const struct idfile_header *h);
+bool idfile_header_decode(struct span body, struct idfile_header *ret);
+size_t idfile_header_encode(const struct idfile_header *h, uint8_t to[IDFILE_HEADER_LEN_MAX]);
+
+#define IDFILE_SLOT_LEN 96
+#define IDFILE_SEAL_EXTRA 40 /* nonce and tag */
+
+/* One POSTERN WRAPPED KEY block. */
+struct idfile_slot {
+	uint8_t salt[16];
+	uint32_t ops; /* 0: a key-file slot */
+	uint32_t mem_kib;
+	uint8_t nonce[24];
+	uint8_t cipher[48];
+};
+
+/* A block's body to a slot; false when it breaks the format or its cost is out of bounds. */
+bool idfile_slot_decode(struct span body, struct idfile_slot *ret);
+void idfile_slot_encode(const struct idfile_slot *s, uint8_t to[IDFILE_SLOT_LEN]);
+bool idfile_cost_is_good(uint32_t ops, uint32_t mem_kib);
+
+/* IDFILE_OK, IDFILE_WRONG_PASSWORD or IDFILE_NO_MEMORY. */
+enum idfile_result idfile_slot_open_password(const struct idfile_slot *s, const uint8_t key_id[32],
+	struct span password, struct idfile_key *ret);
+bool idfile_slot_open_key(const struct idfile_slot *s, const uint8_t key_id[32],
+	const uint8_t raw[IDFILE_KEY_LEN], struct idfile_key *ret);
+
+/* New slots with fresh salt and nonce. ops and mem_kib within bounds. False when memory is short. */
+bool idfile_slot_make_password(const uint8_t key_id[32], const struct idfile_key *key,
+	struct span password, uint32_t ops, uint32_t mem_kib, struct idfile_slot *ret);
+void idfile_slot_make_key(const uint8_t key_id[32], const struct idfile_key *key,
+	const uint8_t raw[IDFILE_KEY_LEN], struct idfile_slot *ret);
+
+/* The body of POSTERN SEALED DATA, malloc'd, from secrets and back. */
+uint8_t *idfile_seal(const struct idfile_secrets *s, const struct idfile_key *key,
+	const uint8_t aad[32], size_t *ret_len);
+enum idfile_result idfile_unseal(struct span body, const struct idfile_key *key,
+	const uint8_t aad[32], struct idfile_secrets *ret);
+
+/* The TLVs of doc/protocol.md section 6. Decoding fails (ret untouched) on what breaks its table. */
+#define IDFILE_SECRETS_LEN_MAX 20480
+bool idfile_secrets_encode(const struct idfile_secrets *s, struct writer *w);
+bool idfile_secrets_decode(struct span plain, struct idfile_secrets *ret);
 
 #endif

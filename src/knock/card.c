@@ -1,7 +1,7 @@
 /*
- * The server card: what a client must hold to knock, as signed PEM text. Invariant: card_parse returns a
- * card only when the identity key in it signed every prekey and the card as a whole, and card_format
- * returns only what card_parse takes.
+ * The server card: what a client must hold to knock, as signed PEM text. Invariant: card_parse
+ * returns a card only when the identity key in it signed every prekey and the card as a whole, and
+ * card_format returns only what card_parse takes.
  */
 
 #include <errno.h>
@@ -44,8 +44,8 @@ static bool is_host(struct span s)
 }
 
 /*
- * One character of UTF-8 (RFC 3629 4: shortest form, no surrogate), neither a C0 or C1 control nor DEL:
- * the name goes to terminals.
+ * One character of UTF-8 (RFC 3629 4: shortest form, no surrogate), neither a C0 or C1 control nor
+ * DEL: the name goes to terminals.
  */
 static bool take_character(struct reader *r)
 {

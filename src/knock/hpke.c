@@ -27,7 +27,8 @@ static void hmac_feed(crypto_auth_hmacsha256_state *st, struct span s)
 
 static void extract(struct span salt, const struct span *parts, size_t count, uint8_t prk[HASH_LEN])
 {
-	/* RFC 5869 2.2: no salt is a salt of zeros; HMAC pads its key with zeros, so empty is the same. */
+	/* RFC 5869 2.2: no salt is a salt of zeros; HMAC pads its key with zeros, so empty is the
+	 * same. */
 	static const uint8_t no_salt[1] = { 0 };
 	crypto_auth_hmacsha256_state st;
 	crypto_auth_hmacsha256_init(&st, salt.len != 0 ? salt.data : no_salt, salt.len);

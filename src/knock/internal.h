@@ -6,14 +6,15 @@
 #include "base/span.h"
 #include "knock/spa.h"
 
-/* Characters of a string literal: without its NUL, and with it (the labels of signatures end in one). */
+/* Characters of a string literal: without its NUL, and with it (the labels of signatures end in
+ * one). */
 #define KNOCK_TEXT(literal) span_of((literal), sizeof(literal) - 1)
 #define KNOCK_LABEL(literal) span_of((literal), sizeof(literal))
 
 /*
- * The tail of a plaintext, doc/protocol.md sections 3 and 5: TLVs (type u8, length u8, value), then zero
- * padding to the end; a zero where a type would stand starts the padding. Types under 128 are critical
- * and none is known. SPA_OK, SPA_TLV or SPA_RESERVED.
+ * The tail of a plaintext, doc/protocol.md sections 3 and 5: TLVs (type u8, length u8, value), then
+ * zero padding to the end; a zero where a type would stand starts the padding. Types under 128 are
+ * critical and none is known. SPA_OK, SPA_TLV or SPA_RESERVED.
  */
 enum spa_reject knock_tail_check(struct span tail);
 

@@ -1,6 +1,6 @@
 /*
- * Signed prekey records. Invariant: a record is used for a knock only after prekey_verify tied it to the
- * identity key that the client already trusts.
+ * Signed prekey records. Invariant: a record is used for a knock only after prekey_verify tied it
+ * to the identity key that the client already trusts.
  */
 
 #include "knock/prekey.h"

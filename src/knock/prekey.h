@@ -85,7 +85,7 @@ char *card_format(const struct card *c, const uint8_t sign_sk[64]);
  * of time. */
 const struct prekey *card_prekey(const struct card *c, uint64_t wall_ms);
 
-/* The long-lived prekey, id 0, for a client whose rotating one was not answered; NULL when there is none. */
+/* The long-lived prekey, id 0, for a client whose rotating one was not answered; NULL: there is none. */
 const struct prekey *card_prekey_fallback(const struct card *c);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * The clear header of a knock and its seal. Invariant: spans of a decoded header lie inside the datagram,
- * whose length is one of the two classes; a plaintext leaves spa_open only when its tag held.
+ * The clear header of a knock and its seal. Invariant: spans of a decoded header lie inside the
+ * datagram, whose length is one of the two classes; a plaintext leaves spa_open only when its tag
+ * held.
  */
 
 #include "knock/spa.h"

@@ -1,6 +1,6 @@
 /*
- * The client's half: fields to one sealed datagram. Invariant: what is sealed was accepted by our own
- * strict decoder first, so no client of ours can send what no server of ours takes.
+ * The client's half: fields to one sealed datagram. Invariant: what is sealed was accepted by our
+ * own strict decoder first, so no client of ours can send what no server of ours takes.
  */
 
 #include <sodium.h>

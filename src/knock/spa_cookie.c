@@ -1,7 +1,7 @@
 /*
- * The cookie: what tells a packet of somebody who holds the server card from noise, for the price of one
- * SipHash. It authenticates nobody. Invariant: a struct spa_cookie_keys that was updated once never holds
- * a key that was not derived from the secret.
+ * The cookie: what tells a packet of somebody who holds the server card from noise, for the price
+ * of one SipHash. It authenticates nobody. Invariant: a struct spa_cookie_keys that was updated
+ * once never holds a key that was not derived from the secret.
  */
 
 #include <sodium.h>

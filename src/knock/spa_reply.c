@@ -1,7 +1,7 @@
 /*
- * The sealed answer. Its key comes from the request's HPKE context and a fresh nonce (the construction of
- * RFC 9458 4.4), so that only who sent the request can read it and only who opened the request can have
- * written it. Invariant: a prekey never leaves here without a signature beside it.
+ * The sealed answer. Its key comes from the request's HPKE context and a fresh nonce (the
+ * construction of RFC 9458 4.4), so that only who sent the request can read it and only who opened
+ * the request can have written it. Invariant: a prekey is never taken without a signature beside it.
  */
 
 #include <sodium.h>
@@ -129,7 +129,8 @@ static bool observed_is_sound(const struct spa_reply *r)
 /* What a reply's flags and fields may say together. */
 static enum spa_reject check(const struct spa_reply *r, uint16_t flags)
 {
-	/* Chains are for a later version; a prekey without signature could be anybody's who stole a key. */
+	/* Chains are for a later version; a prekey without signature could be anybody's who stole a
+	 * key. */
 	if ((flags & ~(FLAG_SIGNATURE | FLAG_PREKEY)) != 0 || (r->has_prekey && !r->has_signature))
 		return SPA_FLAGS;
 	if (!r->has_signature && !span_is_zero(SPAN_OF(r->signature)))

@@ -1,7 +1,7 @@
 /*
- * The plaintext of a knock. Anybody who holds the server card can produce a seal that opens, so these are
- * still strangers' bytes. Invariant: everything not named by the format is zero, and what is accepted
- * says one thing only.
+ * The plaintext of a knock. Anybody who holds the server card can produce a seal that opens, so
+ * these are still strangers' bytes. Invariant: everything not named by the format is zero, and what
+ * is accepted says one thing only.
  */
 
 #include <string.h>

@@ -26,7 +26,6 @@ static void check_entry(const struct directory *d, const struct directory_entry 
 		abort();
 	if (directory_line_parse(span_of(line, n - 1), &again, &f) != 1)
 		abort();
-	again.line = e->line;
 	if (memcmp(&again.name, &e->name, sizeof(e->name)) != 0 || again.kind != e->kind ||
 		again.key != e->key || memcmp(again.key_id, e->key_id, 32) != 0 ||
 		memcmp(again.pk, e->pk, 32) != 0 || again.has_next != e->has_next ||

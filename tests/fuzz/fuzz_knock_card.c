@@ -1,7 +1,7 @@
 /*
- * A card as text; or, when the first byte is 0, the body of a card that is then signed as it should be, so
- * that what lies behind the signature is reached. Property: a card that parses has every count and string
- * inside its bounds, and is written and read again as the same card.
+ * A card as text; or, when the first byte is 0, the body of a card that is then signed as it should
+ * be, so that what lies behind the signature is reached. Property: a card that parses has every
+ * count and string inside its bounds, and is written and read again as the same card.
  */
 
 #include <sodium.h>

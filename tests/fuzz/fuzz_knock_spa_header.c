@@ -1,6 +1,6 @@
 /*
- * Property: what the header decoder takes has one of the two lengths and spans inside the datagram, and the
- * check takes exactly the cookie that belongs to an accepted hint.
+ * Property: what the header decoder takes has one of the two lengths and spans inside the datagram,
+ * and the check takes exactly the cookie that belongs to an accepted hint.
  */
 
 #include <sodium.h>

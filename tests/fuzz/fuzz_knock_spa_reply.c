@@ -1,6 +1,6 @@
 /*
- * Property: an accepted plaintext has its signed bytes in their one form, sealing and opening it gives the
- * same answer, and bytes that were not sealed for a request never open.
+ * Property: an accepted plaintext has its signed bytes in their one form, sealing and opening it
+ * gives the same answer, and bytes that were not sealed for a request never open.
  */
 
 #include <sodium.h>

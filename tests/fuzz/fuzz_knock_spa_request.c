@@ -1,6 +1,6 @@
 /*
- * Property: spans of an accepted request lie inside the plaintext, and building a request from what was
- * decoded gives the same bytes again, up to the TLVs that this version does not write.
+ * Property: spans of an accepted request lie inside the plaintext, and building a request from what
+ * was decoded gives the same bytes again, up to the TLVs that this version does not write.
  */
 
 #include <sodium.h>

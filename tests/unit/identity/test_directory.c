@@ -300,6 +300,20 @@ static void test_empty(void **state)
 	directory_free(d);
 }
 
+static bool is_same(const struct directory_entry *a, const struct directory_entry *b)
+{
+	return memcmp(&a->name, &b->name, sizeof(a->name)) == 0 && a->kind == b->kind &&
+		a->key == b->key && memcmp(a->key_id, b->key_id, 32) == 0 &&
+		memcmp(a->pk, b->pk, 32) == 0 && a->application_len == b->application_len &&
+		memcmp(a->application, b->application, sizeof(a->application)) == 0 &&
+		a->has_next == b->has_next && memcmp(a->key_next, b->key_next, 32) == 0 &&
+		a->is_disabled == b->is_disabled && a->is_locked == b->is_locked &&
+		a->is_certified_equivalent == b->is_certified_equivalent &&
+		a->requires_up == b->requires_up && a->requires_uv == b->requires_uv &&
+		a->expires_ms == b->expires_ms && a->from_count == b->from_count &&
+		memcmp(a->from, b->from, sizeof(a->from)) == 0;
+}
+
 static void test_format(void **state)
 {
 	(void)state;
@@ -311,8 +325,7 @@ static void test_format(void **state)
 		size_t n = directory_line_format(directory_at(d, i), "a \"b\"", line, sizeof(line));
 		assert_int_equal(n, strlen(line));
 		assert_int_equal(directory_line_parse(span_of(line, n - 1), &again, &f), 1);
-		again.line = directory_at(d, i)->line;
-		assert_memory_equal(&again, directory_at(d, i), sizeof(again));
+		assert_true(is_same(&again, directory_at(d, i)));
 		assert_int_equal(directory_line_format(&again, "a \"b\"", line, n), 0);
 		assert_int_equal(directory_line_format(&again, "a \"b\"", line, n + 1), n);
 		assert_int_equal(directory_line_format(&again, "a\nname=x", line, sizeof(line)), 0);
@@ -343,7 +356,7 @@ static void test_damage(void **state)
 			continue;
 		/* Letters of the name may change case, which compares equal. */
 		bool is_case = bit % 8 == 5 && name_equal(&e.name, &whole.name);
-		assert_true(is_case || memcmp(&e, &whole, sizeof(e)) != 0);
+		assert_true(is_case || !is_same(&e, &whole));
 		assert_true(e.is_locked && e.from_count == 1 && e.expires_ms != UINT64_MAX);
 	}
 }

@@ -202,7 +202,8 @@ static void test_class_l(void **state)
 static void test_epochs(void **state)
 {
 	(void)state;
-	/* When the server's clock stands at now, is a knock with a hint of the client's clock taken? */
+	/* When the server's clock stands at now, is a knock with a hint of the client's clock
+	 * taken? */
 	static const struct {
 		const char *name;
 		uint64_t client_ms, server_ms;

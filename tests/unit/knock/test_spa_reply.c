@@ -1,4 +1,5 @@
-/* The sealed answer: the published vector, everything near it, and one line a case for the plaintext. */
+/* The sealed answer: the published vector, everything near it, and one line a case for the
+ * plaintext. */
 
 #include "fixture.h"
 

@@ -156,8 +156,8 @@ static void test_lengths(void **state)
 }
 
 /*
- * A flip leads to a refusal unless it is in a field of free values. A selector one byte shorter (61) moves
- * the key id, whose last byte then reads as an ignorable TLV.
+ * A flip leads to a refusal unless it is in a field of free values. A selector one byte shorter
+ * (61) moves the key id, whose last byte then reads as an ignorable TLV.
  */
 static void test_every_bit_flip_shows(void **state)
 {

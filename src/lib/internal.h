@@ -1,0 +1,71 @@
+#ifndef POSTERN_LIB_INTERNAL_H
+#define POSTERN_LIB_INTERNAL_H
+
+/* What stands behind the handles of postern/postern.h. */
+
+#include "base/file.h"
+#include "identity/idfile.h"
+#include "knock/prekey.h"
+#include "postern/postern.h"
+
+struct postern_card {
+	struct card card;
+	uint8_t sid[SPA_SID_LEN];
+};
+
+/* Holds secrets: made with lib_id_new, freed with postern_id_free, which wipes it. */
+struct postern_id {
+	uint8_t sign_sk[64];
+	uint8_t key_id[SPA_KEY_ID_LEN];
+	char name[IDFILE_NAME_MAX + 1];
+	size_t psk_count;
+	struct {
+		uint8_t sid[SPA_SID_LEN];
+		uint8_t slot; /* 1..15 */
+		uint8_t key[HPKE_PSK_LEN];
+	} psks[IDFILE_PSKS_MAX];
+};
+
+/* An ID of these secrets, in guarded memory; NULL when there is none. */
+struct postern_id *lib_id_new(const char *name, const struct idfile_secrets *secrets);
+
+/* Put a fault into err, which may be NULL, behind "path: " when path is not NULL. Returns rc. */
+int lib_fail(struct postern_error *err, int rc, const char *path, const struct fault *f);
+
+/* Corrections a request was built with, one bit each; see lib_attempt. */
+#define LIB_FIX(status) (1u << (status))
+
+/* One request that was sent and may still be answered. */
+struct lib_attempt {
+	bool is_open;      /* its answer has not come */
+	bool is_hint_zero; /* sent without an epoch */
+	unsigned fixes;    /* what earlier answers had made us correct before */
+	struct hpke_context ctx;
+	uint8_t datagram[SPA_SMALL_LEN];
+};
+
+/* What every request of one session says; secret because of the pre-shared key. */
+struct lib_wish {
+	const struct postern_card *card;
+	const struct postern_id *id;
+	struct spa_request request; /* all but time, nonce, instance */
+	uint8_t selector[SPA_SELECTOR_MAX];
+	bool has_psk;
+	uint8_t psk_slot;
+	uint8_t psk_id[12];
+	struct hpke_psk psk;
+};
+
+/* Check what the caller asks for and fill *ret, which must stay where it is. 0 or -errno with *f. */
+int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
+	const struct postern_id *id, const struct postern_request *request, struct fault *f);
+
+/*
+ * A fresh request into *ret: new ephemeral key, nonce and signature. fixes and is_hint_zero are the
+ * caller's, in *ret; is_fallback asks for the card's long-lived prekey. False when no server key
+ * can be used.
+ */
+bool lib_attempt_build(const struct lib_wish *w, const struct postern_memory *m, bool is_fallback,
+	uint64_t wall_ms, struct lib_attempt *ret);
+
+#endif

@@ -1,0 +1,198 @@
+/*
+ * What a session asks for, and how one request of it is made. Invariant: an ephemeral key is used
+ * for one request and wiped before this file returns it.
+ */
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "lib/internal.h"
+
+#define PREKEY_SOON_MS ((uint64_t)12 * 3600 * 1000)
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+
+static bool set_name(struct lib_wish *w, const char *name)
+{
+	size_t len = strnlen(name, SPA_SELECTOR_MAX + 1);
+	if (!spa_is_service_name(span_of(name, len)))
+		return false;
+	memcpy(w->selector, name, len);
+	w->request.selector_type = SPA_SELECT_NAME;
+	w->request.selector = span_of(w->selector, len);
+	return true;
+}
+
+static int set_port(struct lib_wish *w, uint8_t proto, uint16_t port, struct fault *f)
+{
+	struct writer to = writer_init(w->selector, sizeof(w->selector));
+	if ((proto != PROTO_TCP && proto != PROTO_UDP) || port == 0) {
+		fault_set(f, "a service is a name, or TCP or UDP and a port from 1 to 65535");
+		return -EINVAL;
+	}
+	writer_u8(&to, proto);
+	writer_u16(&to, port);
+	w->request.selector_type = SPA_SELECT_PORT;
+	w->request.selector = writer_span(&to);
+	return 0;
+}
+
+static int set_selector(struct lib_wish *w, const struct postern_request *q, struct fault *f)
+{
+	const char *name = q->service;
+
+	if (name == NULL && q->proto != 0)
+		return set_port(w, q->proto, q->port, f);
+	if (name == NULL)
+		name = w->card->card.service;
+	/* A probe asks about no service, but the format has a place for one that must be filled. */
+	if (name[0] == '\0' && q->op == POSTERN_PROBE)
+		name = "probe";
+	if (name[0] == '\0') {
+		fault_set(f, "the server's card names no default service; say which one you want");
+		return -EINVAL;
+	}
+	if (!set_name(w, name)) {
+		fault_set(f,
+			"a service name has 1 to 63 of the characters a-z, 0-9 and -; "
+			"check the spelling");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int set_address(struct lib_wish *w, const char *text, struct fault *f)
+{
+	struct spa_request *r = &w->request;
+	r->prefix_bits = 128;
+	if (text == NULL)
+		return 0;
+	static const uint8_t any[4] = { 0 };
+	const struct addr v4_any = addr_v4(any);
+	if (!addr_parse(text, &r->address) || addr_is_zero(&r->address) ||
+		addr_equal(&r->address, &v4_any)) {
+		fault_set(f, "the address to open to must be one numeric IPv4 or IPv6 address");
+		return -EINVAL;
+	}
+	r->address_mode = addr_is_v4(&r->address) ? 4 : 6;
+	r->flags |= SPA_FLAG_EXPLICIT;
+	return 0;
+}
+
+/* The pre-shared key for this server: the slot that its card names, else any that the ID holds. */
+static int set_psk(struct lib_wish *w, struct fault *f)
+{
+	const struct card *c = &w->card->card;
+	uint8_t slot = 0;
+
+	for (size_t i = 0; i < c->prekey_count && slot == 0; i++)
+		slot = c->prekeys[i].psk_slot;
+	for (size_t i = 0; i < w->id->psk_count && !w->has_psk; i++) {
+		if (memcmp(w->id->psks[i].sid, w->card->sid, SPA_SID_LEN) != 0)
+			continue;
+		if (slot != 0 && w->id->psks[i].slot != slot)
+			continue;
+		w->has_psk = true;
+		w->psk_slot = w->id->psks[i].slot;
+		memcpy(w->psk.key, w->id->psks[i].key, HPKE_PSK_LEN);
+		w->psk.id = spa_psk_id(w->psk_slot, w->psk_id);
+	}
+	/* Falling back to no key would give up what the card promises. */
+	if (slot != 0 && !w->has_psk) {
+		fault_set(f,
+			"the server wants the pre-shared key of slot %u, which your ID does not "
+			"hold; ask the server's administrator for it",
+			slot);
+		return -ENOKEY;
+	}
+	return 0;
+}
+
+int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
+	const struct postern_id *id, const struct postern_request *request, struct fault *f)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->card = card;
+	ret->id = id;
+	if ((unsigned)request->op > POSTERN_PROBE) {
+		fault_set(f, "a knock can open, renew, close or probe, nothing else");
+		return -EINVAL;
+	}
+	ret->request.op = (enum spa_op)request->op;
+	ret->request.seconds = request->seconds;
+	ret->request.source_port = request->source_port;
+	ret->request.identity_type = SPA_ID_KEY;
+	ret->request.identity = SPAN_OF(id->key_id);
+	ret->request.signature_type = SPA_SIG_ED25519;
+	int rc = set_selector(ret, request, f);
+	if (rc == 0)
+		rc = set_address(ret, request->address, f);
+	if (rc == 0)
+		rc = set_psk(ret, f);
+	return rc;
+}
+
+static bool has_prekey(const struct postern_memory *m, uint64_t server_ms)
+{
+	return m->prekey_not_after_ms != 0 && server_ms <= m->prekey_not_after_ms;
+}
+
+/* The server key to seal to; what the server told us last goes before what the card says. */
+static void set_prekey(struct spa_target *t, const struct card *c, const struct postern_memory *m,
+	bool is_fallback, uint64_t server_ms)
+{
+	if (!is_fallback && has_prekey(m, server_ms)) {
+		t->prekey_id = m->prekey_id;
+		memcpy(t->prekey, m->prekey, sizeof(t->prekey));
+		return;
+	}
+	const struct prekey *k = is_fallback ? card_prekey_fallback(c) : NULL;
+	if (k == NULL)
+		k = card_prekey(c, server_ms);
+	/* Of a card whose keys have all run out the first is as good as any: our clock may be
+	 * wrong. */
+	if (k == NULL)
+		k = &c->prekeys[0];
+	t->prekey_id = k->id;
+	memcpy(t->prekey, k->pk, sizeof(t->prekey));
+}
+
+bool lib_attempt_build(const struct lib_wish *w, const struct postern_memory *m, bool is_fallback,
+	uint64_t wall_ms, struct lib_attempt *ret)
+{
+	const struct card *c = &w->card->card;
+	/* Modulo 2^64 like the offset itself, so that no stored value can overflow. */
+	uint64_t server_ms = wall_ms + (uint64_t)m->offset_ms;
+	struct spa_request r = w->request;
+	struct spa_target t = { 0 };
+	struct hpke_secret eph;
+	uint8_t datagram[SPA_LARGE_LEN];
+
+	memcpy(t.sid, w->card->sid, sizeof(t.sid));
+	t.psk_slot = w->psk_slot;
+	t.psk = w->has_psk ? &w->psk : NULL;
+	t.cookie_secret = c->has_stealth ? SPAN_OF(c->stealth) : SPAN_OF(w->card->sid);
+	set_prekey(&t, c, m, is_fallback, server_ms);
+
+	r.time_ms = server_ms;
+	r.instance = m->instance;
+	randombytes_buf(r.nonce, sizeof(r.nonce));
+	if (is_fallback || !has_prekey(m, server_ms) ||
+		m->prekey_not_after_ms - server_ms < PREKEY_SOON_MS)
+		r.flags |= SPA_FLAG_WANT_PREKEY;
+	if ((ret->fixes & LIB_FIX(POSTERN_STALE)) != 0)
+		r.flags |= SPA_FLAG_AFTER_STALE;
+	if ((ret->fixes & LIB_FIX(POSTERN_BIND)) != 0)
+		r.flags |= SPA_FLAG_AFTER_BIND;
+
+	randombytes_buf(eph.b, sizeof(eph.b));
+	size_t len = spa_request_build(&t, &r, w->id->sign_sk, &eph,
+		ret->is_hint_zero ? 0 : server_ms, datagram, &ret->ctx);
+	sodium_memzero(&eph, sizeof(eph));
+	if (len != SPA_SMALL_LEN)
+		return false;
+	memcpy(ret->datagram, datagram, len);
+	ret->is_open = true;
+	return true;
+}
