@@ -9,6 +9,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,21 +31,25 @@ bool priv_has_caps(uint64_t caps);
 
 /*
  * Become u with exactly the capabilities in keep (1 << CAP_x ...) permitted and effective, an empty
- * bounding, inheritable and ambient set, no supplementary groups, no_new_privs, not dumpable, no core. Verifies
- * that nothing can be regained. 0 or -errno with *f.
+ * bounding, inheritable and ambient set, no supplementary groups, no_new_privs, not dumpable, no
+ * core. Verifies that nothing can be regained. 0 or -errno with *f: after a failure only exit is
+ * left.
  */
 __attribute__((warn_unused_result)) int priv_drop(
 	const struct priv_user *u, uint64_t keep, struct fault *f);
 
 /*
- * Sandboxes: Landlock (no file system access, and where the kernel can no network binding) and a seccomp allow list. Opening a file, making a
- * socket, exec, ptrace and the like answer EPERM or EACCES; what is on no list kills the process.
+ * Sandboxes: Landlock (no file system access, and where the kernel can no TCP bind or connect and
+ * no signals to outside) and a seccomp allow list. Opening a file, making a socket, a process, an
+ * executable page, exec, ptrace and the like answer EPERM; what is on no list kills the process.
+ * After priv_drop, in a process of one thread.
  *
- * knock: reads and writes descriptors it has, accepts on the control socket, sends on raw sockets, maps
- * memory, SQLite's file calls on open descriptors, epoll, timers, clocks, random.
- * gate: sendmsg/recvmsg on its netlink socket and channels, epoll.
+ * knock: reads and writes descriptors it has, accepts on the control socket, sends on raw sockets,
+ * maps memory, SQLite's file calls on open descriptors, epoll, timers, clocks, random. gate:
+ * sendmsg/recvmsg on its netlink socket and channels, epoll.
  *
- * A kernel without Landlock is no error: *ret_landlock says what was had. 0 or -errno with *f.
+ * A kernel without Landlock is no error: *ret_landlock is the version had, or 0. 0 or -errno with
+ * *f: after a failure only exit is left.
  */
 __attribute__((warn_unused_result)) int priv_sandbox_knock(int *ret_landlock, struct fault *f);
 __attribute__((warn_unused_result)) int priv_sandbox_gate(int *ret_landlock, struct fault *f);
@@ -55,8 +60,9 @@ void priv_close_others(const int *keep, size_t n);
 /* A connected pair of non-blocking close-on-exec SOCK_SEQPACKET sockets. 0 or -errno. */
 __attribute__((warn_unused_result)) int priv_channel(int fds[2]);
 
-/* Messages. Fixed size for each type; one datagram each; unknown, out of turn, of the wrong length or not
- * wholly consumed means the sender is broken or hostile: the receiver stops trusting it and exits. */
+/* Messages. Fixed fields for each type (only the texts vary in length); one datagram each; unknown,
+ * out of turn, of the wrong length or not wholly consumed means the sender is broken or hostile:
+ * the receiver stops trusting it and exits. */
 enum msg_type {
 	MSG_NONE = 0,
 	/* knock -> gate */
@@ -69,7 +75,7 @@ enum msg_type {
 	MSG_DONE,
 	MSG_BEATEN,
 	MSG_LISTED,
-	/* knock -> monitor */
+	/* knock -> monitor; READY also gate -> monitor */
 	MSG_READY,
 	MSG_RELOAD,
 	MSG_DOOR_LOST,
@@ -87,25 +93,27 @@ struct msg {
 	enum msg_type type;
 	uint32_t seq;                /* echoed in the answer */
 	uint16_t service;            /* OPEN, CLOSE: index in the configuration */
-	uint8_t kind;                /* OPEN, CLOSE: enum gate_kind */
+	uint8_t kind;                /* OPEN, CLOSE: enum gate_kind, 0 or 1 */
 	struct addr addr;            /* OPEN, CLOSE */
 	uint32_t mark;               /* OPEN, CUT */
 	uint32_t wait_ms;            /* OPEN */
 	uint64_t lease_ms;           /* OPEN */
 	int32_t result;              /* DONE, RELOADED: 0 or -errno */
 	uint64_t counts[4];          /* LISTED: live, opened, dropped, cut */
-	uint16_t door;               /* DOOR_LOST; */
-	uint8_t is_new;              /* READY from gate: the table was made anew */
-	char text[MSG_TEXT_MAX + 1]; /* RELOADED: what happened, for the administrator */
+	uint16_t door;               /* DOOR_LOST */
+	uint8_t is_new;              /* READY from gate: the table was made anew; 0 or 1 */
+	char text[MSG_TEXT_MAX + 1]; /* RELOADED, DOOR_LOST: what happened, for the administrator */
 };
 
 /* Who sends: decides which types are allowed. */
 enum msg_from { MSG_FROM_MONITOR, MSG_FROM_KNOCK, MSG_FROM_GATE };
 
-/* Encode into to (MSG_LEN_MAX bytes); returns the length. */
+/* Encode into to (MSG_LEN_MAX bytes); returns the length. Of text, what is neither printable ASCII
+ * nor a line end is sent as '?'. */
 size_t msg_encode(const struct msg *m, uint8_t *to);
 
-/* Decode a datagram from a sender to a receiver. False when it is not exactly one allowed message. Pure. */
+/* Decode a datagram from a sender to a receiver. False when it is not exactly one allowed message.
+ * Pure. */
 bool msg_decode(struct span s, enum msg_from from, enum msg_from to, struct msg *ret);
 
 /* Send one message; -EAGAIN when the channel is full, -EPIPE when the peer is gone. */

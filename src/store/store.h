@@ -5,9 +5,10 @@
  * What must survive: replay memory, gates, journal, prekeys. An interface; one back end a file
  * (store/sqlite.c). Opened by name once, before the sandbox; afterwards no file is opened by name.
  *
- * Every function returns 0 or -errno (-ENOSPC disk full, -EROFS, -EIO, -EUCLEAN corrupt) unless it says
- * otherwise. A batch is one transaction: all of it is on disk (survives the death of this process)
- * when the function returns 0, none of it otherwise.
+ * Every function returns 0 or -errno (-ENOSPC disk full, -EROFS also for a writer's call on a
+ * reader, -EIO, -EUCLEAN corrupt, -EBUSY another process holds the file) unless it says otherwise.
+ * A batch is one transaction: all of it is on disk (survives the death of this process) when the
+ * function returns 0, none of it otherwise.
  */
 
 #include <stdbool.h>
@@ -101,8 +102,8 @@ struct store_claim {
 
 struct store;
 
-/* Open or create path (its folder must exist; the file gets mode 0600). -EUCLEAN: not ours or corrupt;
- * *f says what to do. */
+/* Open or create path (absolute; its folder must exist; the file gets mode 0600). -EUCLEAN: not
+ * ours or corrupt; *f says what to do. */
 __attribute__((warn_unused_result)) int store_open(
 	const char *path, struct store **ret, struct fault *f);
 /* Read only, beside a living daemon or after its death. */
@@ -111,9 +112,9 @@ __attribute__((warn_unused_result)) int store_open_reader(
 void store_close(struct store *s);
 
 /*
- * Claim n (<= STORE_BATCH_MAX) requests in one transaction: for each, its replay key, and when that is
- * accepted its gate and record. On failure every answer is STORE_UNKNOWN and nothing was written.
- * Two claims of one key in one batch: the first is accepted, the second is a replay.
+ * Claim n (<= STORE_BATCH_MAX) requests in one transaction: for each, its replay key, and when that
+ * is accepted its gate and record. On failure every answer is STORE_UNKNOWN and nothing was
+ * written. Two claims of one key in one batch: the first is accepted, the second is a replay.
  */
 __attribute__((warn_unused_result)) int store_claim_batch(
 	struct store *s, const struct store_claim *claims, size_t n, enum store_answer *answers);
@@ -125,7 +126,9 @@ int store_replay_known(struct store *s, const uint8_t key[STORE_REPLAY_KEY_LEN])
 __attribute__((warn_unused_result)) int store_reserve_grants(
 	struct store *s, uint32_t n, uint64_t *ret);
 
-/* State changes and records of one turn, in one transaction. Either array may be empty. */
+/* State changes and records of one turn, in one transaction. Either array may be empty. A state
+ * only goes forward, and what ended stays ended: a change that comes late or twice is no error and
+ * does nothing. */
 struct store_change {
 	uint64_t grant_id;
 	enum store_gate_state state;
@@ -134,12 +137,14 @@ __attribute__((warn_unused_result)) int store_write(struct store *s,
 	const struct store_change *changes, size_t change_count, const struct store_record *records,
 	size_t record_count);
 
-/* Gates whose time or lease has not run out at wall_ms, oldest first; each is given to fn. */
+/* Gates that are open or used and whose time or lease has not run out at wall_ms, oldest first;
+ * each is given to fn. */
 typedef void store_gate_fn(void *arg, const struct store_gate *g);
 __attribute__((warn_unused_result)) int store_gates(
 	struct store *s, uint64_t wall_ms, store_gate_fn *fn, void *arg);
 
-/* Journal lines, oldest first. Zero fields of the query do not restrict. */
+/* Journal lines, oldest first. Zero fields of the query do not restrict. While fn runs the log
+ * cannot be cut: one that may wait for a person or a pipe collects first and shows afterwards. */
 struct store_query {
 	uint64_t after_id;
 	uint64_t since_ms;
@@ -151,8 +156,8 @@ typedef void store_record_fn(void *arg, const struct store_record *r);
 __attribute__((warn_unused_result)) int store_journal(
 	struct store *s, const struct store_query *q, store_record_fn *fn, void *arg);
 
-/* Forget replay keys and prekeys past their time, and journal lines older than keep_s. Bounded work a
- * call (at most some thousand rows): call it every few seconds. */
+/* Forget replay keys, gates and prekeys past their time, and journal lines older than keep_s.
+ * Bounded work a call (at most some thousand rows): call it every few seconds. */
 __attribute__((warn_unused_result)) int store_expire(
 	struct store *s, uint64_t wall_ms, uint64_t keep_s);
 

@@ -1,0 +1,98 @@
+#ifndef POSTERN_STORE_INTERNAL_H
+#define POSTERN_STORE_INTERNAL_H
+
+/*
+ * Shared by the files of the SQLite back end: the connection, its statements, and one way to bind,
+ * run and read them. Statements are made once when the store is opened; nothing is parsed
+ * afterwards.
+ */
+
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+#define STORE_WRITER_WAIT_MS 250 /* for another process's lock, which none should hold for long */
+
+enum store_sql {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_OPENED,
+	SQL_REPLAY_ADD,
+	SQL_REPLAY_OWNER,
+	SQL_GRANT_NEXT,
+	SQL_GRANT_SET,
+	SQL_GATE_ADD,
+	SQL_GATE_STATE,
+	SQL_GATE_LIST,
+	SQL_JOURNAL_ADD,
+	SQL_JOURNAL_LIST,
+	SQL_PREKEY_PUT,
+	SQL_PREKEY_LIST,
+	SQL_EXPIRE_REPLAY,
+	SQL_EXPIRE_GATE,
+	SQL_EXPIRE_JOURNAL,
+	SQL_EXPIRE_PREKEY,
+	SQL_COUNT,
+};
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *sql[SQL_COUNT]; /* NULL: a reader does not have it */
+	bool must_scrub;              /* a prekey was erased: the log still holds its bytes */
+};
+
+/* The text of a statement, and whether a reader has it too. */
+const char *store_sql_text(enum store_sql id);
+bool store_sql_is_read(enum store_sql id);
+
+/* What an SQLite result means in our terms: 0 or -errno. */
+int store_errno(struct store *s, int rc);
+
+/*
+ * One run of one statement: bind the parameters left to right, then store_run, or store_row until
+ * it is 0 and read the columns left to right. A failed bind is remembered and reported by the run.
+ * The bytes bound are borrowed until the run is over.
+ */
+struct store_run {
+	struct store *store;
+	sqlite3_stmt *stmt;
+	int at;
+	int rc;
+};
+
+struct store_run store_begin_run(struct store *s, enum store_sql id);
+void store_bind_u64(struct store_run *r, uint64_t v); /* past INT64_MAX: INT64_MAX */
+void store_bind_blob(struct store_run *r, const void *data, size_t len);
+void store_bind_text(struct store_run *r, const char *text, size_t cap);
+void store_bind_addr(struct store_run *r, const struct addr *a); /* zero: NULL */
+
+/* Run to the end. 0 or -errno. */
+__attribute__((warn_unused_result)) int store_run(struct store_run *r);
+
+/* The next row: 1, 0 when there is none, or -errno. store_end_run after the last. */
+__attribute__((warn_unused_result)) int store_row(struct store_run *r);
+void store_end_run(struct store_run *r);
+
+/* The next column. What is absent or has another length than asked for gives zeros. */
+uint64_t store_get_u64(struct store_run *r);
+void store_get_blob(struct store_run *r, void *to, size_t len);
+void store_get_text(struct store_run *r, char *to, size_t cap);
+
+/* A transaction. store_finish commits when rc is 0, else rolls back; returns rc or why not. */
+__attribute__((warn_unused_result)) int store_start(struct store *s);
+__attribute__((warn_unused_result)) int store_finish(struct store *s, int rc);
+
+/* Inside a transaction. */
+__attribute__((warn_unused_result)) int store_gate_add(struct store *s, const struct store_gate *g);
+__attribute__((warn_unused_result)) int store_record_add(
+	struct store *s, const struct store_record *r);
+
+/* Make the file ours when it is new, refuse it when it is another's or damaged. 0 or -errno with
+ * *f. */
+__attribute__((warn_unused_result)) int store_schema_make(
+	struct store *s, const char *path, struct fault *f);
+__attribute__((warn_unused_result)) int store_schema_check(
+	struct store *s, const char *path, struct fault *f);
+
+#endif

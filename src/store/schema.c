@@ -1,0 +1,168 @@
+/*
+ * What the file looks like, and how we know it for ours: application_id says postern, user_version
+ * says which tables. Invariant: nothing is written to a file before it is known to be ours or
+ * empty.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/internal.h"
+
+#define APPLICATION_ID 0x70737472 /* "pstr" */
+#define SCHEMA_VERSION 1
+
+/* Up to this size every page is looked at when the store is opened, which takes well under a
+ * second; past it only what the statements touch. */
+#define CHECK_ALL_MAX (64LL << 20)
+
+#define QUOTED(x) QUOTED_(x)
+#define QUOTED_(x) #x
+
+/*
+ * No index on name or source: decisions are written all the time and searched by a person now and
+ * then. replay has no rowid: its key is the row. AUTOINCREMENT: a journal id is never used twice.
+ */
+static const char schema[] =
+	"BEGIN IMMEDIATE;"
+	"CREATE TABLE counter(next_grant INTEGER NOT NULL, opened INTEGER NOT NULL) STRICT;"
+	"INSERT INTO counter VALUES(1, 0);"
+	"CREATE TABLE replay(key BLOB PRIMARY KEY, owner BLOB NOT NULL, until_ms INTEGER NOT NULL)"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE INDEX replay_until ON replay(until_ms);"
+	"CREATE TABLE gate(grant_id INTEGER PRIMARY KEY, mark INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, name TEXT NOT NULL, key_id BLOB NOT NULL, service TEXT NOT NULL,"
+	" source BLOB, proto INTEGER NOT NULL, port INTEGER NOT NULL, is_once INTEGER NOT NULL,"
+	" opened_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, lease_until_ms INTEGER NOT NULL)"
+	" STRICT;"
+	"CREATE INDEX gate_end ON gate(max(until_ms, lease_until_ms));"
+	"CREATE TABLE journal(id INTEGER PRIMARY KEY AUTOINCREMENT, wall_ms INTEGER NOT NULL,"
+	" event INTEGER NOT NULL, reason TEXT NOT NULL, name TEXT NOT NULL, key_id BLOB NOT NULL,"
+	" service TEXT NOT NULL, door TEXT NOT NULL, source BLOB, source_port INTEGER NOT NULL,"
+	" grant_id INTEGER NOT NULL, until_ms INTEGER NOT NULL, list TEXT NOT NULL,"
+	" entry TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
+	"CREATE INDEX journal_wall ON journal(wall_ms);"
+	"CREATE TABLE prekey(id INTEGER PRIMARY KEY, not_before_ms INTEGER NOT NULL,"
+	" not_after_ms INTEGER NOT NULL, erase_ms INTEGER NOT NULL, sk BLOB NOT NULL) STRICT;"
+	"PRAGMA application_id = " QUOTED(APPLICATION_ID) ";"
+							  "PRAGMA user_version = " QUOTED(
+								  SCHEMA_VERSION) ";"
+										  "COMMIT;";
+
+/* The first column of the first row, as a number. 0 or -errno. */
+static int ask(struct store *s, const char *sql, sqlite3_int64 *ret)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*ret = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE ? -EUCLEAN : store_errno(s, rc);
+}
+
+/* 0 when SQLite finds nothing wrong with the pages, else -errno. */
+static int check_pages(struct store *s)
+{
+	sqlite3_int64 count = 0, size = 0;
+	int rc = ask(s, "PRAGMA page_count", &count);
+	if (rc == 0)
+		rc = ask(s, "PRAGMA page_size", &size);
+	if (rc < 0)
+		return rc;
+	if (count > CHECK_ALL_MAX / (size > 0 ? size : 1))
+		return 0;
+	sqlite3_stmt *stmt = NULL;
+	bool is_sound = false;
+	int step = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+	if (step == SQLITE_OK)
+		step = sqlite3_step(stmt);
+	if (step == SQLITE_ROW) {
+		const unsigned char *text = sqlite3_column_text(stmt, 0);
+		is_sound = text != NULL && strcmp((const char *)text, "ok") == 0;
+	}
+	sqlite3_finalize(stmt);
+	rc = store_errno(s, step);
+	return rc < 0 ? rc : is_sound ? 0 : -EUCLEAN;
+}
+
+static int damaged(const char *path, struct fault *f)
+{
+	fault_set(f,
+		"%s: is damaged; move it and the files %s-wal and %s-shm away and start again:"
+		" knocks sent before then are refused by the new instance id",
+		path, path, path);
+	return -EUCLEAN;
+}
+
+static int explain(struct store *s, int rc, const char *path, struct fault *f)
+{
+	if (rc == -EUCLEAN)
+		return damaged(path, f);
+	fault_set(f, "%s: cannot be read: %s (%s)", path, strerror(-rc), sqlite3_errmsg(s->db));
+	return rc;
+}
+
+/* What the file says of itself. 0 or -errno. */
+struct mark {
+	sqlite3_int64 application, version, objects;
+};
+
+static int read_mark(struct store *s, struct mark *ret)
+{
+	int rc = ask(s, "PRAGMA application_id", &ret->application);
+	if (rc == 0)
+		rc = ask(s, "PRAGMA user_version", &ret->version);
+	if (rc == 0)
+		rc = ask(s, "SELECT count(*) FROM sqlite_schema", &ret->objects);
+	return rc;
+}
+
+int store_schema_check(struct store *s, const char *path, struct fault *f)
+{
+	struct mark m = { 0 };
+	int rc = read_mark(s, &m);
+	if (rc < 0)
+		return explain(s, rc, path, f);
+	if (m.application != APPLICATION_ID) {
+		fault_set(f, "%s: is not a store of postern; name another file or move it away",
+			path);
+		return -EUCLEAN;
+	}
+	if (m.version != SCHEMA_VERSION) {
+		fault_set(f,
+			"%s: was made by another version of postern (layout %lld, this one reads"
+			" %d); move it away or use that version",
+			path, (long long)m.version, SCHEMA_VERSION);
+		return -EUCLEAN;
+	}
+	rc = check_pages(s);
+	return rc < 0 ? explain(s, rc, path, f) : 0;
+}
+
+static bool is_empty(const struct mark *m)
+{
+	return m->application == 0 && m->version == 0 && m->objects == 0;
+}
+
+int store_schema_make(struct store *s, const char *path, struct fault *f)
+{
+	struct mark m = { 0 };
+	int rc = read_mark(s, &m);
+	if (rc < 0)
+		return explain(s, rc, path, f);
+	if (!is_empty(&m))
+		return store_schema_check(s, path, f);
+	/* The log's mode is set first, so that making the tables needs no rollback journal. */
+	int done = sqlite3_exec(
+		s->db, "PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = WAL;", NULL, NULL, NULL);
+	if (done == SQLITE_OK)
+		done = sqlite3_exec(s->db, schema, NULL, NULL, NULL);
+	rc = store_errno(s, done);
+	if (rc < 0)
+		fault_set(f, "%s: cannot be made: %s (%s)", path, strerror(-rc),
+			sqlite3_errmsg(s->db));
+	return rc;
+}

@@ -1,0 +1,316 @@
+/* Claims: one owner a key, retries, batches that are all or nothing, gates and grant ids. */
+
+#include <errno.h>
+
+#include "place.h"
+#include "test.h"
+
+static void claim(struct store *s, const struct store_claim *c, enum store_answer expected)
+{
+	enum store_answer got = STORE_UNKNOWN;
+	assert_int_equal(store_claim_batch(s, c, 1, &got), 0);
+	assert_int_equal(got, expected);
+}
+
+static void test_one_owner(void **state)
+{
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	struct store_claim mine = place_claim(1, 1), other = place_claim(1, 2);
+
+	assert_int_equal(place_known(s, 1), 0);
+	claim(s, &mine, STORE_ACCEPTED);
+	assert_int_equal(place_known(s, 1), 1);
+	claim(s, &mine, STORE_ACCEPTED);
+	claim(s, &other, STORE_REPLAY);
+	claim(s, &mine, STORE_ACCEPTED);
+	store_close(s);
+	/* And after a restart. */
+	s = place_open(p->path);
+	claim(s, &other, STORE_REPLAY);
+	claim(s, &mine, STORE_ACCEPTED);
+	store_close(s);
+}
+
+/* A retry brings no second gate and no second line; a replay brings none. */
+static void test_written_once(void **state)
+{
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	struct store_gate g = place_gate(1), g2 = place_gate(2);
+	struct store_record r = place_record(1000);
+	struct store_claim c = place_claim(1, 1), replay = place_claim(1, 2);
+	int gates = 0;
+
+	c.gate = &g;
+	c.record = &r;
+	replay.gate = &g2;
+	replay.record = &r;
+	claim(s, &c, STORE_ACCEPTED);
+	claim(s, &c, STORE_ACCEPTED);
+	claim(s, &replay, STORE_REPLAY);
+	assert_int_equal(place_journal_len(s), 1);
+	assert_int_equal(store_gates(s, 0, place_count_gate, &gates), 0);
+	assert_int_equal(gates, 1);
+	store_close(s);
+}
+
+static void test_batch(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t key;
+		uint8_t owner;
+		enum store_answer expected;
+	} cases[] = {
+		{ "known key, its owner", 1, 1, STORE_ACCEPTED },
+		{ "known key, another", 1, 2, STORE_REPLAY },
+		{ "known key, its owner again in this batch", 1, 1, STORE_REPLAY },
+		{ "new", 2, 2, STORE_ACCEPTED },
+		{ "new a second time", 2, 3, STORE_REPLAY },
+		{ "new a second time, same owner", 2, 2, STORE_REPLAY },
+		{ "another new", 3, 2, STORE_ACCEPTED },
+	};
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	struct store_claim claims[TEST_LEN(cases)], first = place_claim(1, 1);
+	enum store_answer got[TEST_LEN(cases)];
+
+	assert_non_null(s);
+	claim(s, &first, STORE_ACCEPTED);
+	for (size_t i = 0; i < TEST_LEN(cases); i++)
+		claims[i] = place_claim(cases[i].key, cases[i].owner);
+	assert_int_equal(store_claim_batch(s, claims, TEST_LEN(cases), got), 0);
+	for (size_t i = 0; i < TEST_LEN(cases); i++)
+		TEST_CASE(cases[i].name, got[i] == cases[i].expected);
+	store_close(s);
+}
+
+/* The last claim's gate collides with one on file: nothing of the batch stays. */
+static void test_all_or_nothing(void **state)
+{
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	struct store_gate taken = place_gate(9), fresh = place_gate(10);
+	struct store_record r = place_record(5);
+	struct store_claim claims[3] = { place_claim(1, 1), place_claim(2, 1), place_claim(3, 1) };
+	enum store_answer got[3] = { STORE_ACCEPTED, STORE_ACCEPTED, STORE_ACCEPTED };
+	int gates = 0;
+
+	assert_non_null(s);
+	claims[0].gate = &taken;
+	claim(s, &claims[0], STORE_ACCEPTED);
+	claims[0] = place_claim(4, 1);
+	claims[0].gate = &fresh;
+	claims[1].record = &r;
+	claims[2].gate = &taken;
+	assert_int_equal(store_claim_batch(s, claims, 3, got), -EEXIST);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(got[i], STORE_UNKNOWN);
+	for (uint32_t k = 2; k <= 4; k++)
+		assert_int_equal(place_known(s, k), 0);
+	assert_int_equal(place_journal_len(s), 0);
+	assert_int_equal(store_gates(s, 0, place_count_gate, &gates), 0);
+	assert_int_equal(gates, 1);
+	/* Asked again by the same owners without the fault. */
+	claims[2].gate = NULL;
+	assert_int_equal(store_claim_batch(s, claims, 3, got), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(got[i], STORE_ACCEPTED);
+	store_close(s);
+}
+
+static void test_limits(void **state)
+{
+	static struct store_claim claims[STORE_BATCH_MAX + 1];
+	static enum store_answer got[STORE_BATCH_MAX + 1];
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+
+	assert_non_null(s);
+	for (uint32_t i = 0; i <= STORE_BATCH_MAX; i++)
+		claims[i] = place_claim(i, 1);
+	assert_int_equal(store_claim_batch(s, claims, 0, got), 0);
+	assert_int_equal(store_claim_batch(s, claims, STORE_BATCH_MAX + 1, got), -EINVAL);
+	assert_int_equal(got[STORE_BATCH_MAX], STORE_UNKNOWN);
+	assert_int_equal(place_known(s, 0), 0);
+	assert_int_equal(store_claim_batch(s, claims, STORE_BATCH_MAX, got), 0);
+	for (size_t i = 0; i < STORE_BATCH_MAX; i++)
+		assert_int_equal(got[i], STORE_ACCEPTED);
+	store_close(s);
+}
+
+static void keep_gate(void *arg, const struct store_gate *g)
+{
+	*(struct store_gate *)arg = *g;
+}
+
+static bool is_same_gate(const struct store_gate *a, const struct store_gate *b)
+{
+	return a->grant_id == b->grant_id && a->mark == b->mark && a->state == b->state &&
+		strcmp(a->name, b->name) == 0 && memcmp(a->key_id, b->key_id, 32) == 0 &&
+		strcmp(a->service, b->service) == 0 && addr_equal(&a->source, &b->source) &&
+		a->proto == b->proto && a->port == b->port && a->is_once == b->is_once &&
+		a->opened_ms == b->opened_ms && a->until_ms == b->until_ms &&
+		a->lease_until_ms == b->lease_until_ms;
+}
+
+static void test_gate_fields(void **state)
+{
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	struct store_gate g = place_gate(77), got;
+	struct store_claim c = place_claim(1, 1);
+
+	assert_non_null(s);
+	memset(g.name, 'n', STORE_NAME_MAX);
+	memset(g.service, 's', STORE_SERVICE_MAX);
+	g.mark = UINT32_MAX;
+	g.port = UINT16_MAX;
+	g.lease_until_ms = UINT64_MAX;
+	c.gate = &g;
+	claim(s, &c, STORE_ACCEPTED);
+	assert_int_equal(store_gates(s, 1, keep_gate, &got), 0);
+	g.lease_until_ms = INT64_MAX; /* for ever is as long as a signed number lasts */
+	assert_true(is_same_gate(&g, &got));
+	store_close(s);
+}
+
+struct ids {
+	uint64_t id[8];
+	size_t n;
+};
+
+static void keep_id(void *arg, const struct store_gate *g)
+{
+	struct ids *ids = arg;
+	assert_true(ids->n < 8);
+	ids->id[ids->n++] = g->grant_id;
+}
+
+static void add_gate(struct store *s, uint64_t id, uint64_t until_ms, uint64_t lease_until_ms)
+{
+	struct store_gate g = place_gate(id);
+	struct store_claim c = place_claim((uint32_t)id, 1);
+	g.until_ms = until_ms;
+	g.lease_until_ms = lease_until_ms;
+	c.gate = &g;
+	claim(s, &c, STORE_ACCEPTED);
+}
+
+static void test_live_gates(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t wall_ms;
+		size_t n;
+		uint64_t id[3];
+	} cases[] = {
+		{ "all", 0, 3, { 1, 2, 3 } },
+		{ "waiting or leased", 150, 2, { 2, 3 } },
+		{ "leased", 250, 1, { 2 } },
+		{ "at its very end", 300, 0, { 0 } },
+	};
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	add_gate(s, 3, 200, 0);
+	add_gate(s, 1, 100, 0);
+	add_gate(s, 2, 100, 300);
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct ids got = { .n = 0 };
+		assert_int_equal(store_gates(s, cases[i].wall_ms, keep_id, &got), 0);
+		TEST_CASE(cases[i].name, got.n == cases[i].n);
+		for (size_t k = 0; k < got.n; k++)
+			TEST_CASE(cases[i].name, got.id[k] == cases[i].id[k]);
+	}
+	store_close(s);
+}
+
+/* From, to, and what it is then. An ended gate is no longer listed. */
+static void test_states(void **state)
+{
+	static const struct {
+		const char *name;
+		enum store_gate_state first, then, expected;
+	} cases[] = {
+		{ "used", STORE_GATE_OPEN, STORE_GATE_USED, STORE_GATE_USED },
+		{ "used again", STORE_GATE_USED, STORE_GATE_USED, STORE_GATE_USED },
+		{ "not unused again", STORE_GATE_USED, STORE_GATE_OPEN, STORE_GATE_USED },
+		{ "closed", STORE_GATE_USED, STORE_GATE_CLOSED, STORE_GATE_CLOSED },
+		{ "failed", STORE_GATE_OPEN, STORE_GATE_FAILED, STORE_GATE_FAILED },
+		{ "closed stays closed", STORE_GATE_CLOSED, STORE_GATE_OPEN, STORE_GATE_CLOSED },
+		{ "closed is not used", STORE_GATE_CLOSED, STORE_GATE_USED, STORE_GATE_CLOSED },
+	};
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	for (uint32_t i = 0; i < TEST_LEN(cases); i++) {
+		struct store_change changes[] = { { i + 1, cases[i].first },
+			{ i + 1, cases[i].then } };
+		struct store_gate got = { 0 };
+		add_gate(s, i + 1, 1000 + i, 0);
+		assert_int_equal(store_write(s, changes, 2, NULL, 0), 0);
+		assert_int_equal(store_gates(s, 0, keep_gate, &got), 0);
+		bool is_listed = got.grant_id == i + 1;
+		if (cases[i].expected == STORE_GATE_USED)
+			TEST_CASE(cases[i].name, is_listed && got.state == STORE_GATE_USED);
+		else
+			TEST_CASE(cases[i].name, !is_listed);
+		/* Out of the way of the next. */
+		const struct store_change end = { i + 1, STORE_GATE_CLOSED };
+		assert_int_equal(store_write(s, &end, 1, NULL, 0), 0);
+	}
+	store_close(s);
+}
+
+static void test_write(void **state)
+{
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	const struct store_change unknown = { 12345, STORE_GATE_CLOSED };
+	const struct store_record records[2] = { place_record(1), place_record(2) };
+	assert_non_null(s);
+	assert_int_equal(store_write(s, NULL, 0, NULL, 0), 0);
+	assert_int_equal(store_write(s, &unknown, 1, records, 2), 0);
+	assert_int_equal(place_journal_len(s), 2);
+	store_close(s);
+}
+
+static void test_grant_ids(void **state)
+{
+	struct place *p = *state;
+	uint64_t next = 1, got = 0;
+	for (uint32_t round = 1; round < 6; round++) {
+		struct store *s = place_open(p->path);
+		assert_non_null(s);
+		assert_int_equal(store_reserve_grants(s, round * 100, &got), 0);
+		assert_int_equal(got, next);
+		next += round * 100;
+		assert_int_equal(store_reserve_grants(s, 1, &got), 0);
+		assert_int_equal(got, next++);
+		assert_int_equal(store_reserve_grants(s, 0, &got), -EINVAL);
+		store_close(s);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_one_owner),
+		TEST(test_written_once),
+		TEST(test_batch),
+		TEST(test_all_or_nothing),
+		TEST(test_limits),
+		TEST(test_gate_fields),
+		TEST(test_live_gates),
+		TEST(test_states),
+		TEST(test_write),
+		TEST(test_grant_ids),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,344 @@
+/* Opening: new, ours, another's, damaged; who may read beside whom, alive or dead. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "place.h"
+#include "test.h"
+
+static int try_open(const char *path, struct fault *f)
+{
+	struct store *s = NULL;
+	f->text[0] = '\0';
+	int rc = store_open(path, &s, f);
+	store_close(s);
+	return rc;
+}
+
+static int try_read(const char *path, struct fault *f)
+{
+	struct store *s = NULL;
+	f->text[0] = '\0';
+	int rc = store_open_reader(path, &s, f);
+	store_close(s);
+	return rc;
+}
+
+static mode_t mode_of(const char *path, const char *end)
+{
+	char name[128];
+	struct stat st;
+	snprintf(name, sizeof(name), "%s%s", path, end);
+	assert_int_equal(stat(name, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void test_new_file(void **state)
+{
+	struct place *p = *state;
+	umask(0);
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	assert_int_equal(mode_of(p->path, ""), 0600);
+	assert_int_equal(mode_of(p->path, "-wal"), 0600);
+	assert_int_equal(mode_of(p->path, "-shm"), 0600);
+	store_close(s);
+	/* The log stays, so that a reader may come whenever it likes. */
+	assert_int_equal(mode_of(p->path, "-wal"), 0600);
+	assert_int_equal(chmod(p->path, 0644), 0);
+	s = place_open(p->path);
+	assert_non_null(s);
+	assert_int_equal(mode_of(p->path, ""), 0600);
+	store_close(s);
+}
+
+static void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *db = NULL;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void test_not_ours(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *sql;
+		const char *says;
+	} cases[] = {
+		{ "tables of another program", "CREATE TABLE t(x)", "not a store" },
+		{ "another's mark", "PRAGMA application_id = 5", "not a store" },
+		{ "a version but no mark", "PRAGMA user_version = 1", "not a store" },
+		{ "a newer version of ours",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 2; CREATE TABLE t(x)",
+			"another version" },
+		{ "our mark, other tables",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 1; CREATE TABLE t(x)",
+			"tables" },
+	};
+	struct place *p = *state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct fault f;
+		unlink(p->path);
+		run_sql(p->path, cases[i].sql);
+		TEST_CASE(cases[i].name, try_read(p->path, &f) == -EUCLEAN);
+		TEST_CASE(cases[i].name, strstr(f.text, cases[i].says) != NULL);
+		TEST_CASE(cases[i].name, try_open(p->path, &f) == -EUCLEAN);
+		TEST_CASE(cases[i].name, strstr(f.text, cases[i].says) != NULL);
+		TEST_CASE(cases[i].name, strstr(f.text, p->path) == f.text);
+	}
+}
+
+/* Another program's file is left exactly as it was. */
+static void test_not_touched(void **state)
+{
+	struct place *p = *state;
+	uint8_t before[8192], after[8192];
+	struct fault f;
+	run_sql(p->path, "CREATE TABLE t(x)");
+	FILE *file = fopen(p->path, "rb");
+	size_t len = fread(before, 1, sizeof(before), file);
+	fclose(file);
+	assert_int_equal(try_open(p->path, &f), -EUCLEAN);
+	file = fopen(p->path, "rb");
+	assert_int_equal(fread(after, 1, sizeof(after), file), len);
+	fclose(file);
+	assert_memory_equal(before, after, len);
+}
+
+static void test_names(void **state)
+{
+	struct place *p = *state;
+	struct fault f;
+	char name[160];
+	const char *const odd[] = { "store", ":memory:", "file:/tmp/x?mode=memory", "" };
+	for (size_t i = 0; i < TEST_LEN(odd); i++) {
+		TEST_CASE(odd[i], try_open(odd[i], &f) == -EINVAL);
+		TEST_CASE(odd[i], try_read(odd[i], &f) == -EINVAL);
+	}
+	assert_int_equal(try_open(p->folder, &f), -EINVAL);
+	assert_int_equal(try_read(p->path, &f), -ENOENT);
+	assert_true(f.text[0] != '\0');
+	snprintf(name, sizeof(name), "%s/none/store", p->folder);
+	assert_int_equal(try_open(name, &f), -ENOENT);
+	assert_non_null(strstr(f.text, name));
+	/* A link is not followed to somebody else's file. */
+	snprintf(name, sizeof(name), "%s/link", p->folder);
+	assert_int_equal(symlink(p->path, name), 0);
+	assert_int_equal(try_open(name, &f), -EINVAL);
+	unlink(name);
+}
+
+/* A store with enough in it that every page kind is there; no log left beside it. */
+static void make_full(const char *path)
+{
+	static struct store_claim claims[STORE_BATCH_MAX];
+	static enum store_answer got[STORE_BATCH_MAX];
+	struct store *s = place_open(path);
+	struct store_record r = place_record(1);
+	assert_non_null(s);
+	for (uint32_t i = 0; i < STORE_BATCH_MAX; i++) {
+		claims[i] = place_claim(i, 1);
+		claims[i].record = &r;
+	}
+	assert_int_equal(store_claim_batch(s, claims, STORE_BATCH_MAX, got), 0);
+	assert_int_equal(store_expire(s, 0, 1), 0);
+	store_close(s);
+}
+
+static void spoil(const char *path, long at, size_t len, int how)
+{
+	uint8_t junk[4096];
+	FILE *f = fopen(path, "r+b");
+	assert_non_null(f);
+	memset(junk, how, sizeof(junk));
+	assert_true(len <= sizeof(junk));
+	assert_int_equal(fseek(f, at, SEEK_SET), 0);
+	assert_int_equal(fwrite(junk, 1, len, f), len);
+	fclose(f);
+}
+
+static void test_damaged(void **state)
+{
+	static const struct {
+		const char *name;
+		long at; /* from the start; -1: cut the file to len */
+		size_t len;
+	} cases[] = {
+		{ "no header", 0, 16 },
+		{ "the first page", 0, 4096 },
+		{ "the list of tables", 100, 2000 },
+		{ "a page in the middle", 4096 * 5, 4096 },
+		{ "many bytes of a page", 4096 * 7, 200 },
+		{ "cut in a page", -1, 4096 * 6 + 100 },
+		{ "cut after the first page", -1, 4096 },
+		{ "cut to nearly nothing", -1, 10 },
+	};
+	struct place *p = *state;
+	char wal[128], shm[128];
+	snprintf(wal, sizeof(wal), "%s-wal", p->path);
+	snprintf(shm, sizeof(shm), "%s-shm", p->path);
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct fault f;
+		unlink(p->path);
+		unlink(wal);
+		unlink(shm);
+		make_full(p->path);
+		if (cases[i].at < 0)
+			assert_int_equal(truncate(p->path, (off_t)cases[i].len), 0);
+		else
+			spoil(p->path, cases[i].at, cases[i].len, 0xa5);
+		int rc = try_open(p->path, &f);
+		if (rc != -EUCLEAN || strstr(f.text, "away") == NULL)
+			fail_msg("case \"%s\": %d, %s", cases[i].name, rc, f.text);
+	}
+}
+
+/* A broken log is not trusted: SQLite drops what its checksums do not cover, and the store opens.
+ * */
+static void test_damaged_log(void **state)
+{
+	struct place *p = *state;
+	char wal[128];
+	snprintf(wal, sizeof(wal), "%s-wal", p->path);
+	make_full(p->path);
+	struct store *s = place_open(p->path);
+	struct store_claim c = place_claim(70000, 1);
+	enum store_answer got;
+	assert_int_equal(store_claim_batch(s, &c, 1, &got), 0);
+	store_close(s);
+	spoil(wal, 0, 4096, 0x5a);
+	s = place_open(p->path);
+	assert_non_null(s);
+	assert_int_equal(place_known(s, 3), 1);
+	store_close(s);
+}
+
+/* Everything a reader must not do answers -EROFS and does nothing. */
+static void test_reader_writes_nothing(void **state)
+{
+	struct place *p = *state;
+	make_full(p->path);
+	struct store *s = place_open_reader(p->path);
+	struct store_claim c = place_claim(90000, 1);
+	struct store_record r = place_record(1);
+	struct store_change change = { 1, STORE_GATE_CLOSED };
+	struct store_prekey k = { .id = 1 };
+	enum store_answer got = STORE_ACCEPTED;
+	uint64_t id = 0;
+	assert_non_null(s);
+	assert_int_equal(store_claim_batch(s, &c, 1, &got), -EROFS);
+	assert_int_equal(got, STORE_UNKNOWN);
+	assert_int_equal(store_write(s, &change, 1, &r, 1), -EROFS);
+	assert_int_equal(store_reserve_grants(s, 1, &id), -EROFS);
+	assert_int_equal(store_expire(s, 1000000, 1), -EROFS);
+	assert_int_equal(store_prekey_put(s, &k), -EROFS);
+	assert_int_equal(store_prekeys(s, NULL, NULL), -EROFS);
+	assert_int_equal(place_journal_len(s), STORE_BATCH_MAX);
+	assert_int_equal(place_known(s, 5), 1);
+	assert_int_equal(place_known(s, 90000), 0);
+	store_close(s);
+}
+
+/* A child that is the daemon: writes a line whenever it reads a byte, and answers one. */
+static void be_daemon(const char *path, int in, int out)
+{
+	struct store *s = place_open(path);
+	struct store_record r = place_record(1);
+	char byte;
+	if (s == NULL)
+		_exit(1);
+	while (read(in, &byte, 1) == 1) {
+		if (store_write(s, NULL, 0, &r, 1) < 0 || write(out, &byte, 1) != 1)
+			_exit(2);
+	}
+	_exit(0);
+}
+
+static void ask(int in, int out)
+{
+	char byte = 'x';
+	assert_int_equal(write(in, &byte, 1), 1);
+	assert_int_equal(read(out, &byte, 1), 1);
+}
+
+static void test_reader_beside_daemon(void **state)
+{
+	struct place *p = *state;
+	int in[2], out[2];
+	assert_int_equal(pipe(in), 0);
+	assert_int_equal(pipe(out), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(in[1]);
+		be_daemon(p->path, in[0], out[1]);
+	}
+	ask(in[1], out[0]);
+	struct store *s = place_open_reader(p->path);
+	assert_non_null(s);
+	assert_int_equal(place_journal_len(s), 1);
+	/* The open reader sees what comes. */
+	ask(in[1], out[0]);
+	assert_int_equal(place_journal_len(s), 2);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	/* And goes on, and can come anew, after the daemon's death. */
+	assert_int_equal(place_journal_len(s), 2);
+	store_close(s);
+	s = place_open_reader(p->path);
+	assert_non_null(s);
+	assert_int_equal(place_journal_len(s), 2);
+	store_close(s);
+	/* The next daemon finds all of it. */
+	s = place_open(p->path);
+	assert_non_null(s);
+	assert_int_equal(place_journal_len(s), 2);
+	store_close(s);
+	close(in[0]);
+	close(in[1]);
+	close(out[0]);
+	close(out[1]);
+}
+
+/* Gone with the files beside it: root's reader makes them again, and the daemon can still open. */
+static void test_reader_alone(void **state)
+{
+	struct place *p = *state;
+	char name[128];
+	make_full(p->path);
+	snprintf(name, sizeof(name), "%s-wal", p->path);
+	unlink(name);
+	snprintf(name, sizeof(name), "%s-shm", p->path);
+	unlink(name);
+	struct store *s = place_open_reader(p->path);
+	assert_non_null(s);
+	assert_int_equal(place_journal_len(s), STORE_BATCH_MAX);
+	store_close(s);
+	s = place_open(p->path);
+	assert_non_null(s);
+	assert_int_equal(place_journal_len(s), STORE_BATCH_MAX);
+	store_close(s);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_make, place_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_new_file),
+		TEST(test_not_ours),
+		TEST(test_not_touched),
+		TEST(test_names),
+		TEST(test_damaged),
+		TEST(test_damaged_log),
+		TEST(test_reader_writes_nothing),
+		TEST(test_reader_beside_daemon),
+		TEST(test_reader_alone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
