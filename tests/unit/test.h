@@ -3,7 +3,8 @@
 
 /* What every unit test includes. Tables of cases name themselves in failures through TEST_CASE. */
 
-#include <cmocka.h>
+/* cmocka.h needs the ones before it, so they are not sorted. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
+/* clang-format on */
 
 #define TEST_CASE(name, cond)                                                                      \
 	do {                                                                                       \
