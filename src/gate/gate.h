@@ -2,15 +2,17 @@
 #define POSTERN_GATE_GATE_H
 
 /*
- * Verdict to one timed nftables element. The rule set (gate/ruleset.nft, doc/design.md "Rule set") is
+ * Verdict to one timed nftables element. The rule set (gate/ruleset.c, doc/design.md "Rule set") is
  * loaded once, by a short-lived child with libnftables; afterwards only set and map elements change, as
  * netlink batches. Every gate and lease has a kernel time-out, so nothing here is needed to close one.
  *
  * The table is owned by this process's netlink socket where the kernel can (flags OWNER and PERSIST,
- * 6.9): it survives `nft flush ruleset` and the death of every process, and the next one adopts it.
+ * 6.9): then `nft flush ruleset` passes it by and nobody else changes it. It survives the death of every
+ * process, and the next one adopts it.
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -20,19 +22,23 @@
 #define GATE_BATCH_MAX 64
 
 enum gate_kind { GATE_ONCE, GATE_WINDOW };
-enum gate_verb { GATE_OPEN, GATE_CLOSE, GATE_CUT };
+enum gate_verb { GATE_OPEN, GATE_CLOSE, GATE_CUT, GATE_LEASE };
 
-/* One order. OPEN uses every field; CLOSE kind, addr, proto and port; CUT only mark. */
+/*
+ * One order. OPEN uses every field; CLOSE kind, addr, proto and port; CUT only mark; LEASE mark and
+ * lease_ms: how long connections with that mark may go on, without a gate for new ones. That is what a
+ * gate which was used needs when it is restored.
+ */
 struct gate_order {
 	enum gate_verb verb;
 	enum gate_kind kind;
 	struct addr addr;
 	uint8_t proto;
 	uint16_t port;
-	uint32_t mark;
+	uint32_t mark;    /* not 0 */
 	uint64_t wait_ms; /* how long the gate stays open; > 0 */
 	uint64_t
-		lease_ms; /* how long the admitted connection may live; >= wait_ms is the caller's business */
+		lease_ms; /* how long the admitted connection may live; > 0, >= wait_ms is the caller's */
 };
 
 struct gate_counts {
@@ -45,23 +51,41 @@ struct gate;
 
 /*
  * Take over or load the table so that exactly c's services are guarded and c's knock ports are silent.
- * A table of the same version is adopted with every live element; another version is replaced in one
- * transaction (its live elements go: the caller restores them from the store). *ret_is_new says that the
- * table was (re)created. Needs CAP_NET_ADMIN and may fork; call before the sandbox. Returns 0 or -errno with *f: no
- * nftables in the kernel, a feature that is missing (named), a table of another owner.
+ * A table of the same version is adopted with every live element; another version is replaced, and its
+ * live elements go: *ret_is_new says that the caller is to restore them from the store and then to call
+ * gate_settle(). Until that, and for ten seconds at most, everything to and from the guarded ports is
+ * silently dropped (table inet postern-swap), so that nobody gets in and nobody is cut meanwhile.
+ *
+ * Needs CAP_NET_ADMIN and forks; call before the sandbox. What a service guards is guarded for new
+ * connections: one that was established before, and never had a mark, goes on.
+ *
+ * Returns 0 or -errno with *f: no nftables in the kernel, a feature that is missing (named), -EPERM for
+ * want of the capability or because another living process owns the table.
  */
 __attribute__((warn_unused_result)) int gate_new(
 	const struct config *c, struct gate **ret, bool *ret_is_new, struct fault *f);
 
+/* After *ret_is_new, when what was live is restored: let traffic through again. Harmless otherwise. */
+__attribute__((warn_unused_result)) int gate_settle(struct gate *g);
+
+/* False on a kernel before 6.9: there `nft flush ruleset` takes the table away and opens the ports. */
+bool gate_is_owned(const struct gate *g);
+
 /* Close the socket. The table, its gates and leases stay in the kernel. */
 void gate_free(struct gate *g);
 
-/* Apply n (<= GATE_BATCH_MAX) orders, in order, in one transaction where all succeed; when one fails the
- * others are applied one by one. results[i] is 0 or -errno (-ENFILE set full; a CLOSE or CUT of
- * nothing is 0). Returns 0, or -errno when the socket itself failed. */
+/*
+ * Apply n (<= GATE_BATCH_MAX) orders, in order, in one transaction where all succeed; when one fails the
+ * others are applied one by one. To give an order again is harmless, and an OPEN then counts its times
+ * anew. An OPEN for a source, protocol and port that has a gate replaces it, also one of the other kind.
+ *
+ * results[i] is 0 or -errno (-ENFILE set full, -EINVAL no such order; a CLOSE or CUT of nothing is 0).
+ * Returns 0, or -errno when the socket itself failed. Times under 20 ms are taken as 20.
+ */
 __attribute__((warn_unused_result)) int gate_apply(
 	struct gate *g, const struct gate_order *orders, size_t n, int *results);
 
+/* Packets since the table was made. */
 __attribute__((warn_unused_result)) int gate_counts(struct gate *g, struct gate_counts *ret);
 
 /* Remove the table: for tests, and for uninstalling by hand. 0 also when there is none. */

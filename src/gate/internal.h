@@ -1,0 +1,149 @@
+#ifndef POSTERN_GATE_INTERNAL_H
+#define POSTERN_GATE_INTERNAL_H
+
+/* What the files of this folder share, bottom up: text, child, netlink, table, elements, gate. */
+
+#include <libmnl/libmnl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/file.h"
+#include "config/config.h"
+#include "gate/gate.h"
+
+#define GATE_TABLE "postern"
+#define GATE_TABLE_COVER "postern-swap"
+#define GATE_TABLE_TRIAL "postern-trial"
+#define GATE_VERSION_MAX 64
+#define GATE_COVER_S 10
+
+/* ruleset.c */
+
+/* libnftables commands that fill an existing, empty table, one a line, each under a '#' line that says
+ * what it is for. malloc'd, or NULL. */
+char *gate_ruleset_text(const char *table, uint16_t log_group);
+
+/* What the table is marked with: a digest of the text, comments left out. False without memory. */
+__attribute__((warn_unused_result)) bool gate_ruleset_version(
+	uint16_t log_group, char to[GATE_VERSION_MAX]);
+
+/* Commands that (re)make the cover: a table that drops everything to and from c's guarded ports until
+ * it is removed or GATE_COVER_S have passed. malloc'd, or NULL. */
+char *gate_ruleset_cover(const struct config *c);
+
+/* child.c */
+
+/* Run libnftables commands, in one transaction, in a child. is_trial: the kernel checks them and changes
+ * nothing. 0 or -errno with *f: what libnftables said (-EREMOTEIO), or how the child ended. */
+__attribute__((warn_unused_result)) int gate_child_run(
+	const char *text, bool is_trial, struct fault *f);
+
+/* Wait at most timeout_ms for a child that writes its complaint to fd; fd is closed and the child is
+ * reaped. As gate_child_run. */
+__attribute__((warn_unused_result)) int gate_child_wait(
+	pid_t pid, int fd, int timeout_ms, struct fault *f);
+
+/* netlink.c: one socket, one batch at a time. */
+
+#define GATE_NL_BATCH_LEN (128 * 1024)
+#define GATE_NL_MESSAGE_LEN (16 * 1024) /* the longest message: a whole guarded set */
+
+struct gate_nl {
+	int fd;
+	uint32_t seq;         /* of the last message */
+	uint32_t first_seq;   /* of the batch */
+	size_t len;           /* of the batch without its last message */
+	struct nlmsghdr *end; /* its last message */
+	_Alignas(8) uint8_t batch[GATE_NL_BATCH_LEN];
+};
+
+/* fd is -1 after a failure. 0 or -errno. */
+__attribute__((warn_unused_result)) int gate_nl_open(struct gate_nl *nl);
+void gate_nl_close(struct gate_nl *nl);
+
+void gate_nl_begin(struct gate_nl *nl);
+
+/* The header of a new message (NFT_MSG_*, NLM_F_*) to which attributes are put. */
+struct nlmsghdr *gate_nl_message(struct gate_nl *nl, uint16_t type, uint16_t flags);
+
+/*
+ * Send the batch and read every answer. *ret_refusal is 0 when the kernel did all of it, or the first
+ * -errno it gave, and then it did nothing. Returns 0, or -errno when the socket failed and nobody knows
+ * (-ENOBUFS: answers were lost).
+ */
+__attribute__((warn_unused_result)) int gate_nl_commit(struct gate_nl *nl, int *ret_refusal);
+
+/* Ask one question: begin, message, attributes, then this. fn gets the answer. Otherwise as above. */
+typedef void gate_nl_answer(void *arg, const struct nlmsghdr *answer);
+__attribute__((warn_unused_result)) int gate_nl_ask(
+	struct gate_nl *nl, gate_nl_answer *fn, void *arg, int *ret_refusal);
+
+/* table.c */
+
+struct gate_table {
+	bool is_there;
+	uint32_t flags;
+	char version[GATE_VERSION_MAX]; /* "" when it has none, or one that is too long for ours */
+};
+
+#define GATE_TABLE_OWNER                                                                           \
+	0x2 /* NFT_TABLE_F_OWNER: only the socket that set it may change the table */
+#define GATE_TABLE_PERSIST 0x4 /* NFT_TABLE_F_PERSIST, Linux 6.9: stays when that socket closes */
+
+/* Each returns 0 or -errno, with *ret_refusal as in gate_nl_commit where there is one. */
+__attribute__((warn_unused_result)) int gate_table_find(
+	struct gate_nl *nl, const char *name, struct gate_table *ret, int *ret_refusal);
+
+/* Does this kernel know PERSIST? Asked by a batch that makes a table and removes it again. */
+__attribute__((warn_unused_result)) int gate_table_can_persist(struct gate_nl *nl, bool *ret);
+
+/* Put an empty table with this mark in the place of the one that is_there. */
+__attribute__((warn_unused_result)) int gate_table_replace(
+	struct gate_nl *nl, bool is_there, const char *version, uint32_t flags, int *ret_refusal);
+
+/* Become the owner (flags as gate_table_can_persist allows) and make guarded and knock what c says, in
+ * one transaction. -ENOENT refusal: the table lacks one of its sets. */
+__attribute__((warn_unused_result)) int gate_table_adopt(
+	struct gate_nl *nl, const struct config *c, uint32_t flags, int *ret_refusal);
+
+/* 0 also when there is none. */
+__attribute__((warn_unused_result)) int gate_table_remove(
+	struct gate_nl *nl, const char *name, int *ret_refusal);
+
+/* elements.c: add to the current batch. */
+
+/* How an element goes that may or may not be there. */
+enum gate_how {
+	GATE_DESTROY,   /* by the message for that, Linux 6.3 */
+	GATE_ADD_FIRST, /* by adding it, then deleting it: no good for a mark of another value */
+	GATE_ALONE, /* as before, but the caller removed the order's mark and ticket of the other kind */
+};
+
+/* What makes the order so, whatever was there before. */
+void gate_elements_order(struct gate_nl *nl, const struct gate_order *o, enum gate_how how);
+
+/* Remove the order's element from one set; the kernel answers -ENOENT when it is not there. */
+enum gate_place { GATE_IN_TICKETS, GATE_IN_OTHER_TICKETS, GATE_IN_MARKS, GATE_IN_LEASES };
+void gate_elements_remove(struct gate_nl *nl, const struct gate_order *o, enum gate_place place);
+
+/* Does this kernel know GATE_DESTROY? Asked of the lease set. 0 or -errno. */
+__attribute__((warn_unused_result)) int gate_elements_can_destroy(struct gate_nl *nl, bool *ret);
+
+/* Empty guarded and knock and fill them from c. */
+void gate_elements_guard(struct gate_nl *nl, const struct config *c);
+
+/* gate.c and apply.c */
+
+struct gate {
+	bool is_owned;
+	enum gate_how how;
+	struct gate_nl nl;
+};
+
+/* gate_apply as a kernel needs it that knows only this way (GATE_DESTROY or GATE_ADD_FIRST). */
+__attribute__((warn_unused_result)) int gate_apply_how(
+	struct gate *g, const struct gate_order *orders, size_t n, int *results, enum gate_how how);
+
+#endif

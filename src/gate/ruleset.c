@@ -1,0 +1,210 @@
+/*
+ * The rule set as text. It is static: whatever changes while postern runs is an element of a set, so
+ * the text is loaded once, and the digest of it tells whether a table found in the kernel is this one.
+ * Everything is dropped for want of an element, never admitted for want of one.
+ */
+
+#include <netinet/in.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "gate/internal.h"
+
+#define DIGEST_SHOWN 6
+
+/*
+ * "%T" stands for the table, "%G" for the log group. Commands, not a block: a block would send table
+ * flags, and the table exists already with flags that libnftables does not know.
+ */
+static const char *const template[] = {
+	"# Ports that answer only who came through a gate; the knock ports, where nothing ever answers.",
+	"add set inet %T guarded { type inet_proto . inet_service; size 512; }",
+	"add set inet %T knock { type inet_service; size 64; }",
+
+	"# Tickets for one connection. Each element has its own limit, which the kernel takes under a lock:",
+	"# of two first packets on two processors exactly one finds it. The delete in the rule alone would",
+	"# let both in now and then.",
+	"add set inet %T once4 { type ipv4_addr . inet_proto . inet_service; flags timeout,dynamic;"
+	" gc-interval 1s; size 65536; limit rate 1/week burst 1 packets; }",
+	"add set inet %T once6 { type ipv6_addr . inet_proto . inet_service; flags timeout,dynamic;"
+	" gc-interval 1s; size 65536; limit rate 1/week burst 1 packets; }",
+
+	"# Gates for any number of connections until their time is over.",
+	"add set inet %T window4 { type ipv4_addr . inet_proto . inet_service; flags timeout;"
+	" gc-interval 1s; size 65536; }",
+	"add set inet %T window6 { type ipv6_addr . inet_proto . inet_service; flags timeout;"
+	" gc-interval 1s; size 65536; }",
+
+	"# The connection mark that a gate gives, a number of its own for every grant.",
+	"add map inet %T mark4 { type ipv4_addr . inet_proto . inet_service : mark; flags timeout;"
+	" size 65536; }",
+	"add map inet %T mark6 { type ipv6_addr . inet_proto . inet_service : mark; flags timeout;"
+	" size 65536; }",
+
+	"# Marks whose connections may go on. They outlive their gates by hours, hence the larger size.",
+	"add set inet %T lease { type mark; flags timeout; gc-interval 1s; size 1048576; }",
+
+	"add counter inet %T c_open",
+	"add counter inet %T c_drop",
+	"add counter inet %T c_cut",
+
+	"# Before connection tracking: a knock leaves no state and gets no ICMP. Only on its way to this",
+	"# machine: what is forwarded to that port of others is theirs.",
+	"add chain inet %T early { type filter hook prerouting priority -301; policy accept; }",
+	"add rule inet %T early udp dport @knock fib daddr type local drop",
+
+	"# After the filters of others (0), so that a packet which they drop spends no ticket. What is not",
+	"# guarded is left to them: an accept here decides nothing for them, nor theirs for us.",
+	"add chain inet %T arriving",
+	"add chain inet %T leaving",
+	"add chain inet %T input { type filter hook input priority 50; policy accept; }",
+	"add rule inet %T input iifname \"lo\" accept",
+	"add rule inet %T input meta l4proto . th dport @guarded jump arriving",
+	"add chain inet %T output { type filter hook output priority 50; policy accept; }",
+	"add rule inet %T output oifname \"lo\" accept",
+	"add rule inet %T output ct direction original accept",
+	"add rule inet %T output meta l4proto . th sport @guarded jump leaving",
+
+	"# What this machine began itself, from a port that happens to be guarded.",
+	"add rule inet %T arriving ct direction reply ct state established,related accept",
+	"# Admitted: also a first packet sent again, which connection tracking still calls new.",
+	"add rule inet %T arriving ct mark @lease accept",
+	"# Established without ever having had a mark: it is older than the guard.",
+	"add rule inet %T arriving ct mark 0 ct state established accept",
+	"# Admitted once, and the lease is over.",
+	"add rule inet %T arriving meta l4proto tcp ct state established"
+	" counter name c_cut reject with tcp reset",
+	"# A stray packet spends no ticket.",
+	"add rule inet %T arriving meta l4proto tcp tcp flags & (fin|syn|rst|ack) != syn"
+	" counter name c_drop drop",
+	"# The ticket for one connection: spent by the set's limit, then removed.",
+	"add rule inet %T arriving ct state new ip saddr . meta l4proto . th dport @once4"
+	" ct mark set ip saddr . meta l4proto . th dport map @mark4"
+	" delete @once4 { ip saddr . meta l4proto . th dport }"
+	" counter name c_open log group %G snaplen 64 queue-threshold 1 accept",
+	"add rule inet %T arriving ct state new ip6 saddr . meta l4proto . th dport @once6"
+	" ct mark set ip6 saddr . meta l4proto . th dport map @mark6"
+	" delete @once6 { ip6 saddr . meta l4proto . th dport }"
+	" counter name c_open log group %G snaplen 64 queue-threshold 1 accept",
+	"# The window.",
+	"add rule inet %T arriving ct state new ip saddr . meta l4proto . th dport @window4"
+	" ct mark set ip saddr . meta l4proto . th dport map @mark4"
+	" counter name c_open log group %G snaplen 64 queue-threshold 1 accept",
+	"add rule inet %T arriving ct state new ip6 saddr . meta l4proto . th dport @window6"
+	" ct mark set ip6 saddr . meta l4proto . th dport map @mark6"
+	" counter name c_open log group %G snaplen 64 queue-threshold 1 accept",
+	"# Everybody else hears nothing.",
+	"add rule inet %T arriving counter name c_drop drop",
+
+	"# The same lease the other way, so that nothing flows after its end; first the reset itself.",
+	"add rule inet %T leaving tcp flags & rst == rst accept",
+	"add rule inet %T leaving ct mark @lease accept",
+	"add rule inet %T leaving ct mark 0 ct state established accept",
+	"add rule inet %T leaving meta l4proto tcp counter name c_cut reject with tcp reset",
+	"add rule inet %T leaving counter name c_cut drop",
+};
+
+static void expand(FILE *f, const char *line, const char *table, unsigned log_group)
+{
+	for (const char *p = line; *p != '\0'; p++) {
+		if (p[0] == '%' && p[1] == 'T') {
+			fputs(table, f);
+			p++;
+		} else if (p[0] == '%' && p[1] == 'G') {
+			fprintf(f, "%u", log_group);
+			p++;
+		} else {
+			fputc(*p, f);
+		}
+	}
+	fputc('\n', f);
+}
+
+char *gate_ruleset_text(const char *table, uint16_t log_group)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (f == NULL)
+		return NULL;
+	for (size_t i = 0; i < sizeof(template) / sizeof(template[0]); i++)
+		expand(f, template[i], table, log_group);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* A better comment is no reason to replace the table of a living machine. */
+static void digest(const char *text, uint8_t to[crypto_generichash_BYTES])
+{
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, NULL, 0, crypto_generichash_BYTES);
+	for (const char *line = text; *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+		if (line[len] == '\n')
+			len++;
+		if (line[0] != '#')
+			crypto_generichash_update(&state, (const uint8_t *)line, len);
+		line += len;
+	}
+	crypto_generichash_final(&state, to, crypto_generichash_BYTES);
+}
+
+bool gate_ruleset_version(uint16_t log_group, char to[GATE_VERSION_MAX])
+{
+	uint8_t sum[crypto_generichash_BYTES];
+	char hex[2 * DIGEST_SHOWN + 1];
+
+	char *text = gate_ruleset_text(GATE_TABLE, log_group);
+	if (text == NULL)
+		return false;
+	digest(text, sum);
+	free(text);
+	snprintf(to, GATE_VERSION_MAX, "postern rule set 1 %s",
+		text_hex(span_of(sum, DIGEST_SHOWN), hex));
+	return true;
+}
+
+/*
+ * One priority before ours, so that nothing is reset while the leases are not back yet: whoever is
+ * connected waits and sends again. Time-outs, so that a death half way locks nobody out.
+ */
+static const char cover[] =
+	"add chain inet " GATE_TABLE_COVER " input { type filter hook input priority 49; }\n"
+	"add rule inet " GATE_TABLE_COVER " input iifname \"lo\" accept\n"
+	"add rule inet " GATE_TABLE_COVER
+	" input ct direction reply ct state established,related accept\n"
+	"add rule inet " GATE_TABLE_COVER " input meta l4proto . th dport @guarded drop\n"
+	"add chain inet " GATE_TABLE_COVER " output { type filter hook output priority 49; }\n"
+	"add rule inet " GATE_TABLE_COVER " output oifname \"lo\" accept\n"
+	"add rule inet " GATE_TABLE_COVER " output ct direction original accept\n"
+	"add rule inet " GATE_TABLE_COVER " output meta l4proto . th sport @guarded drop\n";
+
+char *gate_ruleset_cover(const struct config *c)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (f == NULL)
+		return NULL;
+	fputs("add table inet " GATE_TABLE_COVER "\ndelete table inet " GATE_TABLE_COVER
+	      "\nadd table inet " GATE_TABLE_COVER "\nadd set inet " GATE_TABLE_COVER
+	      " guarded { type inet_proto . inet_service; flags timeout; }\n",
+		f);
+	for (size_t i = 0; i < c->service_count; i++)
+		fprintf(f,
+			"add element inet " GATE_TABLE_COVER " guarded { %s . %u timeout %us }\n",
+			c->services[i].proto == IPPROTO_TCP ? "tcp" : "udp",
+			(unsigned)c->services[i].port, (unsigned)GATE_COVER_S);
+	fputs(cover, f);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
