@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include "daemon/live.h"
 #include "gate/gate.h"
 #include "priv/priv.h"
+
+#define ANSWER_WAIT_MS 5000
 
 struct gated {
 	const struct gated_start *start;
@@ -34,17 +37,19 @@ int gated_check(const struct config *c, const struct msg *m)
 	if (m->service >= c->service_count)
 		return -EPERM;
 	const struct config_service *s = &c->services[m->service];
+	bool is_lease = m->lease_ms > 0 && m->lease_ms <= s->lease_s * 1000ull;
+	bool is_ours = (m->mark & 0xff000000) == c->server.mark_base;
+	if (m->type == MSG_LEASE)
+		return is_lease && is_ours ? 0 : -EPERM;
 	if (m->kind != (s->open == CONFIG_OPEN_ONCE ? GATE_ONCE : GATE_WINDOW))
 		return -EPERM;
 	if (addr_is_zero(&m->addr))
 		return -EINVAL;
 	if (m->type == MSG_CLOSE)
 		return 0;
-	if ((m->mark & 0xff000000) != c->server.mark_base)
+	if (!is_ours || !is_lease)
 		return -EPERM;
 	if (m->wait_ms == 0 || m->wait_ms > s->wait_s * 1000ull)
-		return -EPERM;
-	if (m->lease_ms == 0 || m->lease_ms > s->lease_s * 1000ull)
 		return -EPERM;
 	return 0;
 }
@@ -66,9 +71,9 @@ static void forget_ended(struct live *l, uint64_t now)
 static int count(struct live *l, const struct msg *m)
 {
 	uint64_t now = clock_mono_ms();
-	size_t old = live_find(l, &m->addr, m->service);
-	if (m->type == MSG_CUT)
+	if (m->type == MSG_CUT || m->type == MSG_LEASE)
 		return 0;
+	size_t old = live_find(l, &m->addr, m->service);
 	if (old != SIZE_MAX)
 		live_remove(l, old);
 	if (m->type != MSG_OPEN)
@@ -85,8 +90,9 @@ static int count(struct live *l, const struct msg *m)
 static struct gate_order order_of(const struct config *c, const struct msg *m)
 {
 	struct gate_order o = { .mark = m->mark };
-	if (m->type == MSG_CUT) {
-		o.verb = GATE_CUT;
+	if (m->type == MSG_CUT || m->type == MSG_LEASE) {
+		o.verb = m->type == MSG_CUT ? GATE_CUT : GATE_LEASE;
+		o.lease_ms = m->lease_ms;
 		return o;
 	}
 	const struct config_service *s = &c->services[m->service];
@@ -104,6 +110,12 @@ static void answer(struct gated *g, enum msg_type type, uint32_t seq, int result
 {
 	struct msg m = { .type = type, .seq = seq, .result = result };
 	int rc = msg_send(g->start->knock, &m);
+	if (rc == -EAGAIN) {
+		/* The knock process never waits for us, so waiting for it ends. */
+		struct pollfd p = { .fd = g->start->knock, .events = POLLOUT };
+		poll(&p, 1, ANSWER_WAIT_MS);
+		rc = msg_send(g->start->knock, &m);
+	}
 	if (rc < 0) {
 		log_error("the knock process takes no answers: %s", strerror(-rc));
 		stop(g, 1);
@@ -131,6 +143,8 @@ static bool obey_batch(struct gated *g)
 	struct msg m;
 	size_t n = 0;
 	int rc = 1;
+	bool is_settled = false;
+	uint32_t settle_seq = 0;
 
 	while (n < GATE_BATCH_MAX) {
 		rc = msg_receive(g->start->knock, MSG_FROM_KNOCK, MSG_FROM_GATE, &m);
@@ -143,6 +157,12 @@ static bool obey_batch(struct gated *g)
 		if (m.type == MSG_LIST) {
 			list(g, m.seq);
 			continue;
+		}
+		if (m.type == MSG_SETTLE) {
+			/* What waits in this batch is part of what is restored. */
+			settle_seq = m.seq;
+			is_settled = true;
+			break;
 		}
 		int why = gated_check(g->start->config, &m);
 		if (why < 0)
@@ -161,6 +181,8 @@ static bool obey_batch(struct gated *g)
 		for (size_t i = 0; i < n; i++)
 			answer(g, MSG_DONE, seqs[i], failed < 0 ? failed : results[i]);
 	}
+	if (is_settled)
+		answer(g, MSG_DONE, settle_seq, gate_settle(g->gate));
 	if (rc == 0 || (rc < 0 && rc != -EAGAIN)) {
 		if (rc == -EPROTO)
 			log_error("the knock process sent what is no order; ending");

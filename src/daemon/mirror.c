@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
 #define BEAT_LOST_MS 30000
 #define DROPS_EVERY_MS 60000
 #define TROUBLE_EVERY_MS 10000
+#define RESTORE_WAIT_MS 10000
 #define GRACE_MS 1000 /* the kernel's clock is allowed to be this far behind ours */
 
 void store_trouble(struct knockd *k, const char *doing, int rc)
@@ -192,23 +194,42 @@ struct restore {
 	uint64_t wall_ms, mono_ms;
 };
 
-static void restore_one(void *arg, const struct store_gate *g)
+/* Before the loop runs: order, and wait for the answer. */
+static void order(const struct knockd *k, const struct msg *m)
 {
-	struct restore *r = arg;
-	struct knockd *k = r->k;
-	const struct config_service *s = config_service_by_name(k->config, g->service);
-	if (g->state != STORE_GATE_OPEN || g->until_ms <= r->wall_ms)
-		return;
-	bool is_same = s != NULL && s->proto == g->proto && s->port == g->port;
-	/* Whether a ticket of a lost table was spent, nobody knows: it is not made anew. */
-	if (!is_same || (r->is_new_table && g->is_once)) {
-		events_change(k, g->grant_id, STORE_GATE_CLOSED);
-		return;
-	}
+	struct msg done;
+	struct pollfd p = { .fd = k->start->gate, .events = POLLIN };
+	int rc = msg_send(k->start->gate, m);
+	if (rc == 0 && poll(&p, 1, RESTORE_WAIT_MS) <= 0)
+		rc = -ETIMEDOUT;
+	if (rc == 0)
+		rc = msg_receive(k->start->gate, MSG_FROM_GATE, MSG_FROM_KNOCK, &done);
+	if (rc > 0)
+		rc = done.result;
+	if (rc < 0)
+		log_error("what was live before could not be restored: %s", strerror(-rc));
+}
+
+/* A connection that came through a gate of a lost table goes on for the rest of its lease. */
+static void restore_lease(const struct restore *r, const struct store_gate *g, uint16_t service)
+{
+	struct msg m = {
+		.type = MSG_LEASE,
+		.seq = SEQ_CONTROL,
+		.service = service,
+		.mark = g->mark,
+		.lease_ms = g->lease_until_ms - r->wall_ms,
+	};
+	if (g->lease_until_ms > r->wall_ms)
+		order(r->k, &m);
+}
+
+static bool mirror_again(const struct restore *r, const struct store_gate *g, uint16_t service)
+{
 	struct live_gate l = {
 		.grant_id = g->grant_id,
 		.mark = g->mark,
-		.service = (uint16_t)(s - k->config->services),
+		.service = service,
 		.is_once = g->is_once,
 		.source = g->source,
 		.opened_ms = g->opened_ms,
@@ -217,23 +238,43 @@ static void restore_one(void *arg, const struct store_gate *g)
 	};
 	memcpy(l.key_id, g->key_id, sizeof(l.key_id));
 	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
-	if (live_find(k->live, &l.source, l.service) != SIZE_MAX || !live_add(k->live, &l))
-		return;
-	if (!r->is_new_table)
-		return;
+	return live_find(r->k->live, &l.source, service) == SIZE_MAX && live_add(r->k->live, &l);
+}
+
+static void restore_window(const struct restore *r, const struct store_gate *g, uint16_t service)
+{
 	struct msg m = {
 		.type = MSG_OPEN,
 		.seq = SEQ_CONTROL,
-		.service = l.service,
+		.service = service,
 		.kind = GATE_WINDOW,
-		.addr = l.source,
-		.mark = l.mark,
+		.addr = g->source,
+		.mark = g->mark,
 		.wait_ms = (uint32_t)(g->until_ms - r->wall_ms),
-		.lease_ms = g->lease_until_ms > r->wall_ms ? g->lease_until_ms - r->wall_ms : 1,
+		.lease_ms = g->lease_until_ms - r->wall_ms,
 	};
-	int rc = msg_send(k->start->gate, &m);
-	if (rc < 0)
-		log_error("a window could not be restored: %s", strerror(-rc));
+	order(r->k, &m);
+}
+
+static void restore_one(void *arg, const struct store_gate *g)
+{
+	struct restore *r = arg;
+	struct knockd *k = r->k;
+	const struct config_service *s = config_service_by_name(k->config, g->service);
+	bool is_same = s != NULL && s->proto == g->proto && s->port == g->port &&
+		(s->open == CONFIG_OPEN_ONCE) == g->is_once;
+	bool is_open = g->state == STORE_GATE_OPEN && g->until_ms > r->wall_ms;
+	uint16_t service = is_same ? (uint16_t)(s - k->config->services) : 0;
+
+	if (r->is_new_table && is_same && (!is_open || g->is_once))
+		restore_lease(r, g, service);
+	if (!is_open)
+		return;
+	/* Whether a ticket of a lost table was spent, nobody knows: it is not made anew. */
+	if (!is_same || (r->is_new_table && g->is_once))
+		events_change(k, g->grant_id, is_same ? STORE_GATE_USED : STORE_GATE_CLOSED);
+	else if (mirror_again(r, g, service) && r->is_new_table)
+		restore_window(r, g, service);
 }
 
 void mirror_restore(struct knockd *k, bool is_new_table)
@@ -242,5 +283,9 @@ void mirror_restore(struct knockd *k, bool is_new_table)
 	int rc = store_gates(k->store, r.wall_ms, restore_one, &r);
 	if (rc < 0)
 		store_trouble(k, "reading back the open gates", rc);
+	if (is_new_table) {
+		struct msg m = { .type = MSG_SETTLE, .seq = SEQ_CONTROL };
+		order(k, &m);
+	}
 	events_write(k);
 }

@@ -10,11 +10,18 @@
 
 #include "priv/priv.h"
 
+#define CHANNEL_ROOM (8 << 20)
+
 int priv_channel(int fds[2])
 {
 	int got[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, got) < 0)
 		return -errno;
+	/* Room for some thousand messages, so that closing every gate at once is one burst. Only root may. */
+	int room = CHANNEL_ROOM;
+	for (int i = 0; i < 2; i++)
+		if (setsockopt(got[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+			setsockopt(got[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	fds[0] = got[0];
 	fds[1] = got[1];
 	return 0;

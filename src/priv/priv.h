@@ -83,6 +83,9 @@ enum msg_type {
 	MSG_GO,
 	MSG_STOP,
 	MSG_RELOADED,
+	/* knock -> gate, when the table was made anew */
+	MSG_LEASE,  /* a connection goes on for the rest of its lease */
+	MSG_SETTLE, /* all that was live is restored */
 	MSG_TYPE_COUNT,
 };
 
@@ -92,16 +95,16 @@ enum msg_type {
 struct msg {
 	enum msg_type type;
 	uint32_t seq;                /* echoed in the answer */
-	uint16_t service;            /* OPEN, CLOSE: index in the configuration */
+	uint16_t service;            /* OPEN, CLOSE, LEASE: index in the configuration */
 	uint8_t kind;                /* OPEN, CLOSE: enum gate_kind, 0 or 1 */
 	struct addr addr;            /* OPEN, CLOSE */
-	uint32_t mark;               /* OPEN, CUT */
+	uint32_t mark;               /* OPEN, CUT, LEASE */
 	uint32_t wait_ms;            /* OPEN */
-	uint64_t lease_ms;           /* OPEN */
+	uint64_t lease_ms;           /* OPEN, LEASE */
 	int32_t result;              /* DONE, RELOADED: 0 or -errno */
 	uint64_t counts[4];          /* LISTED: live, opened, dropped, cut */
 	uint16_t door;               /* DOOR_LOST */
-	uint8_t is_new;              /* READY from gate: the table was made anew; 0 or 1 */
+	uint8_t is_new;              /* READY from gate, GO: the table was made anew; 0 or 1 */
 	char text[MSG_TEXT_MAX + 1]; /* RELOADED, DOOR_LOST: what happened, for the administrator */
 };
 
