@@ -4,6 +4,18 @@
 /*
  * X.509 certificates of the rigid profile (doc/protocol.md section 7), issued and read with OpenSSL.
  * Not on the packet path, not part of libpostern.
+ *
+ * Version 3; serial 8 bytes, the first 01..7f; Ed25519 without parameters; names [C] O OU{0,4} [CN], root
+ * first, one attribute a level, UTF8String (PrintableString accepted when reading); times with seconds and
+ * Z, UTCTime up to 2049. Extensions in this order, no other, none twice:
+ *
+ *   certifier     basicConstraints critical CA TRUE (ff), pathlen 4 - number of OU; keyUsage critical
+ *                 keyCertSign + cRLSign; nameConstraints critical, one permitted directoryName, its own
+ *                 (not on a self-issued organisation); subjectKeyIdentifier; authorityKeyIdentifier
+ *   user, server  keyUsage critical digitalSignature; extKeyUsage clientAuth or serverAuth;
+ *                 authorityKeyIdentifier
+ *
+ * Key identifiers are the first 20 bytes of SHA-256(32-byte key).
  */
 
 #include <stdbool.h>
@@ -14,6 +26,7 @@
 #include "identity/name.h"
 
 #define CERT_LEN_MAX 2048
+#define CERT_KEY_IDENTIFIER_LEN 20
 
 enum cert_kind { CERT_CERTIFIER, CERT_USER, CERT_SERVER };
 
@@ -25,32 +38,47 @@ struct cert {
 	uint64_t not_before_ms;
 	uint64_t not_after_ms;
 	uint8_t pk[32]; /* Ed25519 */
+	/* authorityKeyIdentifier: which of the issuer's keys signed */
+	uint8_t issuer_key_identifier[CERT_KEY_IDENTIFIER_LEN];
 };
 
 struct cert_order {
 	struct name subject;
 	enum cert_kind kind;
 	uint8_t pk[32];
-	uint64_t not_before_ms, not_after_ms;
-	struct name issuer; /* equal to subject for a self-signed organisation */
+	uint64_t not_before_ms, not_after_ms; /* cut to seconds, up to the year 9999 */
+	struct name issuer;                   /* equal to subject for a self-signed organisation */
 	uint8_t issuer_pk[32];
 	const uint8_t *issuer_seed; /* 32-byte Ed25519 seed of the issuer, borrowed */
 };
 
-/* Issue. Refuses what the profile forbids (parent rule, depth, name rules) with *f filled: -EINVAL;
- * or -EIO when OpenSSL fails. der holds CERT_LEN_MAX bytes. */
+/*
+ * Issue. Refuses what the profile forbids (parent rule, depth, name rules) with *f filled: -EINVAL; or -EIO
+ * when OpenSSL fails. The subject takes over the issuer's spelling of the levels they share. der holds
+ * CERT_LEN_MAX bytes.
+ */
 __attribute__((warn_unused_result)) int cert_issue(
 	const struct cert_order *o, uint8_t *der, size_t *ret_len, struct fault *f);
 
-/* Read one certificate and check it against the profile. 0 or -EINVAL with *f. */
+/*
+ * Read one certificate and check it against the profile, byte for byte; a certificate signed by its own
+ * key also against that key. Who signed any other, and the parent rule, are the path's business. 0 or
+ * -EINVAL with *f.
+ */
 __attribute__((warn_unused_result)) int cert_read(
 	struct span der, struct cert *ret, struct fault *f);
 
-/* Read the first CERTIFICATE of a PEM text (trust files). 0 or -EINVAL with *f. */
+/*
+ * Read the first CERTIFICATE of a PEM text (trust files). der holds CERT_LEN_MAX bytes. 0 or -EINVAL with
+ * *f ("line N: ..." when the text is at fault).
+ */
 __attribute__((warn_unused_result)) int cert_read_pem(
 	struct span pem, struct cert *ret, uint8_t *der, size_t *ret_len, struct fault *f);
 
-/* True when child is signed by issuer_pk. */
+/* The 20-byte key identifier of a key. */
+void cert_key_identifier(const uint8_t pk[32], uint8_t ret[CERT_KEY_IDENTIFIER_LEN]);
+
+/* True when the certificate's signature is one by issuer_pk. */
 bool cert_signed_by(struct span der, const uint8_t issuer_pk[32]);
 
 /* SHA-256 of the DER, for comparing out of band: "ab12 cd34 ..." 16 groups; to holds 80 bytes. */
