@@ -26,6 +26,13 @@ uint64_t clock_mono_ms(void)
 	return read_ms(CLOCK_BOOTTIME);
 }
 
+uint64_t clock_mono_us(void)
+{
+	struct timespec ts = { 0 };
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 const char *time_format_utc(uint64_t wall_ms, char to[TIME_TEXT_MAX])
 {
 	time_t t = (time_t)(wall_ms / 1000);

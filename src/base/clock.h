@@ -13,6 +13,7 @@
 
 uint64_t clock_wall_ms(void); /* ms since 1970 UTC, CLOCK_REALTIME */
 uint64_t clock_mono_ms(void); /* ms, CLOCK_BOOTTIME: goes on while the machine sleeps */
+uint64_t clock_mono_us(void); /* the same clock in microseconds, for round-trip times */
 
 /* "2026-11-22T10:04:05Z" (UTC, seconds). Returns to. */
 const char *time_format_utc(uint64_t wall_ms, char to[TIME_TEXT_MAX]);

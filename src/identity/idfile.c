@@ -250,6 +250,19 @@ struct span idfile_cert(const struct idfile *id, size_t i)
 	return i < id->cert_count ? id->certs[i] : (struct span){ NULL, 0 };
 }
 
+size_t idfile_slot_count(const struct idfile *id)
+{
+	return id->slot_count;
+}
+
+struct idfile_cost idfile_slot_cost(const struct idfile *id, size_t i)
+{
+	struct idfile_cost none = { 0 };
+	if (i >= id->slot_count)
+		return none;
+	return (struct idfile_cost){ id->slots[i].ops, id->slots[i].mem_kib };
+}
+
 static bool seed_has_id(const uint8_t seed[32], const uint8_t key_id[32])
 {
 	uint8_t pk[32], sk[64], made[32];

@@ -99,6 +99,14 @@ size_t idfile_cert_count(const struct idfile *id);
 /* DER, borrowed; 0 = own, then ancestors. Empty past the last. */
 struct span idfile_cert(const struct idfile *id, size_t i);
 
+/* How the file opens: Argon2id's cost of a password slot, or ops 0 for a key-file slot. */
+struct idfile_cost {
+	uint32_t ops;
+	uint32_t mem_kib;
+};
+size_t idfile_slot_count(const struct idfile *id);
+struct idfile_cost idfile_slot_cost(const struct idfile *id, size_t i);
+
 /* The file key, needed to write the file again. Wipe it. */
 struct idfile_key {
 	uint8_t b[IDFILE_KEY_LEN];

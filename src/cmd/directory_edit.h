@@ -1,0 +1,49 @@
+#ifndef POSTERN_CMD_DIRECTORY_EDIT_H
+#define POSTERN_CMD_DIRECTORY_EDIT_H
+
+/* Edits of a directory's text. All lines but the one that is added or removed stay byte for byte. Pure. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/file.h"
+#include "base/span.h"
+#include "identity/directory.h"
+
+/* A text, malloc'd and owned by the caller. */
+struct directory_text {
+	char *data;
+	size_t len;
+};
+
+/*
+ * text and one line more. 0; -EINVAL when the entry does not fit a line; -EEXIST when name or key are
+ * there already (or the whole would not be a valid directory); -ENOMEM. With *f.
+ */
+__attribute__((warn_unused_result)) int directory_edit_add(struct span text,
+	const struct directory_entry *e, const char *comment, struct directory_text *ret,
+	struct fault *f);
+
+/* text without the entry of this name. 0; -ENOENT when there is none; -ENOMEM. With *f. */
+__attribute__((warn_unused_result)) int directory_edit_remove(
+	struct span text, const struct name *name, struct directory_text *ret, struct fault *f);
+
+/* What directory_edit_entry makes an entry of: a public key line of OpenSSH, and options as typed. NULL: not said. */
+struct directory_words {
+	const char *name, *kind, *expires, *from;
+	bool is_certified_equivalent;
+};
+
+/*
+ * An entry of the first key line in the text of a .pub file. 0, or -EINVAL with *f. *ret_comment points
+ * into the text (key_comment_len bytes): the comment the key came with.
+ */
+__attribute__((warn_unused_result)) int directory_edit_entry(struct span pub,
+	const struct directory_words *w, struct directory_entry *ret, struct span *ret_comment,
+	struct fault *f);
+
+/* The options of w applied to an entry that has a key already. 0, or -EINVAL with *f. */
+__attribute__((warn_unused_result)) int directory_edit_apply(
+	const struct directory_words *w, struct directory_entry *e, struct fault *f);
+
+#endif

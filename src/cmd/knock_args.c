@@ -1,0 +1,282 @@
+/* The options of knock, close and connect: one table, each command takes its part of it. */
+
+#include "cmd/knock_args.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "cmd/commands.h"
+#include "cmd/say.h"
+
+#define SERVICE_NAME_MAX 63
+
+static const char help_knock[] =
+	"usage: postern knock HOST [SERVICE] [options]\n"
+	"\n"
+	"Asks the server HOST to open SERVICE (a name, or tcp/22) for you: one sealed\n"
+	"packet, one sealed answer. Without SERVICE, the one its server card names.\n"
+	"\n";
+
+static const char help_close[] =
+	"usage: postern close HOST [SERVICE] [options]\n"
+	"\n"
+	"Asks the server HOST to close what it opened for you. Without SERVICE, the\n"
+	"service its server card names.\n"
+	"\n";
+
+static const char help_connect[] =
+	"usage: postern connect HOST PORT [options]\n"
+	"\n"
+	"Knocks for tcp/PORT, connects to it and carries stdin and stdout. In ssh_config:\n"
+	"    ProxyCommand postern connect %h %p\n"
+	"\n";
+
+static const char help_for[] =
+	"  --for TIME          how long: 30s, 5m, 8h (default: what the service gives)\n";
+
+static const char help_common[] =
+	"  --address ADDR      the address to open, signed into the knock; observed (the\n"
+	"                      default) is the one the server sees\n"
+	"  --source-port N     only for connections that come from this port\n"
+	"  --id FILE           your ID file (default: default.id in the client folder)\n"
+	"  --card FILE         the server's card (default: HOST.card in the client folder,\n"
+	"                      or the card there that names HOST)\n"
+	"  --password-file F   read the password of the ID from the first line of F\n"
+	"  --port N            UDP port to knock on (default: the card's, often 62201)\n";
+
+static const char help_report[] =
+	"  --probe             open nothing; ask for the time and your address\n"
+	"  --dry-run           do everything but send\n"
+	"  --scheme spa        the kind of knock; this version has only spa\n"
+	"  --json              print the answer as JSON\n"
+	"  --quiet             print nothing when all is well\n";
+
+static const char help_report_close[] = "  --dry-run           do everything but send\n"
+					"  --json              print the answer as JSON\n"
+					"  --quiet             print nothing when all is well\n";
+
+static const char help_end[] =
+	"  --verbose           also say what was corrected or has changed\n"
+	"\n"
+	"The client folder is $POSTERN_HOME, else $XDG_CONFIG_HOME/postern, else\n"
+	"~/.config/postern. root may also use what setup left in /etc/postern.\n"
+	"\n"
+	"Exit codes: 0 done, 1 refused, 2 usage, 3 no answer, 4 trouble on this machine.\n";
+
+static const char *const command_names[] = {
+	[KNOCK_OPEN] = "knock",
+	[KNOCK_CLOSE] = "close",
+	[KNOCK_CONNECT] = "connect",
+};
+
+enum {
+	OPT_FOR = 256,
+	OPT_ADDRESS,
+	OPT_ID,
+	OPT_CARD,
+	OPT_PASSWORD_FILE,
+	OPT_PORT,
+	OPT_SOURCE_PORT,
+	OPT_SCHEME,
+	OPT_PROBE,
+	OPT_DRY_RUN,
+	OPT_JSON,
+	OPT_QUIET,
+	OPT_VERBOSE,
+};
+
+static const struct {
+	struct option option;
+	unsigned commands;
+} table[] = {
+	{ { "for", required_argument, NULL, OPT_FOR }, KNOCK_OPEN | KNOCK_CONNECT },
+	{ { "address", required_argument, NULL, OPT_ADDRESS }, 7 },
+	{ { "id", required_argument, NULL, OPT_ID }, 7 },
+	{ { "card", required_argument, NULL, OPT_CARD }, 7 },
+	{ { "password-file", required_argument, NULL, OPT_PASSWORD_FILE }, 7 },
+	{ { "port", required_argument, NULL, OPT_PORT }, 7 },
+	{ { "source-port", required_argument, NULL, OPT_SOURCE_PORT }, 7 },
+	{ { "scheme", required_argument, NULL, OPT_SCHEME }, KNOCK_OPEN },
+	{ { "probe", no_argument, NULL, OPT_PROBE }, KNOCK_OPEN },
+	{ { "dry-run", no_argument, NULL, OPT_DRY_RUN }, KNOCK_OPEN | KNOCK_CLOSE },
+	{ { "json", no_argument, NULL, OPT_JSON }, KNOCK_OPEN | KNOCK_CLOSE },
+	{ { "quiet", no_argument, NULL, OPT_QUIET }, KNOCK_OPEN | KNOCK_CLOSE },
+	{ { "verbose", no_argument, NULL, OPT_VERBOSE }, 7 },
+	{ { "help", no_argument, NULL, 'h' }, 7 },
+};
+
+#define TABLE_LEN (sizeof(table) / sizeof(table[0]))
+
+static void print_help(enum knock_command command)
+{
+	switch (command) {
+	case KNOCK_OPEN:
+		printf("%s%s%s%s%s", help_knock, help_for, help_common, help_report, help_end);
+		break;
+	case KNOCK_CLOSE:
+		printf("%s%s%s%s", help_close, help_common, help_report_close, help_end);
+		break;
+	case KNOCK_CONNECT:
+		printf("%s%s%s%s", help_connect, help_for, help_common, help_end);
+		break;
+	}
+}
+
+static int take_time(const char *name, const char *text, uint32_t *ret)
+{
+	uint32_t s = 0;
+	int rc = duration_parse(text, &s);
+	if (rc == -ERANGE)
+		return say_usage(name, "--for %s: longer than ten years", text);
+	if (rc < 0)
+		return say_usage(name, "--for %s: not a time; write 30s, 5m, 8h or 2d", text);
+	if (s == 0)
+		return say_usage(name, "--for %s: not even a second", text);
+	*ret = s;
+	return EXIT_DONE;
+}
+
+static int take_port(const char *name, const char *option, const char *text, uint16_t *ret)
+{
+	if (say_parse_port(text, ret))
+		return EXIT_DONE;
+	return say_usage(name, "%s%s: not a port; write a number from 1 to 65535", option, text);
+}
+
+static int take_address(const char *name, const char *text, const char **ret)
+{
+	struct addr a;
+	if (strcmp(text, "observed") == 0) {
+		*ret = NULL;
+		return EXIT_DONE;
+	}
+	if (!addr_parse(text, &a))
+		return say_usage(
+			name, "--address %s: neither \"observed\" nor an address in numbers", text);
+	*ret = text;
+	return EXIT_DONE;
+}
+
+static int take_scheme(const char *name, const char *text)
+{
+	if (strcmp(text, "spa") == 0)
+		return EXIT_DONE;
+	return say_usage(name, "--scheme %s: this version knows only spa", text);
+}
+
+static int take_option(int c, struct knock_args *a)
+{
+	const char *name = command_names[a->command];
+	switch (c) {
+	case OPT_FOR:
+		return take_time(name, optarg, &a->for_s);
+	case OPT_ADDRESS:
+		return take_address(name, optarg, &a->address);
+	case OPT_PORT:
+		return take_port(name, "--port ", optarg, &a->udp_port);
+	case OPT_SOURCE_PORT:
+		return take_port(name, "--source-port ", optarg, &a->source_port);
+	case OPT_SCHEME:
+		return take_scheme(name, optarg);
+	case OPT_ID:
+		a->id = optarg;
+		break;
+	case OPT_CARD:
+		a->card = optarg;
+		break;
+	case OPT_PASSWORD_FILE:
+		a->password_file = optarg;
+		break;
+	case OPT_PROBE:
+		a->is_probe = true;
+		break;
+	case OPT_DRY_RUN:
+		a->is_dry_run = true;
+		break;
+	case OPT_JSON:
+		a->is_json = true;
+		break;
+	case OPT_QUIET:
+		a->is_quiet = true;
+		break;
+	case OPT_VERBOSE:
+		a->is_verbose = true;
+		break;
+	default:
+		return EXIT_USAGE;
+	}
+	return EXIT_DONE;
+}
+
+/* "ssh", or "tcp/22" for a port whatever its name. */
+static int take_service(const char *text, struct knock_args *a)
+{
+	const char *name = command_names[a->command];
+	if (strncmp(text, "tcp/", 4) == 0 || strncmp(text, "udp/", 4) == 0) {
+		a->proto = text[0] == 't' ? IPPROTO_TCP : IPPROTO_UDP;
+		return take_port(
+			name, text[0] == 't' ? "tcp/" : "udp/", text + 4, &a->service_port);
+	}
+	size_t len = strlen(text);
+	if (len == 0 || len > SERVICE_NAME_MAX ||
+		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+		return say_usage(name,
+			"%s: not a service; write its name (a-z, 0-9 and -) or tcp/PORT", text);
+	a->service = text;
+	return EXIT_DONE;
+}
+
+static int take_operands(int count, char **operands, struct knock_args *a)
+{
+	const char *name = command_names[a->command];
+	bool is_connect = a->command == KNOCK_CONNECT;
+
+	if (count < 1)
+		return say_usage(name, "which HOST?");
+	if (is_connect && count < 2)
+		return say_usage(name, "which PORT of %s?", operands[0]);
+	if (count > 2)
+		return say_usage(name, "%s: one argument too many", operands[2]);
+	a->host = operands[0];
+	if (a->host[0] == '\0')
+		return say_usage(name, "the name of the HOST is empty");
+	if (is_connect) {
+		a->proto = IPPROTO_TCP;
+		return take_port(name, "", operands[1], &a->service_port);
+	}
+	if (a->is_probe && count == 2)
+		return say_usage(name, "--probe asks for no service; leave %s out", operands[1]);
+	return count == 2 ? take_service(operands[1], a) : EXIT_DONE;
+}
+
+int knock_args_parse(enum knock_command command, int argc, char **argv, struct knock_args *ret,
+	bool *ret_is_help)
+{
+	struct option options[TABLE_LEN + 1] = { 0 };
+	struct knock_args a = { .command = command };
+	size_t count = 0;
+	int c;
+
+	for (size_t i = 0; i < TABLE_LEN; i++)
+		if ((table[i].commands & command) != 0)
+			options[count++] = table[i].option;
+	*ret_is_help = false;
+	while ((c = say_next_option(command_names[command], argc, argv, options)) != -1) {
+		if (c == 'h') {
+			print_help(command);
+			*ret_is_help = true;
+			return EXIT_DONE;
+		}
+		int rc = c == SAY_BAD_OPTION ? EXIT_USAGE : take_option(c, &a);
+		if (rc != EXIT_DONE)
+			return rc;
+	}
+	int rc = take_operands(argc - optind, argv + optind, &a);
+	if (rc == EXIT_DONE)
+		*ret = a;
+	return rc;
+}

@@ -1,0 +1,29 @@
+#ifndef POSTERN_CMD_KNOCK_ARGS_H
+#define POSTERN_CMD_KNOCK_ARGS_H
+
+/* What knock, close and connect are told on the command line. All text is borrowed from argv. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum knock_command { KNOCK_OPEN = 1, KNOCK_CLOSE = 2, KNOCK_CONNECT = 4 };
+
+struct knock_args {
+	enum knock_command command;
+	const char *host;
+	const char *service; /* by name, NULL: by port, or the card's default when port is 0 too */
+	uint8_t proto;
+	uint16_t service_port;
+	uint32_t for_s;      /* 0: as long as the service gives */
+	const char *address; /* NULL: as the server observes it */
+	const char *id, *card, *password_file;
+	uint16_t udp_port; /* 0: the card's */
+	uint16_t source_port;
+	bool is_probe, is_dry_run, is_json, is_quiet, is_verbose;
+};
+
+/* Returns EXIT_DONE, or EXIT_USAGE after saying why. *ret_is_help: the help was printed, nothing is left to do. */
+int knock_args_parse(enum knock_command command, int argc, char **argv, struct knock_args *ret,
+	bool *ret_is_help);
+
+#endif

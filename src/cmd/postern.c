@@ -1,0 +1,77 @@
+/* The postern program: finds the command and runs it. The commands are in files of their own. */
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/commands.h"
+#include "cmd/say.h"
+
+static const char help[] =
+	"usage: postern COMMAND [arguments]\n"
+	"\n"
+	"  setup              make the first server: keys, certificates, configuration\n"
+	"  knock HOST [SVC]   ask a server to open a service for you\n"
+	"  close HOST [SVC]   ask it to close the service again\n"
+	"  connect HOST PORT  knock, then carry stdin and stdout: an ssh ProxyCommand\n"
+	"  id new NAME        make a key, a certificate and an ID file for a person\n"
+	"  id show FILE       say whose ID file it is, without the password\n"
+	"  id passwd FILE     change the password of an ID file\n"
+	"  directory add|remove|list|check\n"
+	"                     edit and check the list of those a server knows\n"
+	"\n"
+	"postern COMMAND --help explains one command, postern --version says which\n"
+	"version this is.\n"
+	"\n"
+	"Exit codes: 0 done, 1 refused, 2 usage, 3 no answer, 4 trouble on this machine\n"
+	"(file, network, key or password).\n";
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "setup", cmd_setup },
+	{ "knock", cmd_knock },
+	{ "close", cmd_close },
+	{ "connect", cmd_connect },
+	{ "id", cmd_id },
+	{ "directory", cmd_directory },
+};
+
+static int run(int argc, char **argv)
+{
+	if (argc < 2) {
+		fputs("postern: no command was given; see postern --help\n", stderr);
+		return EXIT_USAGE;
+	}
+	const char *what = argv[1];
+	if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0 || strcmp(what, "help") == 0) {
+		fputs(help, stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(what, "--version") == 0) {
+		puts("postern " POSTERN_VERSION);
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(what, commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "postern: there is no %s %s; see postern --help\n",
+		what[0] == '-' ? "option" : "command", what);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	if (sodium_init() < 0) {
+		say_trouble("libsodium could not be started");
+		return EXIT_LOCAL;
+	}
+	int rc = run(argc, argv);
+	/* A report that did not reach its reader is trouble: the disk behind stdout may be full. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && rc == EXIT_DONE) {
+		say_trouble("standard output: not everything could be written");
+		rc = EXIT_LOCAL;
+	}
+	return rc;
+}

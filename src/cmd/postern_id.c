@@ -1,0 +1,222 @@
+/* postern id: finds the part asked for, and changes passwords. Making and showing are in files of their own. */
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cmd/commands.h"
+#include "cmd/id.h"
+#include "cmd/password.h"
+#include "cmd/say.h"
+
+static const char help[] =
+	"usage: postern id new NAME --certifier FILE [options]\n"
+	"       postern id show FILE [--json]\n"
+	"       postern id passwd FILE [options]\n"
+	"\n"
+	"Makes an ID file (key, certificate and password of a person or a server), says\n"
+	"whose it is, or changes its password. postern id new --help explains more.\n"
+	"\n"
+	"Exit codes: 0 done, 1 refused, 2 usage, 4 trouble with a file or a password.\n";
+
+static const char help_passwd[] =
+	"usage: postern id passwd FILE [options]\n"
+	"\n"
+	"Changes the password of an ID file. Copies of the old file keep the old one.\n"
+	"\n"
+	"  --password-file F      read the password it has from the first line of F\n"
+	"  --new-password-file F  read the new one from the first line of F\n"
+	"  --kdf-mem MIB          memory that a try of the password costs, 1 to 4096\n"
+	"                         (default: 256)\n"
+	"\n"
+	"Exit codes: 0 done, 1 the new password is too weak, 2 usage, 4 wrong password or\n"
+	"trouble with the file; after any but 0 the file is as it was.\n";
+
+enum { OPT_PASSWORD_FILE = 256, OPT_NEW_PASSWORD_FILE, OPT_KDF_MEM };
+
+int id_file_load(const char *path, enum file_need need, struct idfile **ret, struct fault *f)
+{
+	uint8_t *text = NULL;
+	size_t len = 0;
+	struct fault why;
+
+	int rc = file_read(path, need, IDFILE_MAX, &text, &len, f);
+	if (rc < 0)
+		return rc;
+	if (idfile_parse(span_of(text, len), ret, &why) != IDFILE_OK) {
+		fault_set(f, "%s: not an ID file: %.400s", path, why.text);
+		rc = -EINVAL;
+	}
+	free(text);
+	return rc;
+}
+
+static const char *unlock_text(enum idfile_result r)
+{
+	switch (r) {
+	case IDFILE_OK:
+		break;
+	case IDFILE_WRONG_PASSWORD:
+	case IDFILE_WRONG_KEY:
+		return "the password is wrong; try again";
+	case IDFILE_NO_SLOT:
+		return "it has no password: it opens with a key file only";
+	case IDFILE_TAMPERED:
+		return "it was changed after it was sealed; take a good copy";
+	case IDFILE_NO_MEMORY:
+		return "there is not enough memory to open it";
+	case IDFILE_BAD_FORMAT:
+		return "what is sealed in it is not understood by this version";
+	}
+	return "";
+}
+
+int id_unlock_fault(const char *path, enum idfile_result r, struct fault *f)
+{
+	if (r == IDFILE_OK)
+		return 0;
+	fault_set(f, "%s: %s", path, unlock_text(r));
+	return r == IDFILE_NO_MEMORY ? -ENOMEM : -EACCES;
+}
+
+/* ------------------------------------------------------------------ passwd */
+
+struct passwd_words {
+	const char *file, *old_file, *new_file;
+	uint32_t mem_kib;
+	bool is_help;
+};
+
+static int passwd_parse(int argc, char **argv, struct passwd_words *w)
+{
+	static const struct option options[] = {
+		{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
+		{ "new-password-file", required_argument, NULL, OPT_NEW_PASSWORD_FILE },
+		{ "kdf-mem", required_argument, NULL, OPT_KDF_MEM },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c;
+	while ((c = say_next_option("id passwd", argc, argv, options)) != -1) {
+		if (c == SAY_BAD_OPTION)
+			return EXIT_USAGE;
+		if (c == 'h')
+			w->is_help = true;
+		else if (c == OPT_PASSWORD_FILE)
+			w->old_file = optarg;
+		else if (c == OPT_NEW_PASSWORD_FILE)
+			w->new_file = optarg;
+		else if (c == OPT_KDF_MEM && !say_parse_mem(optarg, &w->mem_kib))
+			return say_usage("id passwd",
+				"--kdf-mem %s: not a number of MiB from 1 to 4096", optarg);
+	}
+	if (w->is_help)
+		return EXIT_DONE;
+	if (argc - optind != 1)
+		return say_usage(
+			"id passwd", argc == optind ? "which FILE?" : "one FILE at a time");
+	w->file = argv[optind];
+	return EXIT_DONE;
+}
+
+static int unlock(const struct passwd_words *w, const struct idfile *id, struct idfile_key *key,
+	struct fault *f)
+{
+	struct password_source from = { .file = w->old_file, .line = 1 };
+	struct password password;
+
+	int rc = password_get(&from, idfile_header(id)->name, &password, f);
+	if (rc < 0)
+		return rc;
+	rc = id_unlock_fault(
+		w->file, idfile_unlock_password(id, password_span(&password), NULL, key), f);
+	password_wipe(&password);
+	return rc;
+}
+
+/* The new text in place of the old, with the mode it had. */
+static int replace(const struct passwd_words *w, const struct idfile *id,
+	const struct idfile_key *key, const struct password *password, struct fault *f)
+{
+	struct stat st;
+	if (stat(w->file, &st) < 0) {
+		int rc = -errno;
+		fault_set(f, "%s: cannot be examined: %s", w->file, strerror(-rc));
+		return rc;
+	}
+	char *text = idfile_format_password(id, key, password_span(password), 0, w->mem_kib);
+	if (text == NULL) {
+		fault_set(f,
+			"there is not enough memory to lock the ID file; take less with "
+			"--kdf-mem 64");
+		return -ENOMEM;
+	}
+	int rc = file_write(w->file, text, strlen(text), st.st_mode & 0777, false, f);
+	free(text);
+	return rc;
+}
+
+static int change(const struct passwd_words *w, const struct idfile *id, struct fault *f)
+{
+	struct password_source from = { .file = w->new_file, .line = 1 };
+	struct password password = { 0 };
+	struct idfile_key key;
+
+	int rc = unlock(w, id, &key, f);
+	if (rc == 0)
+		rc = password_choose(&from, idfile_header(id)->name, idfile_header(id)->quality_min,
+			&password, f);
+	if (rc == 0)
+		rc = replace(w, id, &key, &password, f);
+	password_wipe(&password);
+	sodium_memzero(&key, sizeof(key));
+	return rc;
+}
+
+static int id_passwd(int argc, char **argv)
+{
+	struct passwd_words w = { 0 };
+	struct idfile *id = NULL;
+	struct fault f;
+
+	int code = passwd_parse(argc, argv, &w);
+	if (code != EXIT_DONE)
+		return code;
+	if (w.is_help) {
+		fputs(help_passwd, stdout);
+		return EXIT_DONE;
+	}
+	int rc = id_file_load(w.file, FILE_SECRET, &id, &f);
+	if (rc == 0)
+		rc = change(&w, id, &f);
+	if (rc == 0)
+		printf("the password of %s (%s) is changed; copies of the old file still open "
+		       "with the old one\n",
+			idfile_header(id)->name, w.file);
+	else
+		say_trouble("%s", f.text);
+	idfile_free(id);
+	return rc == 0 ? EXIT_DONE : rc == -EKEYREJECTED ? EXIT_REFUSED : EXIT_LOCAL;
+}
+
+/* ------------------------------------------------------------------ the command */
+
+int cmd_id(int argc, char **argv)
+{
+	if (argc < 2)
+		return say_usage("id", "new, show or passwd?");
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		fputs(help, stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(argv[1], "new") == 0)
+		return id_new(argc - 1, argv + 1);
+	if (strcmp(argv[1], "show") == 0)
+		return id_show(argc - 1, argv + 1);
+	if (strcmp(argv[1], "passwd") == 0)
+		return id_passwd(argc - 1, argv + 1);
+	return say_usage("id", "there is no %s; it is new, show or passwd", argv[1]);
+}

@@ -1,0 +1,59 @@
+#ifndef POSTERN_CMD_SETUP_H
+#define POSTERN_CMD_SETUP_H
+
+/* What a first server is made of, decided before anything is made. */
+
+#include <limits.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/file.h"
+#include "identity/name.h"
+
+#define SETUP_GUARDS_MAX 32
+#define SETUP_HOST_MAX 253
+#define SETUP_KNOCK_PORT 62201
+
+struct setup_guard {
+	uint8_t proto;
+	uint16_t port;
+	char name[64];
+};
+
+struct setup_plan {
+	struct name organisation;
+	bool has_unit;
+	struct name unit; /* the certifier of people and servers: the organisation without a unit */
+	struct name server;
+	struct name admin;
+	size_t guard_count;
+	struct setup_guard guards[SETUP_GUARDS_MAX];
+	char folder[PATH_MAX];           /* absolute */
+	char trust[NAME_VALUE_MAX + 16]; /* file name in folder/trust */
+	char interface[IF_NAMESIZE];
+	char host[SETUP_HOST_MAX + 1];
+	const char *user; /* of the knock process */
+	bool is_user_own; /* a user made for postern, not shared with others */
+	uint32_t mem_kib;
+	uint64_t now_ms;
+};
+
+/* "tcp/22=ssh". 0, or -EINVAL with *f. Pure. */
+__attribute__((warn_unused_result)) int setup_guard_parse(
+	const char *text, struct setup_guard *ret, struct fault *f);
+
+/* postern.conf for the plan, malloc'd, or NULL. Pure. */
+char *setup_config_format(const struct setup_plan *p);
+
+/*
+ * Carry a plan out: passwords, keys, certificates, files, report. password_file: line 1 the certifier's
+ * password, line 2 the administrator's; NULL: asked for. Returns an exit code; nothing is written unless
+ * it is EXIT_DONE.
+ */
+int setup_make(const struct setup_plan *p, const char *password_file);
+
+/* A value made fit for a file name: letters, digits, . _ - and bytes above ASCII stay, others become '-'. */
+void setup_file_name(const char *value, size_t len, const char *suffix, char *to, size_t cap);
+
+#endif

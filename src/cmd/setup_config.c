@@ -1,0 +1,165 @@
+/* The configuration setup writes: complete, commented, and accepted by posternd --check as it stands. */
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cmd/say.h"
+#include "cmd/setup.h"
+
+#define SERVICE_NAME_MAX 63
+
+int setup_guard_parse(const char *text, struct setup_guard *ret, struct fault *f)
+{
+	char port[8];
+	struct setup_guard g = { 0 };
+	const char *equals = strchr(text, '=');
+	bool is_udp = strncmp(text, "udp/", 4) == 0;
+	size_t name_len = equals != NULL ? strlen(equals + 1) : 0;
+
+	if ((!is_udp && strncmp(text, "tcp/", 4) != 0) || name_len == 0 ||
+		(size_t)(equals - text) - 4 >= sizeof(port)) {
+		fault_set(f, "%s: not a port to guard; write tcp/22=ssh", text);
+		return -EINVAL;
+	}
+	snprintf(port, sizeof(port), "%.*s", (int)(equals - text) - 4, text + 4);
+	g.proto = is_udp ? IPPROTO_UDP : IPPROTO_TCP;
+	if (!say_parse_port(port, &g.port)) {
+		fault_set(f, "%s: the port is not a number from 1 to 65535", text);
+		return -EINVAL;
+	}
+	if (name_len > SERVICE_NAME_MAX ||
+		strspn(equals + 1, "abcdefghijklmnopqrstuvwxyz0123456789-") != name_len) {
+		fault_set(f, "%s: the name of a service has a-z, 0-9 and -, at most %d", text,
+			SERVICE_NAME_MAX);
+		return -EINVAL;
+	}
+	if (is_udp && g.port == SETUP_KNOCK_PORT) {
+		fault_set(f, "%s: this is the port knocks come in on; it guards itself", text);
+		return -EINVAL;
+	}
+	memcpy(g.name, equals + 1, name_len + 1);
+	*ret = g;
+	return 0;
+}
+
+void setup_file_name(const char *value, size_t len, const char *suffix, char *to, size_t cap)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < len && at + strlen(suffix) + 1 < cap; i++) {
+		unsigned char c = (unsigned char)value[i];
+		bool is_good = c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+			(c >= 'a' && c <= 'z') || c == '_' || (at > 0 && (c == '.' || c == '-'));
+		to[at++] = is_good ? (char)c : '-';
+	}
+	/* A leading '-' would read as an option. */
+	if (at > 0 && to[0] == '-')
+		to[0] = '_';
+	snprintf(to + at, cap - at, "%s", suffix);
+}
+
+/*
+ * A quoted string. Inside "..." a ${ would name a variable of the environment, so text with a $ goes into
+ * '...', which takes it as it is.
+ */
+static void put_string(FILE *out, const char *text)
+{
+	char quote = strchr(text, '$') != NULL ? '\'' : '"';
+	fputc(quote, out);
+	for (; *text != '\0'; text++) {
+		if (*text == quote || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+	fputc(quote, out);
+}
+
+static void put_path(FILE *out, const struct setup_plan *p, const char *file)
+{
+	char path[PATH_MAX + NAME_VALUE_MAX + 32];
+	snprintf(path, sizeof(path), "%s/%s", p->folder, file);
+	put_string(out, path);
+}
+
+static void put_server(FILE *out, const struct setup_plan *p)
+{
+	char trust[sizeof(p->trust) + 8], name[NAME_TEXT_MAX + 2];
+
+	fputs("server {\n\t# who this server is, and the key file that opens its ID file\n\tid = ",
+		out);
+	put_path(out, p, "server.id");
+	fputs("\n\tid-key = ", out);
+	put_path(out, p, "server.key");
+	fputs("\n\n\t# the certifiers whose certificates count here\n\ttrust = {", out);
+	snprintf(trust, sizeof(trust), "trust/%s", p->trust);
+	put_path(out, p, trust);
+	fputs("}\n\n\t# who is known; edit it with \"postern directory\", then reload\n\tdirectory = ",
+		out);
+	put_path(out, p, "directory");
+	fputs("\n\n\t# the process that reads strangers' packets runs as this user\n", out);
+	if (!p->is_user_own)
+		fputs("\t# (better: a system user of its own, \"postern\"; others share this one)\n",
+			out);
+	fputs("\tuser = ", out);
+	put_string(out, p->user);
+	fputs("\n\n\t# who may use this server at all: everyone certified below this name\n"
+	      "\tallow = {",
+		out);
+	snprintf(name, sizeof(name), "*/");
+	name_format(&p->organisation, name + 2);
+	put_string(out, name);
+	fputs("}\n\t# deny = {\"Somebody Else\"}\n\n\t# a key that is not in the directory, or not "
+	      "the one there, is refused\n\tkey-check = all\n}\n",
+		out);
+}
+
+static void put_door(FILE *out, const struct setup_plan *p)
+{
+	fputs("\n# Where knocks come in.\ndoor wan {\n\tcapture = pcap\n\tinterface = ", out);
+	put_string(out, p->interface);
+	fprintf(out,
+		"\n\tspa {\n\t\tudp = %d\n"
+		"\t\twindow = 30s # how far a client's clock may be off\n\t}\n}\n",
+		SETUP_KNOCK_PORT);
+}
+
+static void put_service(FILE *out, const struct setup_plan *p, const struct setup_guard *g)
+{
+	char name[NAME_TEXT_MAX];
+	fprintf(out, "\nservice %s {\n\tport = %s/%u\n\tallow = {", g->name,
+		g->proto == IPPROTO_UDP ? "udp" : "tcp", (unsigned)g->port);
+	put_string(out, name_format(&p->admin, name));
+	fputs("}\n\topen = once # one connection for each knock\n"
+	      "\twait = 30s  # that comes within this time\n"
+	      "\tlease = 8h  # and is cut after this time\n}\n",
+		out);
+}
+
+char *setup_config_format(const struct setup_plan *p)
+{
+	char when[TIME_TEXT_MAX], *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	if (out == NULL)
+		return NULL;
+	fprintf(out,
+		"# Configuration of posternd, made by \"postern setup\" on %.10s (UTC).\n"
+		"# All keys are explained in postern.conf(5). Before a reload, try it:\n"
+		"# posternd --check -c FILE\n\n",
+		time_format_utc(p->now_ms, when));
+	put_server(out, p);
+	put_door(out, p);
+	fputs("\n# What is guarded: closed to everybody, opened one by one for those in allow.\n",
+		out);
+	for (size_t i = 0; i < p->guard_count; i++)
+		put_service(out, p, &p->guards[i]);
+	bool is_bad = ferror(out) != 0;
+	if (fclose(out) != 0 || is_bad) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,239 @@
+/*
+ * A first server from a plan. Everything is made in memory, then written at once or not at all; private
+ * keys stand in guarded memory and in sealed ID files only. The firewall is never touched.
+ */
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/commands.h"
+#include "cmd/fileset.h"
+#include "cmd/issue.h"
+#include "cmd/password.h"
+#include "cmd/say.h"
+#include "cmd/setup.h"
+
+#define YEARS_CERTIFIER 100
+#define YEARS_SERVER 10
+#define YEARS_USER 2
+
+struct people {
+	struct issue *organisation, *unit, *server, *admin; /* unit: NULL without one */
+	struct password certifier_password, admin_password;
+};
+
+static void people_free(struct people *m)
+{
+	if (m == NULL)
+		return;
+	issue_free(m->organisation);
+	issue_free(m->unit);
+	issue_free(m->server);
+	issue_free(m->admin);
+	sodium_free(m);
+}
+
+static int choose_passwords(
+	const char *password_file, const struct setup_plan *p, struct people *m, struct fault *f)
+{
+	struct password_source first = { .file = password_file, .line = 1 };
+	struct password_source second = { password_file, 2, true };
+	char what[NAME_TEXT_MAX + 32], name[NAME_TEXT_MAX];
+
+	snprintf(what, sizeof(what), "the certifier %s", name_format(&p->organisation, name));
+	int rc = password_choose(
+		&first, what, PASSWORD_QUALITY_CERTIFIER, &m->certifier_password, f);
+	if (rc < 0)
+		return rc;
+	return password_choose(&second, name_format(&p->admin, name), PASSWORD_QUALITY_USER,
+		&m->admin_password, f);
+}
+
+static int make_one(const struct setup_plan *p, const struct name *name, enum cert_kind kind,
+	unsigned years, const struct issue *by, struct issue **ret, struct fault *f)
+{
+	struct issue_order o = {
+		.name = name,
+		.kind = kind,
+		.now_ms = p->now_ms,
+		.not_after_ms = issue_end_ms(p->now_ms, years, 0),
+		.by = by,
+	};
+	return issue_new(&o, ret, f);
+}
+
+static int make_people(const struct setup_plan *p, struct people *m, struct fault *f)
+{
+	int rc = make_one(
+		p, &p->organisation, CERT_CERTIFIER, YEARS_CERTIFIER, NULL, &m->organisation, f);
+	if (rc == 0 && p->has_unit)
+		rc = make_one(
+			p, &p->unit, CERT_CERTIFIER, YEARS_CERTIFIER, m->organisation, &m->unit, f);
+	const struct issue *by = p->has_unit ? m->unit : m->organisation;
+	if (rc == 0)
+		rc = make_one(p, &p->server, CERT_SERVER, YEARS_SERVER, by, &m->server, f);
+	if (rc == 0)
+		rc = make_one(p, &p->admin, CERT_USER, YEARS_USER, by, &m->admin, f);
+	return rc;
+}
+
+static void add_text(struct fileset *s, const char *folder, const char *name, char *text,
+	mode_t mode, const char *note)
+{
+	fileset_add(s, folder, name, text, text != NULL ? strlen(text) : 0, mode, note);
+}
+
+static char *directory_text(const struct people *m)
+{
+	static const char head[] =
+		"# Who is known here. Edit with \"postern directory add\" and \"remove\".\n";
+	char *text = malloc(sizeof(head) + DIRECTORY_LINE_MAX + 2);
+	struct directory_entry e;
+	if (text == NULL)
+		return NULL;
+	memcpy(text, head, sizeof(head));
+	issue_entry(m->admin, &e);
+	if (directory_line_format(
+		    &e, "made by setup", text + sizeof(head) - 1, DIRECTORY_LINE_MAX + 2) == 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void add_locked(struct fileset *s, const struct setup_plan *p, const char *name,
+	const struct issue *i, const struct password *password, uint8_t quality_min,
+	const char *note)
+{
+	struct issue_lock lock = {
+		.password = password,
+		.quality_min = quality_min,
+		.mem_kib = p->mem_kib,
+	};
+	add_text(s, p->folder, name, issue_idfile(i, &lock, p->now_ms), 0600, note);
+}
+
+static void add_server(struct fileset *s, const struct setup_plan *p, const struct people *m)
+{
+	char *raw = malloc(IDFILE_KEY_LEN);
+	if (raw == NULL) {
+		s->is_short = true;
+		return;
+	}
+	randombytes_buf(raw, IDFILE_KEY_LEN);
+	struct issue_lock lock = { .raw_key = (const uint8_t *)raw };
+	char *id = issue_idfile(m->server, &lock, p->now_ms);
+	fileset_add(
+		s, p->folder, "server.key", raw, IDFILE_KEY_LEN, 0600, "secret: opens server.id");
+	add_text(s, p->folder, "server.id", id, 0600, "the server's keys and certificate");
+	fileset_add(
+		s, p->folder, "server.key", raw, IDFILE_KEY_LEN, 0600, "secret: opens server.id");
+}
+
+/* Only the names: enough to refuse before a password is asked for. */
+static int check_free(const struct setup_plan *p, struct fault *f)
+{
+	static const char *const names[] = { "certifier.id", "unit.id", "server.id", "server.key",
+		"server.card", "admin.id", "directory", "postern.conf" };
+	struct fileset s = { 0 };
+	char folder[PATH_MAX + 16];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		add_text(&s, p->folder, names[i], strdup(""), 0600, NULL);
+	snprintf(folder, sizeof(folder), "%s/trust", p->folder);
+	add_text(&s, folder, p->trust, strdup(""), 0600, NULL);
+	int rc = fileset_check(&s, f);
+	fileset_deinit(&s);
+	return rc;
+}
+
+static int make_files(
+	const struct setup_plan *p, const struct people *m, struct fileset *s, struct fault *f)
+{
+	struct issue_card card = { p->host, p->guards[0].name, SETUP_KNOCK_PORT, p->now_ms };
+	char trust[PATH_MAX + 16];
+
+	/* The cheap part that can be refused first, Argon2id after it. */
+	char *card_text = issue_server_card(m->server, &card, f);
+	if (card_text == NULL)
+		return -EINVAL;
+	snprintf(trust, sizeof(trust), "%s/trust", p->folder);
+	fileset_folder(s, p->folder);
+	fileset_folder(s, trust);
+	add_locked(s, p, "certifier.id", m->organisation, &m->certifier_password,
+		PASSWORD_QUALITY_CERTIFIER, "secret: certifies; keep it offline");
+	if (p->has_unit)
+		add_locked(s, p, "unit.id", m->unit, &m->certifier_password,
+			PASSWORD_QUALITY_CERTIFIER, "secret: certifies for the unit; offline too");
+	add_locked(s, p, "admin.id", m->admin, &m->admin_password, PASSWORD_QUALITY_USER,
+		"secret: the administrator's; take it along");
+	add_server(s, p, m);
+	add_text(s, p->folder, "server.card", card_text, 0644,
+		"what a client needs; give it to them");
+	add_text(s, p->folder, "directory", directory_text(m), 0644, "who is known here");
+	add_text(s, trust, p->trust, issue_certificate_pem(m->organisation), 0644,
+		"the organisation's certificate");
+	add_text(s, p->folder, "postern.conf", setup_config_format(p), 0644, "the configuration");
+	return s->is_short ? -ENOMEM : 0;
+}
+
+/* ------------------------------------------------------------------ the report */
+
+static void report(const struct setup_plan *p, const struct fileset *s)
+{
+	char server[NAME_TEXT_MAX], admin[NAME_TEXT_MAX];
+	size_t skip = strlen(p->folder) + 1;
+
+	printf("Made server %s and administrator %s in %s:\n\n", name_format(&p->server, server),
+		name_format(&p->admin, admin), p->folder);
+	for (size_t i = 0; i < s->count; i++)
+		printf("  %-16s %s\n", s->items[i].path + skip, s->items[i].note);
+	printf("\nMove certifier.id%s to a place that is not on a network; it is needed only to\n"
+	       "certify more people and servers. Nothing is guarded yet. Next:\n\n",
+		p->has_unit ? " and unit.id" : "");
+	printf("  posternd -c %s/postern.conf\n", p->folder);
+	printf("  postern knock %s %s --id %s/admin.id --card %s/server.card\n", p->host,
+		p->guards[0].name, p->folder, p->folder);
+}
+
+static int fail(int rc, const struct fault *f)
+{
+	say_trouble("%s", f->text);
+	return rc == -EKEYREJECTED || rc == -EINVAL ? EXIT_REFUSED : EXIT_LOCAL;
+}
+
+int setup_make(const struct setup_plan *p, const char *password_file)
+{
+	struct fileset s = { 0 };
+	struct fault f;
+
+	struct people *m = sodium_malloc(sizeof(*m));
+	if (m == NULL) {
+		say_trouble("there is not enough memory");
+		return EXIT_LOCAL;
+	}
+	memset(m, 0, sizeof(*m));
+	int rc = check_free(p, &f);
+	if (rc == 0)
+		rc = choose_passwords(password_file, p, m, &f);
+	if (rc == 0)
+		rc = make_people(p, m, &f);
+	if (rc == 0) {
+		rc = make_files(p, m, &s, &f);
+		if (rc == -ENOMEM)
+			fault_set(&f,
+				"there is not enough memory to lock the ID files; take less "
+				"with --kdf-mem 64");
+	}
+	if (rc == 0)
+		rc = fileset_write(&s, &f);
+	if (rc == 0)
+		report(p, &s);
+	int code = rc == 0 ? EXIT_DONE : fail(rc, &f);
+	fileset_deinit(&s);
+	people_free(m);
+	return code;
+}

@@ -1,0 +1,272 @@
+/* A visit, step by step. All that can fail before a packet is sent does so before the password is asked for. */
+
+#include "cmd/visit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "cmd/client_memory.h"
+#include "cmd/commands.h"
+#include "cmd/password.h"
+#include "cmd/say.h"
+#include "identity/cert.h"
+#include "identity/idfile.h"
+
+const char *visit_peer_text(const struct exchange_peer *p, char to[ADDR_TEXT_MAX])
+{
+	struct addr a;
+	uint16_t port;
+	if (!addr_from_sockaddr(&p->addr, &a, &port))
+		return "?";
+	return addr_format(&a, to);
+}
+
+const char *visit_service(const struct visit *v, char to[VISIT_SERVICE_MAX])
+{
+	const struct postern_request *r = &v->request;
+	if (r->service != NULL)
+		return r->service;
+	if (r->port == 0)
+		return "";
+	snprintf(to, VISIT_SERVICE_MAX, "%s/%u", r->proto == IPPROTO_UDP ? "udp" : "tcp",
+		(unsigned)r->port);
+	return to;
+}
+
+static int open_card(struct visit *v)
+{
+	struct postern_error e = { { 0 } };
+	struct fault f;
+	int rc = client_home_find(v->args->host, v->args->card, v->args->id, &v->files, &f);
+	if (rc < 0) {
+		say_trouble("%s", f.text);
+		return EXIT_LOCAL;
+	}
+	if (postern_card_load(v->files.card, &v->card, &e) < 0) {
+		say_trouble("%s", e.text);
+		return EXIT_LOCAL;
+	}
+	v->server = postern_card_name(v->card);
+	v->udp_port = v->args->udp_port != 0 ? v->args->udp_port : postern_card_port(v->card);
+	return EXIT_DONE;
+}
+
+static int build_request(struct visit *v)
+{
+	const struct knock_args *a = v->args;
+	v->request = (struct postern_request){
+		.op = a->command == KNOCK_CLOSE ? POSTERN_CLOSE
+			: a->is_probe           ? POSTERN_PROBE
+						: POSTERN_OPEN,
+		.service = a->service,
+		.proto = a->proto,
+		.port = a->service_port,
+		.seconds = a->for_s,
+		.address = a->address,
+		.source_port = a->source_port,
+	};
+	/* A probe is about no service. */
+	if (a->service != NULL || a->service_port != 0 || a->is_probe)
+		return EXIT_DONE;
+	v->request.service = postern_card_service(v->card);
+	if (v->request.service[0] != '\0')
+		return EXIT_DONE;
+	say_trouble("%s: this card names no default service; say which SERVICE", v->files.card);
+	return EXIT_USAGE;
+}
+
+/* The first address of each family. Returns getaddrinfo's verdict. */
+static int resolve(struct visit *v, const char *host)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM };
+	struct addrinfo *list = NULL;
+	char port[8];
+
+	snprintf(port, sizeof(port), "%u", (unsigned)v->udp_port);
+	int rc = getaddrinfo(host, port, &hints, &list);
+	if (rc != 0)
+		return rc;
+	v->peer_count = 0;
+	for (const struct addrinfo *ai = list; ai != NULL && v->peer_count < 2; ai = ai->ai_next) {
+		struct exchange_peer *p = &v->peers[v->peer_count];
+		if (ai->ai_family != AF_INET && ai->ai_family != AF_INET6)
+			continue;
+		if (v->peer_count == 1 && v->peers[0].addr.ss_family == ai->ai_family)
+			continue;
+		memcpy(&p->addr, ai->ai_addr, ai->ai_addrlen);
+		p->len = ai->ai_addrlen;
+		v->peer_count++;
+	}
+	freeaddrinfo(list);
+	return v->peer_count > 0 ? 0 : EAI_NONAME;
+}
+
+/* A nickname stands for the host its card names; a host that is unknown here may be one as well. */
+static int find_address(struct visit *v)
+{
+	const char *given = v->args->host;
+	const char *named = postern_card_host(v->card);
+	bool has_other = named[0] != '\0' && strcasecmp(named, given) != 0;
+	struct addr a;
+
+	const char *first =
+		has_other && v->files.is_nickname && !addr_parse(given, &a) ? named : given;
+	int rc = resolve(v, first);
+	if (rc != 0 && has_other)
+		rc = resolve(v, first == given ? named : given);
+	if (rc == 0)
+		return EXIT_DONE;
+	if (has_other)
+		say_trouble("neither %s nor %s, which its card names, can be looked up: %s; "
+			    "use its address",
+			given, named, gai_strerror(rc));
+	else
+		say_trouble("%s cannot be looked up: %s; use its address or correct the name",
+			given, gai_strerror(rc));
+	return EXIT_LOCAL;
+}
+
+/* A certificate that has run out by this clock is worth a warning; the server, with its clock, decides. */
+static void warn_expired(const struct idfile *id, const char *path)
+{
+	struct cert c;
+	struct fault f;
+	char when[TIME_TEXT_MAX];
+	if (idfile_cert_count(id) == 0 || cert_read(idfile_cert(id, 0), &c, &f) < 0)
+		return;
+	if (c.not_after_ms < clock_wall_ms())
+		say_trouble("warning: the certificate in %s ended on %.10s by this machine's "
+			    "clock; knocking all the same",
+			path, time_format_utc(c.not_after_ms, when));
+}
+
+/* The name in the ID file, for the question, and the warning; trouble is told by the loading proper. */
+static void look_at_id(const struct visit *v, char what[FAULT_MAX])
+{
+	struct idfile *id = NULL;
+	struct fault f;
+	uint8_t *text = NULL;
+	size_t len = 0;
+
+	snprintf(what, FAULT_MAX, "%.400s", v->files.id);
+	if (file_read(v->files.id, FILE_ANY, IDFILE_MAX, &text, &len, &f) < 0)
+		return;
+	if (idfile_parse(span_of(text, len), &id, &f) == IDFILE_OK) {
+		snprintf(what, FAULT_MAX, "%.400s", idfile_header(id)->name);
+		warn_expired(id, v->files.id);
+	}
+	idfile_free(id);
+	free(text);
+}
+
+static int open_id(struct visit *v)
+{
+	struct password_source from = { .file = v->args->password_file, .line = 1 };
+	struct postern_error e = { { 0 } };
+	struct password password;
+	char what[FAULT_MAX];
+	struct fault f;
+
+	look_at_id(v, what);
+	int rc = password_get(&from, what, &password, &f);
+	if (rc < 0) {
+		say_trouble("%s", f.text);
+		return EXIT_LOCAL;
+	}
+	rc = postern_id_load(v->files.id, password.b, password.len, &v->id, &e);
+	password_wipe(&password);
+	if (rc < 0)
+		say_trouble("%s", e.text);
+	return rc < 0 ? EXIT_LOCAL : EXIT_DONE;
+}
+
+static void recall(struct visit *v)
+{
+	char path[PATH_MAX];
+	struct fault f;
+	memset(&v->memory, 0, sizeof(v->memory));
+	if (client_home_state(postern_card_sid(v->card), false, path, &f) < 0 ||
+		client_memory_load(path, &v->memory, &f) < 0)
+		say_trouble("%s; ignoring it", f.text);
+	v->last_address = addr_v6(v->memory.last_address);
+}
+
+/* Nothing depends on it, so trouble here is a warning. */
+static void remember(const struct visit *v)
+{
+	char path[PATH_MAX];
+	struct fault f;
+	if (client_home_state(postern_card_sid(v->card), true, path, &f) < 0 ||
+		client_memory_store(path, v->server, &v->memory, &f) < 0)
+		say_trouble("warning: %s; the next knock may take one packet more", f.text);
+}
+
+int visit_open(const struct knock_args *args, struct visit *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->args = args;
+	int rc = open_card(v);
+	if (rc == EXIT_DONE)
+		rc = build_request(v);
+	if (rc == EXIT_DONE)
+		rc = find_address(v);
+	if (rc == EXIT_DONE)
+		rc = open_id(v);
+	if (rc == EXIT_DONE)
+		recall(v);
+	return rc;
+}
+
+static int say_silence(const struct visit *v)
+{
+	char address[ADDR_TEXT_MAX];
+	say_trouble("%s (%s, udp/%u) did not answer: perhaps the packets are lost or filtered on "
+		    "the way, its postern is not running, %s is not in its directory, or %s is "
+		    "not its card (any more)",
+		v->args->host, visit_peer_text(&v->peers[v->peer], address), (unsigned)v->udp_port,
+		postern_id_name(v->id), v->files.card);
+	return EXIT_SILENT;
+}
+
+int visit_knock(struct visit *v)
+{
+	struct exchange x = {
+		.card = v->card,
+		.id = v->id,
+		.request = &v->request,
+		.memory = &v->memory,
+	};
+	char address[ADDR_TEXT_MAX];
+	struct fault f;
+	int rc = -ETIMEDOUT;
+
+	for (v->peer = 0; v->peer < v->peer_count; v->peer++) {
+		rc = exchange_run(&x, &v->peers[v->peer], &v->answer, &v->took_us, &f);
+		if (rc == 0) {
+			remember(v);
+			return EXIT_DONE;
+		}
+		if (rc != -ETIMEDOUT)
+			say_trouble("%s (%s, udp/%u): %s", v->args->host,
+				visit_peer_text(&v->peers[v->peer], address), (unsigned)v->udp_port,
+				f.text);
+	}
+	v->peer = v->peer_count - 1;
+	if (rc == -ETIMEDOUT)
+		return say_silence(v);
+	return rc == -EHOSTUNREACH || rc == -ENETUNREACH ? EXIT_SILENT : EXIT_LOCAL;
+}
+
+void visit_close(struct visit *v)
+{
+	postern_id_free(v->id);
+	postern_card_free(v->card);
+	v->id = NULL;
+	v->card = NULL;
+}

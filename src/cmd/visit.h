@@ -1,0 +1,53 @@
+#ifndef POSTERN_CMD_VISIT_H
+#define POSTERN_CMD_VISIT_H
+
+/*
+ * One visit to a server: its card and our ID found and opened, its address looked up, one knock, one
+ * answer, and what was learnt written down for the next time. knock, close and connect are visits that
+ * differ in what they ask and in what they do with the answer.
+ */
+
+#include <limits.h>
+#include <postern/postern.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "cmd/client_home.h"
+#include "cmd/exchange.h"
+#include "cmd/knock_args.h"
+
+struct visit {
+	const struct knock_args *args; /* borrowed */
+	struct client_files files;
+	struct postern_card *card;
+	struct postern_id *id;
+	struct postern_request request;
+	struct postern_memory memory;
+	struct addr last_address; /* as remembered before this visit; zero: never */
+	const char *server;       /* the card's name for it */
+	uint16_t udp_port;
+	size_t peer_count; /* the first address of each family, in the resolver's order */
+	struct exchange_peer peers[2];
+	/* after visit_knock */
+	size_t peer;
+	struct postern_answer answer;
+	uint64_t took_us;
+};
+
+/* Everything up to the first packet. Returns EXIT_DONE, or another exit code after saying why. */
+int visit_open(const struct knock_args *args, struct visit *v);
+
+/* The knock. EXIT_DONE when there is an answer of whatever status, or another exit code after saying why. */
+int visit_knock(struct visit *v);
+
+void visit_close(struct visit *v);
+
+/* What is asked for: "ssh", "tcp/22"; "" for a probe, which is about no service. */
+#define VISIT_SERVICE_MAX 64
+const char *visit_service(const struct visit *v, char to[VISIT_SERVICE_MAX]);
+
+/* Numeric text of a peer's address, without port. */
+const char *visit_peer_text(const struct exchange_peer *p, char to[ADDR_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,91 @@
+# Help, version, and everything that is not a command line.
+. "$(dirname "$0")/lib.sh"
+
+says 2 'postern: no command was given; see postern --help' --
+says 2 'postern: there is no command fly; see postern --help' -- fly
+says 2 'postern: there is no option --fly; see postern --help' -- --fly
+says 0 '' -- --version
+is 'version' grep -qx 'postern [0-9.]*' "$W/out"
+
+for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' directory \
+	'directory add' 'directory remove' 'directory list' 'directory check'; do
+	# shellcheck disable=SC2086
+	says 0 '' -- $c --help
+	is "$c: a usage line" grep -q '^usage: postern' "$W/out"
+	is "$c: exit codes" grep -q '^Exit codes:' "$W/out"
+	is "$c: 80 columns" [ "$(awk 'length > 80' "$W/out")" = '' ]
+done
+
+says 2 'postern knock: which HOST?; see postern knock --help' -- knock
+says 2 'postern knock: there is no option --fly; see postern knock --help' -- knock gw --fly
+says 2 'postern knock: there is no option --fly; see postern knock --help' -- knock gw --fly=high
+says 2 'postern knock: there is no option -x; see postern knock --help' -- knock -x gw
+says 2 'postern knock: --for needs a value; see postern knock --help' -- knock gw --for
+says 2 'postern knock: --json takes no value; see postern knock --help' -- knock gw --json=1
+says 2 'postern knock: more: one argument too many; see postern knock --help' -- knock gw ssh more
+says 2 'postern knock: --for soon: not a time; write 30s, 5m, 8h or 2d; see postern knock --help' \
+	-- knock gw --for soon
+says 2 'postern knock: --for 0s: not even a second; see postern knock --help' -- knock gw --for 0s
+says 2 'postern knock: --for 9999d: longer than ten years; see postern knock --help' \
+	-- knock --for 9999d gw
+says 2 'postern knock: --address home: neither "observed" nor an address in numbers; see postern knock --help' \
+	-- knock gw --address home
+says 2 'postern knock: --port 65536: not a port; write a number from 1 to 65535; see postern knock --help' \
+	-- knock gw --port 65536
+says 2 'postern knock: --source-port 0: not a port; write a number from 1 to 65535; see postern knock --help' \
+	-- knock gw --source-port 0
+says 2 'postern knock: --scheme sequence: this version knows only spa; see postern knock --help' \
+	-- knock gw --scheme sequence
+says 2 'postern knock: SSH: not a service; write its name (a-z, 0-9 and -) or tcp/PORT; see postern knock --help' \
+	-- knock gw SSH
+says 2 'postern knock: tcp/0: not a port; write a number from 1 to 65535; see postern knock --help' \
+	-- knock gw tcp/0
+says 2 'postern knock: --probe asks for no service; leave ssh out; see postern knock --help' \
+	-- knock gw ssh --probe
+says 2 'postern knock: the name of the HOST is empty; see postern knock --help' -- knock ''
+says 2 'postern close: there is no option --for; see postern close --help' -- close gw --for 30s
+says 2 'postern connect: which PORT of gw?; see postern connect --help' -- connect gw
+says 2 'postern connect: ssh: not a port; write a number from 1 to 65535; see postern connect --help' \
+	-- connect gw ssh
+says 2 'postern connect: there is no option --json; see postern connect --help' \
+	-- connect gw 22 --json
+
+says 2 'postern id: new, show or passwd?; see postern id --help' -- id
+says 2 'postern id: there is no sell; it is new, show or passwd; see postern id --help' -- id sell
+says 2 'postern id show: which FILE?; see postern id show --help' -- id show
+says 2 'postern id show: one FILE at a time; see postern id show --help' -- id show a b
+says 2 'postern id passwd: which FILE?; see postern id passwd --help' -- id passwd
+says 2 'postern id passwd: --kdf-mem 0: not a number of MiB from 1 to 4096; see postern id passwd --help' \
+	-- id passwd x --kdf-mem 0
+says 2 'postern id new: for whom? Say NAME; see postern id new --help' -- id new
+says 2 'postern id new: more than one NAME; put a name with blanks in quotes; see postern id new --help' \
+	-- id new Jane Doe --certifier x
+says 2 'postern id new: who certifies? Say --certifier FILE; see postern id new --help' \
+	-- id new 'Jane Doe'
+says 2 'postern id new: --for 2h: not a time; write days or years, 90d or 2y; see postern id new --help' \
+	-- id new 'Jane Doe' --certifier x --for 2h
+says 2 'postern id new: --for 101y: longer than a hundred years; see postern id new --help' \
+	-- id new 'Jane Doe' --certifier x --for 101y
+says 2 'postern id new: --host, --service and --port are for the card of a --server; see postern id new --help' \
+	-- id new 'Jane Doe' --certifier x --host gw
+says 2 'postern id new: a --server opens with a key file, not with a password; see postern id new --help' \
+	-- id new gw --certifier x --server --password-file y
+
+says 2 'postern directory: add, remove, list or check?; see postern directory --help' -- directory
+says 2 'postern directory: there is no sort; it is add, remove, list or check; see postern directory --help' \
+	-- directory sort
+says 2 'postern directory add: which FILE?; see postern directory add --help' -- directory add
+says 2 'postern directory list: x: one argument too many; see postern directory list --help' \
+	-- directory list x
+says 2 'postern directory remove: there is no option --json; see postern directory remove --help' \
+	-- directory remove x --json
+
+if [ -e /dev/full ]; then
+	"$postern" --help >/dev/full 2>"$W/err"
+	code=$?
+	: >"$W/out"
+	is 'a full standard output' [ "$code:$(cat "$W/err")" = \
+		'4:postern: standard output: not everything could be written' ]
+fi
+
+done_testing
