@@ -2,16 +2,17 @@
 #define POSTERN_IDENTITY_CERT_H
 
 /*
- * X.509 certificates of the rigid profile (doc/protocol.md section 7), issued and read with OpenSSL.
- * Not on the packet path, not part of libpostern.
+ * X.509 certificates of the rigid profile (doc/protocol.md section 7), issued and read with
+ * OpenSSL. Not on the packet path, not part of libpostern.
  *
- * Version 3; serial 8 bytes, the first 01..7f; Ed25519 without parameters; names [C] O OU{0,4} [CN], root
- * first, one attribute a level, UTF8String (PrintableString accepted when reading); times with seconds and
- * Z, UTCTime up to 2049. Extensions in this order, no other, none twice:
+ * Version 3; serial 8 bytes, the first 01..7f; Ed25519 without parameters; names [C] O OU{0,4}
+ * [CN], root first, one attribute a level, UTF8String (PrintableString accepted when reading);
+ * times with seconds and Z, UTCTime up to 2049. Extensions in this order, no other, none twice:
  *
- *   certifier     basicConstraints critical CA TRUE (ff), pathlen 4 - number of OU; keyUsage critical
- *                 keyCertSign + cRLSign; nameConstraints critical, one permitted directoryName, its own
- *                 (not on a self-issued organisation); subjectKeyIdentifier; authorityKeyIdentifier
+ *   certifier     basicConstraints critical CA TRUE (ff), pathlen 4 - number of OU; keyUsage
+ *                 critical keyCertSign + cRLSign; nameConstraints critical, one permitted
+ *                 directoryName, its own (not on a self-issued organisation);
+ *                 subjectKeyIdentifier; authorityKeyIdentifier
  *   user, server  keyUsage critical digitalSignature; extKeyUsage clientAuth or serverAuth;
  *                 authorityKeyIdentifier
  *
@@ -53,24 +54,24 @@ struct cert_order {
 };
 
 /*
- * Issue. Refuses what the profile forbids (parent rule, depth, name rules) with *f filled: -EINVAL; or -EIO
- * when OpenSSL fails. The subject takes over the issuer's spelling of the levels they share. der holds
- * CERT_LEN_MAX bytes.
+ * Issue. Refuses what the profile forbids (parent rule, depth, name rules) with *f filled: -EINVAL;
+ * or -EIO when OpenSSL fails. The subject takes over the issuer's spelling of the levels they
+ * share. der holds CERT_LEN_MAX bytes.
  */
 __attribute__((warn_unused_result)) int cert_issue(
 	const struct cert_order *o, uint8_t *der, size_t *ret_len, struct fault *f);
 
 /*
- * Read one certificate and check it against the profile, byte for byte; a certificate signed by its own
- * key also against that key. Who signed any other, and the parent rule, are the path's business. 0 or
- * -EINVAL with *f.
+ * Read one certificate and check it against the profile, byte for byte; a certificate signed by its
+ * own key also against that key. Who signed any other, and the parent rule, are the path's
+ * business. 0 or -EINVAL with *f.
  */
 __attribute__((warn_unused_result)) int cert_read(
 	struct span der, struct cert *ret, struct fault *f);
 
 /*
- * Read the first CERTIFICATE of a PEM text (trust files). der holds CERT_LEN_MAX bytes. 0 or -EINVAL with
- * *f ("line N: ..." when the text is at fault).
+ * Read the first CERTIFICATE of a PEM text (trust files). der holds CERT_LEN_MAX bytes. 0 or
+ * -EINVAL with *f ("line N: ..." when the text is at fault).
  */
 __attribute__((warn_unused_result)) int cert_read_pem(
 	struct span pem, struct cert *ret, uint8_t *der, size_t *ret_len, struct fault *f);

@@ -1,6 +1,6 @@
 /*
- * Issuing. Invariant: a certifier signs only names one level below its own, and an organisation signs
- * itself once; OpenSSL would sign anything.
+ * Issuing. Invariant: a certifier signs only names one level below its own, and an organisation
+ * signs itself once; OpenSSL would sign anything.
  */
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * Reading. Invariant: a certificate is accepted only when the profile, written again from what was read,
- * gives the same bytes up to the signature. The checks before that only find better words for what is
- * wrong; d2i_X509 is a decoder that also takes BER, unknown fields and empty values.
+ * Reading. Invariant: a certificate is accepted only when the profile, written again from what was
+ * read, gives the same bytes up to the signature. The checks before that only find better words for
+ * what is wrong; d2i_X509 is a decoder that also takes BER, unknown fields and empty values.
  */
 
 #include <errno.h>

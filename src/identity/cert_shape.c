@@ -1,6 +1,6 @@
 /*
- * The profile written down once. Invariant: for one struct cert there is one DER, so a certificate is of
- * the profile exactly when writing it again gives the same bytes up to the signature.
+ * The profile written down once. Invariant: for one struct cert there is one DER, so a certificate
+ * is of the profile exactly when writing it again gives the same bytes up to the signature.
  */
 
 #include "identity/cert_shape.h"

@@ -24,7 +24,9 @@ struct cert_extension {
 /* The extensions a certificate of c's kind and names has, in order; returns how many. */
 size_t cert_extensions(const struct cert *c, struct cert_extension ret[CERT_EXTENSIONS_MAX]);
 
-/* True for the certificate an organisation issues to itself: the one kind without nameConstraints. */
+/*
+ * True for the certificate an organisation issues to itself: the one kind without nameConstraints.
+ */
 bool cert_is_root(const struct cert *c);
 
 /* c as the profile writes it, not signed. strings NULL: all UTF8String. NULL when OpenSSL fails. */

@@ -1,7 +1,7 @@
 /*
  * The directory as a whole: entries in one array, found by key id and by name through two tables of
- * open addressing that are at most half full. Invariant: no two entries share a key id (key or key-next)
- * or a name, so every lookup has one answer whatever the order of the lines.
+ * open addressing that are at most half full. Invariant: no two entries share a key id (key or
+ * key-next) or a name, so every lookup has one answer whatever the order of the lines.
  */
 
 #include "identity/directory.h"
@@ -12,7 +12,10 @@
 
 #include "base/text.h"
 
-/* Slots hold 1 + the index of a name or key; 0 is free. Key 2i is the key of entry i, 2i+1 its key-next. */
+/*
+ * Slots hold 1 + the index of a name or key; 0 is free. Key 2i is the key of entry i, 2i+1 its key-
+ * next.
+ */
 struct table {
 	uint32_t *slots;
 	size_t mask;
@@ -25,12 +28,6 @@ struct directory {
 	uint8_t seed[crypto_shorthash_KEYBYTES]; /* so that no set of names makes long chains */
 };
 
-/* What a name is compared by: types, lengths and lowered values, one after another. */
-struct folded {
-	size_t len;
-	uint8_t b[NAME_PARTS_MAX * (NAME_VALUE_MAX + 2)];
-};
-
 static void add_fault(struct directory_faults *faults, unsigned line, const char *text)
 {
 	faults->count++;
@@ -41,23 +38,6 @@ static void add_fault(struct directory_faults *faults, unsigned line, const char
 	size_t len = strnlen(text, sizeof(item->text) - 1);
 	memcpy(item->text, text, len);
 	item->text[len] = '\0';
-}
-
-static struct folded fold(const struct name *n)
-{
-	struct folded f = { 0 };
-	struct writer w = writer_init(f.b, sizeof(f.b));
-	for (size_t i = 0; i < n->count; i++) {
-		const struct name_part *p = &n->parts[i];
-		writer_u8(&w, p->type);
-		writer_u8(&w, p->len);
-		for (size_t k = 0; k < p->len; k++) {
-			uint8_t c = (uint8_t)p->value[k];
-			writer_u8(&w, c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c);
-		}
-	}
-	f.len = w.len;
-	return f;
 }
 
 static size_t hash(const struct directory *d, const void *data, size_t len)
@@ -97,8 +77,8 @@ static uint32_t *key_slot(const struct directory *d, const uint8_t key_id[32])
 static uint32_t *name_slot(const struct directory *d, const struct name *n)
 {
 	const struct table *t = &d->by_name;
-	struct folded f = fold(n);
-	size_t i = hash(d, f.b, f.len) & t->mask;
+	uint8_t folded[NAME_FOLDED_MAX];
+	size_t i = hash(d, folded, name_fold(n, folded)) & t->mask;
 	while (t->slots[i] != 0 && !name_equal(&d->entries[t->slots[i] - 1].name, n))
 		i = (i + 1) & t->mask;
 	return &t->slots[i];

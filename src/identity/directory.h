@@ -2,18 +2,18 @@
 #define POSTERN_IDENTITY_DIRECTORY_H
 
 /*
- * The directory: who is known, by key id. A text file in the style of authorized_keys, one entry a line,
- * options first (comma separated, values quoted):
+ * The directory: who is known, by key id. A text file in the style of authorized_keys, one entry a
+ * line, options first (comma separated, values quoted):
  *
  *   name="Admin/VSD",kind=user,expires=2028-11-22,certified-equivalent ssh-ed25519 AAAAC3... comment
  *   name="John Smith/UB/QN/VSD",require="up,uv" sk-ssh-ed25519@openssh.com AAAAG... yubikey
  *   name="Gate1/QN/VSD",kind=server,key-next=sha256:... postern-key sha256:744f36cc...
  *
- * Options: name (required), kind (user, server; default user), expires (date, last day included, UTC),
- * from ("prefix,prefix"), disabled, locked, key-next (sha256:hex), require ("up", "up,uv"; tokens only,
- * "up" unless said), certified-equivalent. Each at most once. In a quoted value \" stands for a quote and
- * \\ for a backslash. Fields are separated by spaces or tabs; what follows the key is a comment. Blank
- * lines and lines that begin with # mean nothing.
+ * Options: name (required), kind (user, server; default user), expires (date, last day included,
+ * UTC), from ("prefix,prefix"), disabled, locked, key-next (sha256:hex), require ("up", "up,uv";
+ * tokens only, "up" unless said), certified-equivalent. Each at most once. In a quoted value \"
+ * stands for a quote and \\ for a backslash. Fields are separated by spaces or tabs; what follows
+ * the key is a comment. Blank lines and lines that begin with # mean nothing.
  *
  * Key ids (identity/keyid.h): of an ssh-ed25519 key the SHA-256 of its SubjectPublicKeyInfo, of an
  * sk-ssh-ed25519@openssh.com key the SHA-256 of its whole key blob, of a postern-key the id itself.
@@ -42,7 +42,7 @@ struct directory_entry {
 	enum directory_key key;
 	uint8_t key_id[32];
 	uint8_t pk[32]; /* not for DIRECTORY_KEY_ID_ONLY */
-	/* of a token's key ("ssh:"): printable ASCII, not terminated; without it no signature verifies */
+	/* of a token ("ssh:"), printable ASCII, not terminated; its signatures cover it */
 	uint8_t application_len;
 	char application[DIRECTORY_APPLICATION_MAX];
 	bool has_next;
@@ -67,22 +67,23 @@ struct directory_faults {
 };
 
 /*
- * Parse one line (no line end). Returns 1 and *ret for an entry, 0 for a blank or comment line, -EINVAL
- * with *f. Pure.
+ * Parse one line (no line end). Returns 1 and *ret for an entry, 0 for a blank or comment line,
+ * -EINVAL with *f. Pure.
  */
 int directory_line_parse(struct span line, struct directory_entry *ret, struct fault *f);
 
 /*
- * An entry as a line with LF, terminated; comment may be NULL. Returns its length without the NUL, 0 when
- * it does not fit to, or a line, or the comment has a control character (which could be a second line).
+ * An entry as a line with LF, terminated; comment may be NULL. Returns its length without the NUL,
+ * 0 when it does not fit to, or a line, or the comment has a control character (which could be a
+ * second line).
  */
 size_t directory_line_format(
 	const struct directory_entry *e, const char *comment, char *to, size_t cap);
 
 /*
- * Parse a whole file's text. Two entries of one key id (key or key-next), or of one name, are mistakes.
- * Returns NULL with at least one fault, else a directory owned by the caller. An empty directory is valid,
- * and so is a last line without LF.
+ * Parse a whole file's text. Two entries of one key id (key or key-next), or of one name, are
+ * mistakes. Returns NULL with at least one fault, else a directory owned by the caller. An empty
+ * directory is valid, and so is a last line without LF.
  */
 struct directory *directory_parse(struct span text, struct directory_faults *faults);
 void directory_free(struct directory *d);
@@ -90,7 +91,9 @@ void directory_free(struct directory *d);
 size_t directory_count(const struct directory *d);
 const struct directory_entry *directory_at(const struct directory *d, size_t i);
 
-/* The entry with this key id (key or key-next), or NULL. Constant time on average, no allocation. */
+/*
+ * The entry with this key id (key or key-next), or NULL. Constant time on average, no allocation.
+ */
 const struct directory_entry *directory_find(const struct directory *d, const uint8_t key_id[32]);
 const struct directory_entry *directory_find_name(const struct directory *d, const struct name *n);
 

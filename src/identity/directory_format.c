@@ -1,6 +1,6 @@
 /*
- * An entry back to its line. Invariant: what is written reads back as the same entry, all fields but the
- * line number.
+ * An entry back to its line. Invariant: what is written reads back as the same entry, all fields
+ * but the line number.
  */
 
 #include <sodium.h>

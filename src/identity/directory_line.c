@@ -1,6 +1,6 @@
 /*
- * One line of the directory. Invariant: whatever is not understood is a mistake with a sentence of its
- * own; nothing is skipped, since a misread restriction would let somebody in.
+ * One line of the directory. Invariant: whatever is not understood is a mistake with a sentence of
+ * its own; nothing is skipped, since a misread restriction would let somebody in.
  */
 
 #include <errno.h>

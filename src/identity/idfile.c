@@ -1,6 +1,6 @@
 /*
- * ID files as text: blocks in and out. Invariant: a parsed file keeps its text, and writing it with a new
- * password changes one block of it and no other byte.
+ * ID files as text: blocks in and out. Invariant: a parsed file keeps its text, and writing it with
+ * a new password changes one block of it and no other byte.
  */
 
 #include "identity/idfile.h"
@@ -399,7 +399,9 @@ static bool put_file(struct writer *w, const struct idfile_new *n, const struct 
 	return !w->is_full;
 }
 
-/* The text that was written, terminated; room for the NUL was kept. NULL and freed unless is_good. */
+/*
+ * The text that was written, terminated; room for the NUL was kept. NULL and freed unless is_good.
+ */
 static char *finish(struct writer *w, bool is_good)
 {
 	if (!is_good) {

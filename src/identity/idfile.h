@@ -2,26 +2,33 @@
 #define POSTERN_IDENTITY_IDFILE_H
 
 /*
- * ID files, doc/protocol.md section 6. Text of PEM blocks (base/pem.h): POSTERN ID first, CERTIFICATE x
- * 0..16, POSTERN WRAPPED KEY x 0..4, POSTERN RECOVERY x 0..1, POSTERN SEALED DATA, in this order.
- * Blocks with other labels may stand anywhere after the first and are kept where they stood. Certificates
- * and recovery are opaque here. libsodium only. Integers are big-endian.
+ * ID files, doc/protocol.md section 6. Text of PEM blocks (base/pem.h): POSTERN ID first,
+ * CERTIFICATE x 0..16, POSTERN WRAPPED KEY x 0..4, POSTERN RECOVERY x 0..1, POSTERN SEALED DATA, in
+ * this order. Blocks with other labels may stand anywhere after the first and are kept where they
+ * stood. Certificates and recovery are opaque here. libsodium only. Integers are big-endian.
  *
- * POSTERN ID: version u8 = 1, kind u8 (1 user, 2 server, 3 certifier), key id 32, name u16 length + bytes
- * (abbreviated), created u64 (ms), password quality minimum u8 (0..16), recovery M u8, N u8 (both 0, or
- * 1 <= M <= N <= 16).
+ * POSTERN ID: version u8 = 1, kind u8 (1 user, 2 server, 3 certifier), key id 32, name u16 length +
+ * bytes (abbreviated), created u64 (ms), password quality minimum u8 (0..16), recovery M u8, N u8
+ * (both 0, or 1 <= M <= N <= 16).
  *
- * POSTERN WRAPPED KEY, 96 bytes: salt 16, opslimit u32, memlimit u32 (KiB), nonce 24, and the file key K
- * sealed with XChaCha20-Poly1305 (IETF) under W: 32 + 16 bytes, aad = "postern wrapped key v1" || key id.
- * Password slot (at most one): W = Argon2id 1.3(password, salt, opslimit 1..16, memlimit 8 KiB..4 GiB).
- * Key-file slot: opslimit = memlimit = 0, salt zero, W = the 32 bytes of the key file.
+ * POSTERN WRAPPED KEY, 96 bytes: salt 16, opslimit u32, memlimit u32 (KiB), nonce 24, and the file
+ * key K sealed with XChaCha20-Poly1305 (IETF) under W: 32 + 16 bytes, aad = "postern wrapped key
+ * v1" || key id (54 bytes, no NUL).
  *
- * POSTERN SEALED DATA: nonce 24, ciphertext: XChaCha20-Poly1305 (IETF) under K of TLVs, aad = SHA-256 of
- * the decoded bodies of POSTERN ID and of each CERTIFICATE in order, each preceded by its length as u32.
- * TLV: type u8, length u32, value. 1 active seed 32; 2 pending seed 32; 3 retired: u64 ms, seed 32; 4
- * X25519 seed 32; 5 document key; 6 PSK: sid 32, slot u8 (1..15), key 32; 7 internet certificate and key.
- * 1 stands exactly once, 2 and 4 at most once, 3 up to 8 times, 6 up to 15 times. Of the types that are
- * not interpreted here (5, 7, unknown ones) the whole TLVs are kept, in order, after all others.
+ *   password slot   at most one; W = Argon2id 1.3(password, salt, opslimit 1..16, memlimit 8 KiB
+ *                   .. 4 GiB), one lane, 32 bytes
+ *   key-file slot   opslimit = memlimit = 0, salt all zero; W = the 32 bytes of the key file
+ *
+ * POSTERN SEALED DATA: nonce 24, ciphertext: XChaCha20-Poly1305 (IETF) under K of TLVs, aad =
+ * SHA-256(u32 length || decoded body of POSTERN ID, then u32 length || decoded body of each
+ * CERTIFICATE, in order). TLV: type u8, length u32, value:
+ *
+ *   1  active seed 32, exactly once          5  document key, not interpreted here
+ *   2  pending seed 32, at most once         6  PSK: sid 32, slot u8 (1..15), key 32; up to 15
+ *   3  retired: u64 ms, seed 32; up to 8     7  internet certificate and key, not interpreted here
+ *   4  X25519 seed 32, at most once
+ *
+ * Types that are not interpreted here are kept as whole TLVs, in order, after all others.
  */
 
 #include <stdbool.h>
@@ -89,7 +96,10 @@ struct idfile_header {
 	uint8_t recovery_m, recovery_n;
 };
 
-/* Parse text. *ret is owned by the caller. IDFILE_OK or IDFILE_BAD_FORMAT with *f ("line N: ..."). */
+/*
+ * Parse text. *ret is owned by the caller. IDFILE_OK, IDFILE_BAD_FORMAT with *f ("line N: ...") or
+ * IDFILE_NO_MEMORY with *f.
+ */
 __attribute__((warn_unused_result)) enum idfile_result idfile_parse(
 	struct span text, struct idfile **ret, struct fault *f);
 void idfile_free(struct idfile *id);
@@ -113,8 +123,8 @@ struct idfile_key {
 };
 
 /*
- * Unlock. password is bytes as typed, without line end. On IDFILE_OK both fill *ret and *ret_key, each of
- * which may be NULL; otherwise neither is touched.
+ * Unlock. password is bytes as typed, without line end. On IDFILE_OK both fill *ret and *ret_key,
+ * each of which may be NULL; otherwise neither is touched.
  */
 __attribute__((warn_unused_result)) enum idfile_result idfile_unlock_password(
 	const struct idfile *id, struct span password, struct idfile_secrets *ret,
@@ -137,25 +147,26 @@ struct idfile_new {
 };
 
 /*
- * A new ID file as text with a new file key, malloc'd and owned by the caller. NULL when memory (Argon2id's
- * too) is short, and when n breaks the format: a name or number out of bounds, a key id that is not that of
- * the seed, no slot at all, or more than IDFILE_MAX bytes in all.
+ * A new ID file as text with a new file key, malloc'd and owned by the caller. NULL when memory
+ * (Argon2id's too) is short, and when n breaks the format: a name or number out of bounds, a key id
+ * that is not that of the seed, no slot at all, or more than IDFILE_MAX bytes in all.
  */
 char *idfile_format(const struct idfile_new *n);
 
 /*
  * The text of id with its password slot replaced (added after the other slots when there was none);
- * everything else byte for byte as it was. malloc'd and owned by the caller. NULL when memory is short, when
- * key does not open this file (a new slot would then lock its owner out), or when there is no room for a
- * slot more. ops and mem_kib as in struct idfile_new.
+ * everything else byte for byte as it was. malloc'd and owned by the caller. NULL when memory is
+ * short, when key does not open this file (a new slot would then lock its owner out), or when there
+ * is no room for a slot more. ops and mem_kib as in struct idfile_new.
  */
 char *idfile_format_password(const struct idfile *id, const struct idfile_key *key,
 	struct span password, uint32_t ops, uint32_t mem_kib);
 
 /*
- * Password quality 0..16, doc/design.md: its length in characters, where repetition, rows of the alphabet
- * or keyboard and common words count as one or two; 25 % more for one and 50 % more for two or more of
- * mixed case, digits beside others, and punctuation beside others. 0 only for an empty one.
+ * Password quality 0..16, doc/design.md: its length in characters, where repetition, rows of the
+ * alphabet or keyboard and common words count as one or two; 25 % more for one and 50 % more for
+ * two or more of mixed case, digits beside others, and punctuation beside others. 0 only for an
+ * empty one.
  */
 unsigned idfile_password_quality(struct span password);
 

@@ -1,6 +1,6 @@
 /*
- * The POSTERN ID block: one header, one encoding. Invariant: what decodes encodes to the same bytes, and
- * its name is one that name_parse accepts.
+ * The POSTERN ID block: one header, one encoding. Invariant: what decodes encodes to the same
+ * bytes, and its name is one that name_parse accepts.
  */
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
- * The cryptography of an ID file: slots that wrap the file key K, and the seal under K. Invariant: nothing
- * that was decrypted is looked at before its tag was verified, and every key but the one asked for is
- * wiped before a function returns.
+ * The cryptography of an ID file: slots that wrap the file key K, and the seal under K. Invariant:
+ * nothing that was decrypted is looked at before its tag was verified, and every key but the one
+ * asked for is wiped before a function returns.
  */
 
 #include <sodium.h>

@@ -1,6 +1,6 @@
 /*
- * The secrets of an ID as TLVs. Invariant: a type this version does not interpret survives a decode and an
- * encode byte for byte, so an older program never loses what a newer one put there.
+ * The secrets of an ID as TLVs. Invariant: a type this version does not interpret survives a decode
+ * and an encode byte for byte, so an older program never loses what a newer one put there.
  */
 
 #include <sodium.h>

@@ -60,7 +60,9 @@ enum idfile_result idfile_slot_open_password(const struct idfile_slot *s, const 
 bool idfile_slot_open_key(const struct idfile_slot *s, const uint8_t key_id[32],
 	const uint8_t raw[IDFILE_KEY_LEN], struct idfile_key *ret);
 
-/* New slots with fresh salt and nonce. ops and mem_kib within bounds. False when memory is short. */
+/*
+ * New slots with fresh salt and nonce. ops and mem_kib within bounds. False when memory is short.
+ */
 bool idfile_slot_make_password(const uint8_t key_id[32], const struct idfile_key *key,
 	struct span password, uint32_t ops, uint32_t mem_kib, struct idfile_slot *ret);
 void idfile_slot_make_key(const uint8_t key_id[32], const struct idfile_key *key,
@@ -72,7 +74,9 @@ uint8_t *idfile_seal(const struct idfile_secrets *s, const struct idfile_key *ke
 enum idfile_result idfile_unseal(struct span body, const struct idfile_key *key,
 	const uint8_t aad[32], struct idfile_secrets *ret);
 
-/* The TLVs of doc/protocol.md section 6. Decoding fails (ret untouched) on what breaks its table. */
+/*
+ * The TLVs of doc/protocol.md section 6. Decoding fails (ret untouched) on what breaks its table.
+ */
 #define IDFILE_SECRETS_LEN_MAX 20480
 bool idfile_secrets_encode(const struct idfile_secrets *s, struct writer *w);
 bool idfile_secrets_decode(struct span plain, struct idfile_secrets *ret);

@@ -1,6 +1,6 @@
 /*
- * Key ids. Invariant: the id of an Ed25519 key depends on its 32 bytes alone, never on the wrapping it
- * was read from.
+ * Key ids. Invariant: the id of an Ed25519 key depends on its 32 bytes alone, never on the wrapping
+ * it was read from.
  */
 
 #include "identity/keyid.h"

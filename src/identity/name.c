@@ -1,6 +1,6 @@
 /*
- * Hierarchical names. Invariant: a name that passed name_check prints to text that name_parse reads back
- * as the same name, so that what a person reads and what is compared are one thing.
+ * Hierarchical names. Invariant: a name that passed name_check prints to text that name_parse reads
+ * back as the same name, so that what a person reads and what is compared are one thing.
  */
 
 #include "identity/name.h"
@@ -216,7 +216,9 @@ static enum name_reject read_canonical(const struct components *c, struct name *
 	return NAME_OK;
 }
 
-/* Positions decide: a last part of two letters is C, the next O, the first CN unless a certifier's. */
+/*
+ * Positions decide: a last part of two letters is C, the next O, the first CN unless a certifier's.
+ */
 static enum name_reject read_abbreviated(
 	const struct components *c, bool is_certifier, struct name *ret)
 {
@@ -305,6 +307,19 @@ const char *name_format(const struct name *n, char to[NAME_TEXT_MAX])
 static char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+size_t name_fold(const struct name *n, uint8_t to[NAME_FOLDED_MAX])
+{
+	struct writer w = writer_init(to, NAME_FOLDED_MAX);
+	for (size_t i = 0; i < n->count; i++) {
+		const struct name_part *p = &n->parts[i];
+		writer_u8(&w, p->type);
+		writer_u8(&w, p->len);
+		for (size_t k = 0; k < p->len; k++)
+			writer_u8(&w, (uint8_t)lower(p->value[k]));
+	}
+	return w.len;
 }
 
 static bool part_equal(const struct name_part *a, const struct name_part *b)

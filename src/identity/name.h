@@ -2,8 +2,8 @@
 #define POSTERN_IDENTITY_NAME_H
 
 /*
- * Hierarchical names, doc/design.md "Names": CN / OU x 0..4 / O / C. Stored root first (C, O, OU.., CN);
- * written leaf first, abbreviated ("Julia Herlihy/Sales/East/Renovations/US") or canonical
+ * Hierarchical names, doc/design.md "Names": CN / OU x 0..4 / O / C. Stored root first (C, O, OU..,
+ * CN); written leaf first, abbreviated ("Julia Herlihy/Sales/East/Renovations/US") or canonical
  * ("CN=.../OU=.../O=..."). Values: UTF-8, 1 to 64 bytes, none of / = * + , and no control character
  * (C0, DEL, C1), no leading, trailing or double space. Compared after lowering ASCII letters.
  */
@@ -54,8 +54,8 @@ const char *name_reject_text(
 
 /*
  * Text, abbreviated or canonical, to name. is_certifier true: no CN (O, or OU.../O[/C]). A last
- * abbreviated component of two letters is the country. Text with a '=' is canonical: each component has
- * its keyword, in any case. *ret is written only on NAME_OK.
+ * abbreviated component of two letters is the country. Text with a '=' is canonical: each component
+ * has its keyword, in any case. *ret is written only on NAME_OK.
  */
 enum name_reject name_parse(const char *text, bool is_certifier, struct name *ret);
 
@@ -63,15 +63,25 @@ enum name_reject name_parse(const char *text, bool is_certifier, struct name *re
 enum name_reject name_check(const struct name *n, bool is_certifier);
 
 /*
- * Abbreviated text, or canonical when the abbreviation would be read as another name (a certifier's name
- * is read as a certifier's). Returns to. Any struct name gives terminated text, also one never checked.
+ * Abbreviated text, or canonical when the abbreviation would be read as another name (a certifier's
+ * name is read as a certifier's). Returns to. Any struct name gives terminated text, also one never
+ * checked.
  */
 const char *name_format(const struct name *n, char to[NAME_TEXT_MAX]);
 const char *name_format_canonical(const struct name *n, char to[NAME_TEXT_MAX]);
 
+/*
+ * The bytes that names are equal by, for a hash: types, lengths and lowered values. Returns their
+ * length.
+ */
+#define NAME_FOLDED_MAX (NAME_PARTS_MAX * (NAME_VALUE_MAX + 2))
+size_t name_fold(const struct name *n, uint8_t to[NAME_FOLDED_MAX]);
+
 bool name_equal(const struct name *a, const struct name *b);
 
-/* True when suffix (a certifier's name) is a proper suffix of n, whole components: n lies below it. */
+/*
+ * True when suffix (a certifier's name) is a proper suffix of n, whole components: n lies below it.
+ */
 bool name_is_below(const struct name *n, const struct name *suffix);
 
 /* True when child is parent plus exactly one component (the parent rule). */

@@ -1,7 +1,8 @@
 /*
- * Password quality. Invariant: the password is read in place; nothing of it is copied, stored or logged.
- * A walk over the password takes at each place the longest thing an attacker would guess as one: a common
- * word, something that stood before, a row of the alphabet or keyboard. It counts as one or two characters.
+ * Password quality. Invariant: the password is read in place; nothing of it is copied, stored or
+ * logged. A walk over the password takes at each place the longest thing an attacker would guess as
+ * one: a common word, something that stood before, a row of the alphabet or keyboard. It counts as
+ * one or two characters.
  */
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * Any bytes, read as a certificate. What is accepted keeps the name rules, has one encoding in OpenSSL's
- * eyes too, and means the same whatever its signature is, unless it signed itself.
+ * Any bytes, read as a certificate. What is accepted keeps the name rules, has one encoding in
+ * OpenSSL's eyes too, and means the same whatever its signature is, unless it signed itself.
  */
 
 #include <openssl/x509v3.h>

@@ -1,6 +1,6 @@
 /*
- * Any text, read as a directory. Either there is at least one mistake with a sentence and no directory, or
- * every entry is found by its key ids and its name and reads back from its own line.
+ * Any text, read as a directory. Either there is at least one mistake with a sentence and no
+ * directory, or every entry is found by its key ids and its name and reads back from its own line.
  */
 
 #include <stdint.h>

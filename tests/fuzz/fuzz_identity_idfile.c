@@ -1,6 +1,7 @@
 /*
- * Any text, read as an ID file. What parses has a header within its bounds; what the key of the vectors
- * unlocks has a seed that fits its key id; and a new password slot changes nothing but itself.
+ * Any text, read as an ID file. What parses has a header within its bounds; what the key of the
+ * vectors unlocks has a seed that fits its key id; and a new password slot changes nothing but
+ * itself.
  */
 
 #include <sodium.h>

@@ -1,6 +1,6 @@
 /*
- * Any text, read as a person's and as a certifier's name. What is accepted passes name_check, prints, and
- * reads back as the same name from both of its texts.
+ * Any text, read as a person's and as a certifier's name. What is accepted passes name_check,
+ * prints, and reads back as the same name from both of its texts.
  */
 
 #include <stdint.h>

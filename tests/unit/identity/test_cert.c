@@ -1,6 +1,6 @@
 /*
- * Certificates: issued, read back, and judged by the openssl program; the vector files, which were issued
- * elsewhere; orders that are refused.
+ * Certificates: issued, read back, and judged by the openssl program; the vector files, which were
+ * issued elsewhere; orders that are refused.
  */
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * Certificates that are nearly of the profile: each is the good one with one thing changed before it is
- * signed, so that only the reader's own checks stand in its way.
+ * Certificates that are nearly of the profile: each is the good one with one thing changed before
+ * it is signed, so that only the reader's own checks stand in its way.
  */
 
 #include <errno.h>
@@ -470,7 +470,10 @@ static void test_bad_utf8(void **state)
 	}
 }
 
-/* Whatever bit is changed, it is not read, or not signed by the issuer; the signature covers the rest. */
+/*
+ * Whatever bit is changed, it is not read, or not signed by the issuer; the signature covers the
+ * rest.
+ */
 static void test_damage(void **state)
 {
 	(void)state;

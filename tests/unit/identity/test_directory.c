@@ -1,6 +1,6 @@
 /*
- * The directory: the vector file field by field, every mistake with its sentence, every truncation and bit
- * flip of a good line, and lookups in a large one.
+ * The directory: the vector file field by field, every mistake with its sentence, every truncation
+ * and bit flip of a good line, and lookups in a large one.
  */
 
 #include "base/text.h"
@@ -336,7 +336,10 @@ static void test_format(void **state)
 	directory_free(d);
 }
 
-/* A damaged line is refused, or is an entry that differs; it is never the same entry with less said. */
+/*
+ * A damaged line is refused, or is an entry that differs; it is never the same entry with less
+ * said.
+ */
 static void test_damage(void **state)
 {
 	(void)state;

@@ -1,4 +1,7 @@
-/* ID files: the vector files, writing and reading back, a new password, and what each function refuses. */
+/*
+ * ID files: the vector files, writing and reading back, a new password, and what each function
+ * refuses.
+ */
 
 #include <sodium.h>
 

@@ -1,6 +1,6 @@
 /*
- * ID files that were put together wrongly, and good ones with one byte changed. Files are built from
- * bodies, so that each mistake stands alone.
+ * ID files that were put together wrongly, and good ones with one byte changed. Files are built
+ * from bodies, so that each mistake stands alone.
  */
 
 #include <sodium.h>

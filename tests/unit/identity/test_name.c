@@ -1,5 +1,9 @@
-/* Names: the vector file, byte-level cases a text file cannot hold, and the relations between names. */
+/*
+ * Names: the vector file, byte-level cases a text file cannot hold, and the relations between
+ * names.
+ */
 
+#include "base/span.h"
 #include "identity/name.h"
 #include "test.h"
 
@@ -175,6 +179,10 @@ static void test_relations(void **state)
 		struct name a = any(cases[i].a), b = any(cases[i].b);
 		TEST_CASE(cases[i].a, name_equal(&a, &b) == cases[i].equal);
 		TEST_CASE(cases[i].a, name_equal(&b, &a) == cases[i].equal);
+		uint8_t fa[NAME_FOLDED_MAX], fb[NAME_FOLDED_MAX];
+		struct span sa = span_of(fa, name_fold(&a, fa)),
+			    sb = span_of(fb, name_fold(&b, fb));
+		TEST_CASE(cases[i].a, span_equal(sa, sb) == cases[i].equal);
 		TEST_CASE(cases[i].a, name_is_below(&a, &b) == cases[i].below);
 		TEST_CASE(cases[i].a, name_is_child(&a, &b) == cases[i].child);
 		TEST_CASE(cases[i].a, !name_is_below(&b, &a));
