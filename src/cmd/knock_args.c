@@ -43,8 +43,8 @@ static const char help_common[] =
 	"                      default) is the one the server sees\n"
 	"  --source-port N     only for connections that come from this port\n"
 	"  --id FILE           your ID file (default: default.id in the client folder)\n"
-	"  --card FILE         the server's card (default: HOST.card in the client folder,\n"
-	"                      or the card there that names HOST)\n"
+	"  --card FILE         the server's card (default: in the client folder\n"
+	"                      HOST.card, or the card that names HOST)\n"
 	"  --password-file F   read the password of the ID from the first line of F\n"
 	"  --port N            UDP port to knock on (default: the card's, often 62201)\n";
 

@@ -31,7 +31,7 @@ static const char help[] =
 	"\n"
 	"  --certifier FILE    the ID file of the certifier\n"
 	"  --out FILE          the new ID file (default: made of the name, jane-doe.id)\n"
-	"  --for TIME          how long it is valid: 90d or 2y (default: 2y, a server 10y)\n"
+	"  --for TIME          how long it is valid, 90d or 2y (default: 2y; server: 10y)\n"
 	"  --server            an ID for a server: opens with a key file instead of a\n"
 	"                      password; the key file and the card are written beside it\n"
 	"  --host HOST         in the card: where clients reach the server\n"

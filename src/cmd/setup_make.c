@@ -126,8 +126,6 @@ static void add_server(struct fileset *s, const struct setup_plan *p, const stru
 	randombytes_buf(raw, IDFILE_KEY_LEN);
 	struct issue_lock lock = { .raw_key = (const uint8_t *)raw };
 	char *id = issue_idfile(m->server, &lock, p->now_ms);
-	fileset_add(
-		s, p->folder, "server.key", raw, IDFILE_KEY_LEN, 0600, "secret: opens server.id");
 	add_text(s, p->folder, "server.id", id, 0600, "the server's keys and certificate");
 	fileset_add(
 		s, p->folder, "server.key", raw, IDFILE_KEY_LEN, 0600, "secret: opens server.id");

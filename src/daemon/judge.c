@@ -232,7 +232,7 @@ static bool is_seen(
 	return false;
 }
 
-/* STALE and RETRY: at most one in ten seconds for an identity, a hundred a second in total. */
+/* STALE: at most one in ten seconds for an identity, a hundred a second in total. */
 static bool may_refuse(struct judge *j, const struct judge_case *c, uint64_t mono_ms)
 {
 	uint16_t h = (uint16_t)(c->claim.key_id[0] << 8 | c->claim.key_id[1]);
@@ -258,7 +258,8 @@ static bool is_fresh(struct judge *j, struct judge_case *c, uint64_t wall_ms, ui
 	bool is_foreign = !j->is_offline && is_cold && c->request.instance != j->instance;
 	if (!is_stale && !is_foreign)
 		return true;
-	if (!j->is_offline && !may_refuse(j, c, mono_ms)) {
+	/* An old packet can be sent again by anybody for ever, so STALE is rare; RETRY ends with the packet's time. */
+	if (is_stale && !j->is_offline && !may_refuse(j, c, mono_ms)) {
 		*ret = drop(c, JUDGE_DROP_REFUSAL_RATE);
 		return false;
 	}

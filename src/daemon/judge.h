@@ -25,7 +25,7 @@ enum judge_drop {
 	JUDGE_DROP_IDENTITY, /* key id in no directory, or without a public key there */
 	JUDGE_DROP_SIGNATURE,
 	JUDGE_DROP_REPLAY,
-	JUDGE_DROP_REFUSAL_RATE, /* STALE and RETRY are answered once in ten seconds to one identity */
+	JUDGE_DROP_REFUSAL_RATE, /* STALE is answered once in ten seconds to one identity */
 	JUDGE_DROP_BUSY,         /* no room to work on it */
 	JUDGE_DROP_COUNT,
 };
@@ -78,7 +78,7 @@ struct judge {
 	struct limiter *identity;
 	struct limiter *refusals;
 	struct resend *resend;
-	uint64_t *refused_ms; /* last STALE or RETRY by hash of the key id */
+	uint64_t *refused_ms; /* last STALE by hash of the key id */
 };
 
 /* Draw a new instance id and make the tables. 0 or -ENOMEM. boot is borrowed. */

@@ -250,10 +250,16 @@ static void tell_reloaded(struct monitor *m, int result, const char *text)
 	snprintf(msg.text, sizeof(msg.text), "%s", text);
 	if (m->now.knock.pid != 0 && msg_send(m->now.knock.fd, &msg) < 0)
 		log_warn("the answer to the reload was lost");
-	if (result < 0)
-		log_error("reload refused, the running configuration stays: %s", text);
-	else
+	if (result == 0) {
 		log_info("%s", text);
+		return;
+	}
+	log_error("reload refused, the running configuration stays");
+	for (const char *line = text; *line != '\0'; line += strspn(line, "\n")) {
+		size_t len = strcspn(line, "\n");
+		log_error("%.*s", (int)len, line);
+		line += len;
+	}
 }
 
 /*

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -97,7 +98,8 @@ class Echo(threading.Thread):
                 else:
                     data, addr = self.sock.recvfrom(2048)
                     self.count += 1
-                    self.sock.sendto(data, addr)
+                    if addr is not None:
+                        self.sock.sendto(data, addr)
         except OSError:
             pass
 
@@ -293,11 +295,14 @@ server {{
 
     def kill_all(self):
         """kill -9 of every process of the daemon."""
-        for pid in self.pids().values():
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+        handles = [os.pidfd_open(pid) for pid in self.pids().values()]
+        assert len(handles) == 3, self.pids()
+        for h in handles:
+            signal.pidfd_send_signal(h, signal.SIGKILL)
         self.daemon.wait(BOUND)
-        until("every process of the daemon is gone", lambda: not self.pids())
+        for h in handles:
+            assert select.select([h], [], [], BOUND)[0], "a killed process does not end"
+            os.close(h)
 
     def log(self):
         try:
