@@ -74,9 +74,8 @@ chmod 600 "$tmp/passwords" "$tmp/password"
 shown server 'postern setup --org VSD --server Mail --admin Admin --guard tcp/22=ssh'
 on server postern setup --org VSD --server Mail --admin Admin --guard tcp/22=ssh --interface eth0 \
 	--dir "$tmp/etc" --password-file "$tmp/passwords" > "$tmp/setup.out" 2>&1 || { cat "$tmp/setup.out"; exit 1; }
-sed "s|$tmp||g" "$tmp/setup.out" | quote
-sed -i "s|^\( *\)id  *=|\1store = \"$tmp/store/postern.db\"\n\1control = \"$tmp/control\"\n&|; t" "$tmp/etc/postern.conf"
-sed -i "s|^ *user *=.*|    user = \"nobody\"|" "$tmp/etc/postern.conf"
+sed "s|$tmp/etc|/etc/postern|g; /^ *$/d" "$tmp/setup.out" | quote
+sed -i "s|^server {|&\n\tstore = \"$tmp/store/postern.db\"\n\tcontrol = \"$tmp/control\"|" "$tmp/etc/postern.conf"
 mkdir -p "$tmp/home"
 cp "$tmp/etc/admin.id" "$tmp/home/default.id"
 cp "$tmp/etc/server.card" "$tmp/home/$server.card"
