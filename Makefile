@@ -22,7 +22,7 @@ build/build.ninja:
 install: build
 	meson install -C build --no-rebuild
 
-demo: build
+demo: deps build
 	demo/run.sh build
 
 check:

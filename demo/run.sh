@@ -27,7 +27,7 @@ trap 'exit 130' INT TERM
 on() { local who=$1; shift; ip netns exec "$tag-$who" env POSTERN_HOME="$tmp/home" XDG_STATE_HOME="$tmp/state" "$@"; }
 step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 shown() { printf '%s  %-8s $ %s%s\n' "$dim" "$1" "$2" "$plain"; }
-quote() { sed 's/^/  /'; }
+quote() { fold -s -w 77 | sed 's/^/  /'; }
 good() { printf '  %s✓%s %s\n' "$green" "$plain" "$*"; }
 bad() { printf '  %s✗ %s%s\n' "$red" "$*" "$plain"; failed=1; }
 expect() { # expect "what" command...: the command must succeed
@@ -147,7 +147,7 @@ pids=$(ip netns pids "$tag-server")
 for pid in $pids; do
 	grep -q '^posternd' "/proc/$pid/comm" 2>/dev/null && kill -9 "$pid" 2>/dev/null
 done
-never 'no postern process lives' bash -c "for p in $(echo $pids); do grep -qs ^posternd /proc/\$p/comm && exit 0; done; exit 1"
+expect 'no postern process lives' timeout 5 bash -c "until ! grep -qs ^posternd $(printf '/proc/%s/comm ' $pids); do :; done"
 never 'and the port is still closed: the kernel keeps it' reachable client
 expect 'the ssh session goes on' kill -0 $ssh
 

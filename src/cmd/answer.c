@@ -91,7 +91,7 @@ static void tell_refused(const struct visit *v)
 	char service[VISIT_SERVICE_MAX], retry[64] = "", length[TIME_TEXT_MAX];
 	const char *advice = postern_status_advice(v->answer.status);
 	if (v->answer.retry_after_s != 0)
-		snprintf(retry, sizeof(retry), " (not before %s have passed)",
+		snprintf(retry, sizeof(retry), " (wait %s)",
 			duration_format(v->answer.retry_after_s, length));
 	if (v->request.op == POSTERN_PROBE)
 		say_trouble("%s refused the probe: %s%s", v->args->host, advice, retry);
@@ -111,7 +111,7 @@ static json_t *json_of(const struct visit *v, const char *status)
 
 static void print_json(json_t *j)
 {
-	if (j == NULL || json_dumpf(j, stdout, JSON_INDENT(2)) < 0)
+	if (j == NULL || json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) < 0)
 		say_trouble("no memory for the JSON output");
 	else
 		putchar('\n');
@@ -121,11 +121,10 @@ static void print_json(json_t *j)
 static void tell_json(const struct visit *v)
 {
 	const struct postern_answer *a = &v->answer;
-	char address[ADDR_TEXT_MAX], when[TIME_TEXT_MAX], grant[17];
+	char address[ADDR_TEXT_MAX], when[TIME_TEXT_MAX];
 	struct addr observed = addr_v6(a->observed);
 
 	json_t *j = json_of(v, postern_status_name(a->status));
-	snprintf(grant, sizeof(grant), "%016" PRIx64, a->grant_id);
 	if (j != NULL)
 		json_object_update_new(j,
 			json_pack("{s:s, s:i, s:b, s:I, s:I, s:i, s:f}", "observed",
@@ -138,9 +137,9 @@ static void tell_json(const struct visit *v)
 				"milliseconds", (double)v->took_us / 1000));
 	if (j != NULL && a->status == POSTERN_OK && v->request.op == POSTERN_OPEN)
 		json_object_update_new(j,
-			json_pack("{s:s, s:I, s:i, s:s}", "grant", grant, "granted_seconds",
-				(json_int_t)a->granted_s, "granted_port", (int)a->granted_port,
-				"until",
+			json_pack("{s:I, s:I, s:i, s:s}", "grant", (json_int_t)a->grant_id,
+				"granted_seconds", (json_int_t)a->granted_s, "granted_port",
+				(int)a->granted_port, "until",
 				time_format_utc(
 					a->server_time_ms + (uint64_t)a->granted_s * 1000, when)));
 	if (j != NULL && a->retry_after_s != 0)
@@ -172,7 +171,7 @@ void answer_tell_none(const struct visit *v, int code)
 
 void answer_tell_dry_run(const struct visit *v, size_t len)
 {
-	char service[VISIT_SERVICE_MAX], address[ADDR_TEXT_MAX], length[TIME_TEXT_MAX];
+	char service[VISIT_SERVICE_MAX], place[VISIT_PLACE_MAX], length[TIME_TEXT_MAX];
 	if (v->args->is_json) {
 		json_t *j = json_of(v, "DRY_RUN");
 		if (j != NULL)
@@ -180,8 +179,7 @@ void answer_tell_dry_run(const struct visit *v, size_t len)
 		print_json(j);
 		return;
 	}
-	printf("would send %zu bytes to %s (%s, udp/%u); nothing was sent\n", len, v->args->host,
-		visit_peer_text(&v->peers[0], address), (unsigned)v->udp_port);
+	printf("would send %zu bytes to %s; nothing was sent\n", len, visit_place(v, 0, place));
 	if (v->request.op == POSTERN_PROBE)
 		printf("  to       learn its time and your address\n");
 	else

@@ -101,27 +101,35 @@ void control_show_gate(const json_t *o, bool first)
 		json_is_true(json_object_get(o, "used")) ? ", used" : "");
 }
 
+/* The date on a line of its own when it changes, then one line a record, and who decided below it. */
 void control_show_record(const json_t *o, bool first)
 {
+	static char day[TIME_TEXT_MAX];
 	char at[TIME_TEXT_MAX];
-	(void)first;
-	printf("%s %-9s", when(o, "time_ms", at), text(o, "event"));
-	if (*text(o, "name") != '\0')
-		printf(" %s", text(o, "name"));
-	if (*text(o, "service") != '\0')
-		printf(" %s", text(o, "service"));
-	if (*text(o, "address") != '\0')
-		printf(" from %s", text(o, "address"));
+	when(o, "time_ms", at);
+	if (first || strncmp(day, at, 10) != 0)
+		printf("%.10s\n", at);
+	snprintf(day, sizeof(day), "%s", at);
+
+	bool is_granted = strcmp(text(o, "event"), "granted") == 0;
+	const char *who = text(o, "name"), *what = text(o, "service"), *from = text(o, "address");
+	const char *why = is_granted ? "" : text(o, "reason"), *note = text(o, "text");
+	printf("%s  %-9s", strlen(at) > 11 ? at + 11 : at, text(o, "event"));
+	if (*who != '\0')
+		printf(" %s", who);
+	if (*what != '\0')
+		printf(" %s", what);
+	if (*from != '\0')
+		printf(" from %s", from);
+	else if (*text(o, "door") != '\0')
+		printf(" %s", text(o, "door"));
 	if (number(o, "port") != 0)
 		printf(":%lld", number(o, "port"));
-	if (*text(o, "address") == '\0' && *text(o, "door") != '\0')
-		printf(" door %s", text(o, "door"));
-	if (strcmp(text(o, "event"), "granted") != 0 && *text(o, "reason") != '\0')
-		printf(": %s", text(o, "reason"));
-	if (*text(o, "text") != '\0')
-		printf(", %s", text(o, "text"));
-	if (*text(o, "list") != '\0')
-		printf(" [%s%s%s]", text(o, "list"), *text(o, "entry") != '\0' ? ": " : "",
-			text(o, "entry"));
+	printf("%s%s", *why != '\0' ? ": " : "", why);
+	if (*note != '\0')
+		printf("%s%s", *why != '\0' || *who != '\0' ? ", " : " ", note);
 	putchar('\n');
+	if (*text(o, "list") != '\0')
+		printf("%20sby %s: %s\n", "", text(o, "list"),
+			*text(o, "entry") != '\0' ? text(o, "entry") : "no entry fits");
 }

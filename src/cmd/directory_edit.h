@@ -28,7 +28,7 @@ __attribute__((warn_unused_result)) int directory_edit_add(struct span text,
 __attribute__((warn_unused_result)) int directory_edit_remove(
 	struct span text, const struct name *name, struct directory_text *ret, struct fault *f);
 
-/* What directory_edit_entry makes an entry of: a public key line of OpenSSH, and options as typed. NULL: not said. */
+/* Options of an entry as typed; NULL: not said. */
 struct directory_words {
 	const char *name, *kind, *expires, *from;
 	bool is_certified_equivalent;

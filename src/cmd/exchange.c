@@ -6,6 +6,7 @@
 #include "cmd/exchange.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
@@ -13,11 +14,23 @@
 
 #include "base/clock.h"
 
+/* Without this a socket is not told of "host unreachable", which is no proof, but worth a word at the end. */
+static void ask_for_errors(int fd, int family)
+{
+	int on = 1;
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+	else
+		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+}
+
 static int open_socket(const struct exchange_peer *peer, struct fault *f)
 {
 	int fd = socket(peer->addr.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&peer->addr, peer->len) == 0)
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&peer->addr, peer->len) == 0) {
+		ask_for_errors(fd, peer->addr.ss_family);
 		return fd;
+	}
 	int rc = -errno;
 	fault_set(f, "no packet can be sent there: %s", strerror(-rc));
 	if (fd >= 0)
@@ -32,20 +45,23 @@ static void note(int error, int *unreachable)
 		*unreachable = error;
 }
 
-/* Take all datagrams that are there. */
+/* Take all datagrams and errors that are there. */
 static void receive(int fd, struct postern_session *s, int *unreachable)
 {
 	uint8_t datagram[POSTERN_DATAGRAM_MAX + 1];
 	for (int i = 0; i < 64; i++) {
 		ssize_t n = recv(fd, datagram, sizeof(datagram), 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
+			break;
 		if (n < 0)
 			note(errno, unreachable);
 		else if ((size_t)n <= POSTERN_DATAGRAM_MAX &&
 			postern_session_offer(s, datagram, (size_t)n, clock_wall_ms()))
-			return;
+			break;
 	}
+	/* The packets that errors are about are of no use, but while they wait poll does not. */
+	while (recv(fd, datagram, sizeof(datagram), MSG_ERRQUEUE) >= 0)
+		continue;
 }
 
 /* Drive the session to its end. True when answered. */

@@ -31,7 +31,10 @@ struct fileset {
 
 void fileset_folder(struct fileset *s, const char *path);
 
-/* Add folder/name (folder NULL: name as it is). data is malloc'd and owned by the set from now on; NULL marks it short. */
+/*
+ * Add folder/name (folder NULL: name as it is). data is malloc'd and owned by the set from now on; NULL
+ * marks the set short.
+ */
 void fileset_add(struct fileset *s, const char *folder, const char *name, char *data, size_t len,
 	mode_t mode, const char *note);
 

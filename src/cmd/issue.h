@@ -38,7 +38,7 @@ struct issue_order {
 	const struct issue *by; /* the certifier; NULL: certifies itself */
 };
 
-/* First ms of the day after now plus years and days (UTC): what a life of "2y" that begins today ends before. */
+/* First ms of the day after now plus years and days (UTC): a life of "2y" that begins today ends before. */
 uint64_t issue_end_ms(uint64_t now_ms, unsigned years, unsigned days);
 
 /* A new identity. 0, or -errno with *f (-EINVAL: the profile forbids it). A server gets an X25519 key too. */

@@ -22,7 +22,7 @@ struct knock_args {
 	bool is_probe, is_dry_run, is_json, is_quiet, is_verbose;
 };
 
-/* Returns EXIT_DONE, or EXIT_USAGE after saying why. *ret_is_help: the help was printed, nothing is left to do. */
+/* EXIT_DONE, or EXIT_USAGE after saying why. *ret_is_help: the help was printed, nothing is left to do. */
 int knock_args_parse(enum knock_command command, int argc, char **argv, struct knock_args *ret,
 	bool *ret_is_help);
 

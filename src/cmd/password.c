@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -40,30 +41,47 @@ static void on_signal(int number)
 	caught_signal = number;
 }
 
-static void catch_signals(struct sigaction old[CAUGHT_COUNT])
+struct signals {
+	struct sigaction action[CAUGHT_COUNT];
+	sigset_t mask;
+};
+
+/* From here on they wait, but for the moments in which read_line lets them in. */
+static void catch_signals(struct signals *old)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
+	sigset_t block;
+
 	sigemptyset(&sa.sa_mask);
+	sigemptyset(&block);
 	caught_signal = 0;
+	for (size_t i = 0; i < CAUGHT_COUNT; i++)
+		sigaddset(&block, caught[i]);
+	sigprocmask(SIG_BLOCK, &block, &old->mask);
 	for (size_t i = 0; i < CAUGHT_COUNT; i++) {
-		sigaction(caught[i], NULL, &old[i]);
+		sigaction(caught[i], NULL, &old->action[i]);
 		/* What the parent process had ignored stays ignored. */
-		if (old[i].sa_handler != SIG_IGN)
+		if (old->action[i].sa_handler != SIG_IGN)
 			sigaction(caught[i], &sa, NULL);
 	}
 }
 
-static void release_signals(const struct sigaction old[CAUGHT_COUNT])
+static void release_signals(const struct signals *old)
 {
 	for (size_t i = 0; i < CAUGHT_COUNT; i++)
-		sigaction(caught[i], &old[i], NULL);
+		sigaction(caught[i], &old->action[i], NULL);
+	sigprocmask(SIG_SETMASK, &old->mask, NULL);
 }
 
-static int read_line(int fd, struct password *ret)
+/* A signal ends the waiting, at whatever moment it comes: that is what ppoll is for. */
+static int read_line(int fd, const sigset_t *mask, struct password *ret)
 {
 	ret->len = 0;
 	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
 		char c;
+		if (ppoll(&p, 1, NULL, mask) < 0)
+			return -errno;
 		ssize_t n = read(fd, &c, 1);
 		if (n < 0)
 			return -errno;
@@ -80,23 +98,23 @@ static int read_line(int fd, struct password *ret)
 /* One question with echo off. -EINTR with caught_signal set, or at the end of input without it. */
 static int ask_once(int fd, const char *prompt, struct password *ret)
 {
-	struct sigaction old[CAUGHT_COUNT];
 	struct termios shown, hidden;
+	struct signals old;
 
 	if (tcgetattr(fd, &shown) < 0)
 		return -ENXIO;
-	catch_signals(old);
+	catch_signals(&old);
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
 	int rc = tcsetattr(fd, TCSAFLUSH, &hidden) < 0 ? -errno : 0;
 	if (rc == 0 && write(fd, prompt, strlen(prompt)) < 0)
 		rc = -errno;
 	if (rc == 0)
-		rc = read_line(fd, ret);
+		rc = read_line(fd, &old.mask, ret);
 	tcsetattr(fd, TCSAFLUSH, &shown);
 	if (write(fd, "\n", 1) < 0 && rc == 0)
 		rc = -errno;
-	release_signals(old);
+	release_signals(&old);
 	return rc;
 }
 

@@ -1,4 +1,7 @@
-/* postern id: finds the part asked for, and changes passwords. Making and showing are in files of their own. */
+/*
+ * postern id: finds the part asked for, and changes passwords. Making and showing are in files of their
+ * own. Invariant: a password change replaces the file whole or leaves it as it was.
+ */
 
 #include <errno.h>
 #include <sodium.h>

@@ -1,4 +1,6 @@
-/* A visit, step by step. All that can fail before a packet is sent does so before the password is asked for. */
+/*
+ * A visit, step by step. Invariant: what can fail without the password fails before it is asked for.
+ */
 
 #include "cmd/visit.h"
 
@@ -36,6 +38,16 @@ const char *visit_service(const struct visit *v, char to[VISIT_SERVICE_MAX])
 		return "";
 	snprintf(to, VISIT_SERVICE_MAX, "%s/%u", r->proto == IPPROTO_UDP ? "udp" : "tcp",
 		(unsigned)r->port);
+	return to;
+}
+
+const char *visit_place(const struct visit *v, size_t peer, char to[VISIT_PLACE_MAX])
+{
+	char address[ADDR_TEXT_MAX];
+	const char *text = visit_peer_text(&v->peers[peer], address);
+	bool is_same = strcmp(text, v->args->host) == 0;
+	snprintf(to, VISIT_PLACE_MAX, "%.255s (%s%sudp/%u)", v->args->host, is_same ? "" : text,
+		is_same ? "" : ", ", (unsigned)v->udp_port);
 	return to;
 }
 
@@ -225,12 +237,11 @@ int visit_open(const struct knock_args *args, struct visit *v)
 
 static int say_silence(const struct visit *v)
 {
-	char address[ADDR_TEXT_MAX];
-	say_trouble("%s (%s, udp/%u) did not answer: perhaps the packets are lost or filtered on "
+	char place[VISIT_PLACE_MAX];
+	say_trouble("%s did not answer: perhaps the packets are lost or filtered on "
 		    "the way, its postern is not running, %s is not in its directory, or %s is "
 		    "not its card (any more)",
-		v->args->host, visit_peer_text(&v->peers[v->peer], address), (unsigned)v->udp_port,
-		postern_id_name(v->id), v->files.card);
+		visit_place(v, v->peer, place), postern_id_name(v->id), v->files.card);
 	return EXIT_SILENT;
 }
 
@@ -242,7 +253,7 @@ int visit_knock(struct visit *v)
 		.request = &v->request,
 		.memory = &v->memory,
 	};
-	char address[ADDR_TEXT_MAX];
+	char place[VISIT_PLACE_MAX];
 	struct fault f;
 	int rc = -ETIMEDOUT;
 
@@ -253,9 +264,7 @@ int visit_knock(struct visit *v)
 			return EXIT_DONE;
 		}
 		if (rc != -ETIMEDOUT)
-			say_trouble("%s (%s, udp/%u): %s", v->args->host,
-				visit_peer_text(&v->peers[v->peer], address), (unsigned)v->udp_port,
-				f.text);
+			say_trouble("%s: %s", visit_place(v, v->peer, place), f.text);
 	}
 	v->peer = v->peer_count - 1;
 	if (rc == -ETIMEDOUT)

@@ -47,6 +47,10 @@ void visit_close(struct visit *v);
 #define VISIT_SERVICE_MAX 64
 const char *visit_service(const struct visit *v, char to[VISIT_SERVICE_MAX]);
 
+/* The server in words: "gw (192.0.2.1, udp/62201)". */
+#define VISIT_PLACE_MAX 330
+const char *visit_place(const struct visit *v, size_t peer, char to[VISIT_PLACE_MAX]);
+
 /* Numeric text of a peer's address, without port. */
 const char *visit_peer_text(const struct exchange_peer *p, char to[ADDR_TEXT_MAX]);
 

@@ -251,7 +251,7 @@ static void note_start(struct knockd *k)
 		log_warn("the journal cannot be read back");
 	struct store_record *r =
 		events_record(k, k->start->generation == 1 ? STORE_STARTED : STORE_RELOADED);
-	snprintf(r->text, sizeof(r->text), "%zu services guarded, %zu people known",
+	snprintf(r->text, sizeof(r->text), "services guarded: %zu, people known: %zu",
 		k->config->service_count, directory_count(k->start->boot->directory));
 	events_write(k);
 }
@@ -321,7 +321,7 @@ static void note_stop(struct knockd *k)
 	if (k->store == NULL || k->live == NULL || k->exit_status != 0)
 		return;
 	struct store_record *r = events_record(k, STORE_STOPPED);
-	snprintf(r->text, sizeof(r->text), "ports stay closed; %zu open gates run out",
+	snprintf(r->text, sizeof(r->text), "ports stay closed; open gates that run out: %zu",
 		live_count(k->live));
 	events_write(k);
 }
@@ -358,7 +358,7 @@ int knockd_run(const struct knockd_start *start)
 		for (size_t i = 0; i < k->config->door_count; i++)
 			if (k->doors[i].pcap == NULL)
 				tell_lost(k, (uint16_t)i);
-		log_info("watching; %zu services guarded", k->config->service_count);
+		log_info("watching; services guarded: %zu", k->config->service_count);
 		uv_run(&k->loop, UV_RUN_DEFAULT);
 		control_close_all(k);
 		note_stop(k);

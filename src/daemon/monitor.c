@@ -332,7 +332,7 @@ static void reload(struct monitor *m)
 	}
 	struct boot *old = m->boot;
 	m->boot = next;
-	snprintf(text, sizeof(text), "reloaded %.500s: %zu services guarded, %zu people known",
+	snprintf(text, sizeof(text), "reloaded %.500s; services guarded: %zu, people known: %zu",
 		m->path, next->config->service_count, directory_count(next->directory));
 	if (generation_replace(m, text) < 0) {
 		m->boot = old;

@@ -202,7 +202,7 @@ int offline_check(const char *config_path)
 		fputs(text, stdout);
 	if (b->warning[0] != '\0')
 		fprintf(stderr, "warning: %s\n", b->warning);
-	fprintf(stderr, "%s: good: %zu doors, %zu services, %zu people\n", config_path,
+	fprintf(stderr, "%s is good; doors: %zu, services: %zu, people: %zu\n", config_path,
 		b->config->door_count, b->config->service_count, directory_count(b->directory));
 	free(text);
 	boot_free(b);

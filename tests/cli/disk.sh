@@ -1,6 +1,8 @@
 # A full disk: complete or not at all. Needs root for a small file system of its own.
-. "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || { echo 'root is needed'; exit 77; }
+# In a mount namespace of its own: nobody else sees the mount, and it goes away with the test.
+[ -n "${OWN_MOUNTS:-}" ] || OWN_MOUNTS=1 exec unshare -m sh "$0" "$@"
+. "$(dirname "$0")/lib.sh"
 mkdir "$W/small"
 mount -t tmpfs -o size=64k,nr_inodes=64 postern-test "$W/small" 2>/dev/null ||
 	{ echo 'no file system can be mounted here'; exit 77; }

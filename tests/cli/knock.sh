@@ -44,7 +44,7 @@ printed 'would send 320 bytes to office (127.0.0.1, udp/62201); nothing was sent
 mv home/office.card home/x.card
 says 0 '' -- knock 127.0.0.1 tcp/443 --for 5m --address 192.0.2.9 --dry-run --port 7 \
 	--password-file admin-password
-printed 'would send 320 bytes to 127.0.0.1 (127.0.0.1, udp/7); nothing was sent
+printed 'would send 320 bytes to 127.0.0.1 (udp/7); nothing was sent
   to       open tcp/443 for 192.0.2.9
   for      5m
   as       Admin/VSD (W/home/default.id)
@@ -90,8 +90,9 @@ sed 's/port [0-9]*,/port N,/; s/[0-9.]* ms/N ms/' out >o2 && mv o2 out
 printed '127.0.0.1 (gw/VSD) answers and sees you as 127.0.0.1 port N, one knock, N ms'
 says 0 '' -- knock 127.0.0.1 --json $files --port "$port"
 if command -v jq >/dev/null; then
-	is 'JSON' [ "$(jq -r '[.status, .service, .granted_seconds, .granted_port, .observed, .grant, .server] | join(" ")' out)" = \
-		'OK ssh 30 22 127.0.0.1 1122334455667788 gw/VSD' ]
+	is 'JSON' [ "$(jq -r '[.status, .service, .granted_seconds, .granted_port, .observed, .server] | join(" ")' out)" = \
+		'OK ssh 30 22 127.0.0.1 gw/VSD' ]
+	is 'grant in JSON' grep -q '"grant": 1234605616436508552' out
 fi
 # A broken memory costs a warning, and is good again afterwards.
 echo nonsense >"$(echo state/postern/*)"
@@ -120,7 +121,7 @@ for s in DENIED EXPIRED BUSY UNKNOWN_SERVICE LIMIT; do
 done
 respond BUSY
 run knock 127.0.0.1 $files --port "$port"
-is 'how long to wait' grep -q '(not before 2m have passed)$' err
+is 'how long to wait' grep -q '(wait 2m)$' err
 run knock 127.0.0.1 $files --port "$port" --json
 is 'a refusal as JSON' grep -q '"status": "BUSY"' out
 is 'how long to wait as JSON' grep -q '"retry_after_seconds": 120' out
@@ -129,7 +130,7 @@ kill "$responder_pid"
 # Silence: a port nobody listens on sends ICMP, which proves nothing and is not believed.
 run knock 127.0.0.1 $files --port 9 --json
 is 'silence: code' [ "$code" = 3 ]
-is 'silence: sentence' grep -q '^postern: 127.0.0.1 (127.0.0.1, udp/9) did not answer: perhaps ' err
+is 'silence: sentence' grep -q '^postern: 127.0.0.1 (udp/9) did not answer: perhaps ' err
 is 'silence as JSON' grep -q '"status": "SILENT"' out
 
 # An ID whose certificate has ended is warned about and used all the same.

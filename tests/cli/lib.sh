@@ -3,8 +3,8 @@
 # in what was printed it is written W.
 
 set -u
-postern=$1
-responder=${2:-}
+postern=$(realpath "$1") || exit 1
+responder=$(realpath "${2:-/}") || exit 1
 W=$(mktemp -d "${TMPDIR:-/tmp}/postern-cli.XXXXXX") || exit 1
 export POSTERN_HOME="$W/home" XDG_STATE_HOME="$W/state" HOME="$W" TZ=UTC LC_ALL=C
 failed=0

@@ -12,12 +12,30 @@ POSTERN, FOLDER = sys.argv[1], sys.argv[2]
 failed = 0
 
 
+def under_shell(*args):
+    """What a shell does: a process group of its own in the foreground, so that it can be stopped."""
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        os.tcsetpgrp(0, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        os.execv(POSTERN, [POSTERN, *args])
+    while True:
+        status = os.waitpid(pid, os.WUNTRACED)[1]
+        if not os.WIFSTOPPED(status):
+            os._exit(os.waitstatus_to_exitcode(status))
+        os.write(1, b"<stopped %d>" % pid)
+
+
 class Session:
-    def __init__(self, *args):
+    def __init__(self, *args, is_job=False):
         self.seen = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execv(POSTERN, [POSTERN, *args])
+            if not is_job:
+                os.execv(POSTERN, [POSTERN, *args])
+            under_shell(*args)
 
     def wait_for(self, text, seconds=30):
         end = time.monotonic() + seconds
@@ -32,7 +50,7 @@ class Session:
             if not part:
                 raise EOFError(f"{text!r} is not in {self.seen!r}")
             self.seen += part
-        self.seen = self.seen.split(text.encode(), 1)[1]
+        self.before, self.seen = self.seen.split(text.encode(), 1)
 
     def type(self, text):
         os.write(self.fd, text.encode())
@@ -126,13 +144,14 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     os.close(held)
     os.close(s.fd)
 
-# Stopped and continued, it asks again.
-s = Session(*knock)
+# Stopped with ^Z and continued, it asks again.
+s = Session(*knock, is_job=True)
 s.wait_for("Password of Admin/VSD: ")
-os.kill(s.pid, signal.SIGTSTP)
-os.waitpid(s.pid, os.WUNTRACED)
+s.type("\x1a")
+s.wait_for("<stopped ")
 check("echo while stopped", s.echoes())
-os.kill(s.pid, signal.SIGCONT)
+s.wait_for(">")
+os.kill(int(s.before), signal.SIGCONT)
 s.secret("Password of Admin/VSD: ", ADMIN)
 check("after a stop", os.waitstatus_to_exitcode(s.end()) == 0)
 

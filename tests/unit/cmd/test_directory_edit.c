@@ -35,7 +35,7 @@ static void adds(void **state)
 		{ "name is there", "\n\n" BOB "\n", NULL, NULL,
 			"Bob/VSD is there already, on line 3; remove that entry first" },
 		{ "name in other case", "name=\"bob/vsd\" " KEY_A "\n", NULL, NULL,
-			"Bob/VSD is there already, on line 1; remove that entry first" },
+			"bob/vsd is there already, on line 1; remove that entry first" },
 		{ "key is there", "name=\"Eve/VSD\" " KEY_B "\n", NULL, NULL,
 			"the key of Bob/VSD is there already, on line 1, as the key of Eve/VSD; "
 			"one key is one person's" },
