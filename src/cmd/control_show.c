@@ -93,9 +93,9 @@ void control_show_gate(const json_t *o, bool first)
 {
 	char until[TIME_TEXT_MAX];
 	if (first)
-		printf("%-7s %-10s %-24s %-22s %-7s %s\n", "GRANT", "SERVICE", "FOR", "FROM",
+		printf("%-6s %-10s %-22s %-18s %-6s  %s\n", "GRANT", "SERVICE", "FOR", "FROM",
 			"KIND", "UNTIL");
-	printf("%-7lld %-10s %-24s %-22s %-7s %s%s\n", number(o, "grant"), text(o, "service"),
+	printf("%-6lld %-10s %-22s %-18s %-6s  %s%s\n", number(o, "grant"), text(o, "service"),
 		text(o, "name"), text(o, "address"), text(o, "kind"),
 		when(o, "until_ms", until) + 11,
 		json_is_true(json_object_get(o, "used")) ? ", used" : "");
@@ -123,7 +123,8 @@ void control_show_record(const json_t *o, bool first)
 		printf(" from %s", from);
 	else if (*text(o, "door") != '\0')
 		printf(" %s", text(o, "door"));
-	if (number(o, "port") != 0)
+	/* The port a knock came from says nothing; that of a connection finds it in other logs. */
+	if (strcmp(text(o, "event"), "connected") == 0)
 		printf(":%lld", number(o, "port"));
 	printf("%s%s", *why != '\0' ? ": " : "", why);
 	if (*note != '\0')
