@@ -107,11 +107,14 @@ void place_notify(const char *state)
 	close(fd);
 }
 
+/* The environment lies behind the arguments: a child that needs none of it has room for a longer title. */
 void place_keep_argv(int argc, char **argv)
 {
 	char *end = argv[0];
 	for (int i = 0; i < argc && argv[i] == end; i++)
 		end = argv[i] + strlen(argv[i]) + 1;
+	for (char **e = environ; *e == end; e++)
+		end = *e + strlen(*e) + 1;
 	title_start = argv[0];
 	title_len = (size_t)(end - argv[0]);
 }
@@ -120,6 +123,7 @@ void place_set_title(const char *title)
 {
 	if (title_start == NULL)
 		return;
+	clearenv();
 	memset(title_start, 0, title_len);
 	snprintf(title_start, title_len, "%s", title);
 }

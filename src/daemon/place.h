@@ -22,7 +22,7 @@ bool place_interface_is_up(const char *name);
 /* Tell systemd (NOTIFY_SOCKET), when there is one. */
 void place_notify(const char *state);
 
-/* Remember main's argv, then overwrite it so that ps shows title. */
+/* Remember where main's argv lies; then, in a child that needs no environment, overwrite both so that ps shows title. */
 void place_keep_argv(int argc, char **argv);
 void place_set_title(const char *title);
 
