@@ -177,6 +177,8 @@ void mirror_tick(struct knockd *k)
 	if (k->ticks % BEAT_EVERY == 0)
 		beat(k, mono_ms);
 	if (k->ticks % EXPIRE_EVERY == 0) {
+		/* What is forgotten now must not become fresh by a clock that goes back. */
+		judge_set_high_water(&k->judge, clock_wall_ms());
 		rc = store_expire(k->store, clock_wall_ms(), k->config->server.retention_s);
 		if (rc < 0)
 			store_trouble(k, "forgetting what is old", rc);
