@@ -248,7 +248,9 @@ int keys_rotate(struct server_keys *k, struct store *s, uint64_t wall_ms)
 	if (k->rotating_count > 0) {
 		const struct prekey *newest = &k->rotating[k->rotating_count - 1].record;
 		last = newest->id;
-		if (newest->not_after_ms > wall_ms + KEYS_ROTATE_MS / 2)
+		/* One from the future was made by a clock that has been set back, and would live too long. */
+		if (newest->not_after_ms > wall_ms + KEYS_ROTATE_MS / 2 &&
+			newest->not_after_ms <= wall_ms + 2 * KEYS_ROTATE_MS)
 			return 0;
 	}
 	struct store_prekey p = {

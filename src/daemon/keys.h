@@ -61,8 +61,8 @@ __attribute__((warn_unused_result)) int keys_restore(
 	struct server_keys *k, struct store *s, uint64_t wall_ms);
 
 /*
- * Make a new rotating prekey when the newest has less than half of its day left, and drop those past
- * their keeping time. Returns 1 when one was made, 0 when nothing was due, or -errno of the store.
+ * Make a new rotating prekey when the newest has less than half of its day left (or more than two: the
+ * clock was set back), and drop those past their keeping time. Returns 1 when one was made, 0 when nothing was due, or -errno of the store.
  */
 __attribute__((warn_unused_result)) int keys_rotate(
 	struct server_keys *k, struct store *s, uint64_t wall_ms);

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pcap/dlt.h>
+#include <unistd.h>
 
 #include "capture/capture.h"
 #include "config/internal.h"
 #include "daemon/answer.h"
 #include "daemon/gated.h"
+#include "daemon/keys.h"
 #include "daemon/live.h"
 #include "daemon/resend.h"
 #include "gate/gate.h"
@@ -36,6 +38,50 @@ static struct addr address(const char *text)
 	struct addr a;
 	assert_true(addr_parse(text, &a));
 	return a;
+}
+
+/* A new prekey each half day, and none that lives for years by a clock that was wrong. */
+static void test_rotation(void **state)
+{
+	static const uint64_t hour = 3600000, start = 1700000000000ull;
+	static const struct {
+		const char *name;
+		uint64_t at_ms;
+		int want;
+		uint8_t newest;
+	} steps[] = {
+		{ "first", start, 1, 1 },
+		{ "fresh", start + 11 * hour, 0, 1 },
+		{ "half of its day", start + 12 * hour, 1, 2 },
+		{ "a year ahead", start + 8760 * hour, 1, 1 },
+		{ "back", start + 13 * hour, 1, 2 },
+		{ "fresh again", start + 14 * hour, 0, 2 },
+		{ "a little back", start + 12 * hour, 0, 2 },
+	};
+	char folder[] = "/tmp/postern-keys-XXXXXX", path[64];
+	struct server_keys *k = calloc(1, sizeof(*k));
+	struct store *s = NULL;
+	struct fault f;
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/db", folder);
+	assert_int_equal(store_open(path, &s, &f), 0);
+	for (size_t i = 0; i < TEST_LEN(steps); i++) {
+		int rc = keys_rotate(k, s, steps[i].at_ms);
+		const struct server_prekey *p = keys_newest(k, steps[i].at_ms);
+		TEST_CASE(steps[i].name, rc == steps[i].want);
+		TEST_CASE(steps[i].name, p->record.id == steps[i].newest);
+		TEST_CASE(steps[i].name, p->record.not_after_ms <= steps[i].at_ms + 48 * hour);
+		TEST_CASE(steps[i].name, keys_find(k, steps[i].newest) == p);
+	}
+	store_close(s);
+	keys_free(k);
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const ends[] = { "", "-wal", "-shm" };
+		snprintf(path, sizeof(path), "%s/db%s", folder, ends[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(folder), 0);
 }
 
 static void test_resend(void **state)
@@ -168,6 +214,7 @@ static void test_orders_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_resend),
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_answer_is_a_good_packet),
