@@ -68,7 +68,8 @@ Move certifier.id to a place that is not on a network; it is needed only to
 certify more people and servers. Nothing is guarded yet. Next:
 
   posternd -c W/pg/postern.conf
-  postern knock gw.example.org ssh --id W/pg/admin.id --card W/pg/server.card'
+  postern knock gw.example.org ssh --id W/pg/admin.id \
+      --card W/pg/server.card'
 modes() {
 	(cd "$W/pg" && find . -printf '%m %P\n' | sort)
 }
