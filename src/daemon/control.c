@@ -34,13 +34,19 @@ struct client {
 
 struct control {
 	uv_pipe_t listener;
+	bool is_waiting; /* somebody, until a client leaves; libuv holds everybody behind */
+	bool is_closing;
 	struct client clients[CLIENTS_MAX];
 };
+
+static void admit(struct control *control);
 
 static void on_closed(uv_handle_t *h)
 {
 	struct client *c = h->data;
 	c->is_used = false;
+	if (c->k->control->is_waiting)
+		admit(c->k->control);
 }
 
 static void client_close(struct client *c)
@@ -282,24 +288,32 @@ static void on_line(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 }
 
-static void on_client(uv_stream_t *listener, int status)
+static void admit(struct control *control)
 {
-	struct knockd *k = listener->data;
+	struct knockd *k = control->listener.data;
 	struct client *c = NULL;
-	for (size_t i = 0; status == 0 && i < CLIENTS_MAX && c == NULL; i++)
-		if (!k->control->clients[i].is_used)
-			c = &k->control->clients[i];
-	if (c == NULL)
-		return; /* it waits in the queue until one leaves */
+	for (size_t i = 0; i < CLIENTS_MAX && c == NULL; i++)
+		if (!control->clients[i].is_used)
+			c = &control->clients[i];
+	control->is_waiting = c == NULL;
+	if (c == NULL || control->is_closing)
+		return;
 	*c = (struct client){ .k = k, .is_used = true };
 	if (uv_pipe_init(&k->loop, &c->pipe, 0) < 0) {
 		c->is_used = false;
 		return;
 	}
 	c->pipe.data = c;
-	if (uv_accept(listener, (uv_stream_t *)&c->pipe) < 0 ||
+	if (uv_accept((uv_stream_t *)&control->listener, (uv_stream_t *)&c->pipe) < 0 ||
 		uv_read_start((uv_stream_t *)&c->pipe, on_room, on_line) < 0)
 		client_close(c);
+}
+
+static void on_client(uv_stream_t *listener, int status)
+{
+	struct knockd *k = listener->data;
+	if (status == 0)
+		admit(k->control);
 }
 
 int control_start(struct knockd *k)
@@ -371,6 +385,7 @@ static void close_one(uv_handle_t *h, void *arg)
 void control_close_all(struct knockd *k)
 {
 	uv_run(&k->loop, UV_RUN_NOWAIT);
+	k->control->is_closing = true;
 	uv_walk(&k->loop, close_one, NULL);
 	uv_run(&k->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&k->loop);

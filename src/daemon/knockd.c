@@ -157,6 +157,20 @@ static void on_gate(uv_poll_t *poll, int status, int events)
 			turn_done(k, &m);
 	}
 	events_write(k);
+	turn_finish(k);
+}
+
+/*
+ * Told to stop. What is in the kernel's buffers is for the next process; who waits for the gate process
+ * gets an answer first, until the next tick.
+ */
+static void wind_up(struct knockd *k)
+{
+	k->is_stopping = true;
+	for (size_t i = 0; i < k->config->door_count; i++)
+		if (k->doors[i].is_polled)
+			uv_poll_stop(&k->doors[i].poll);
+	turn_finish(k);
 }
 
 static void on_monitor(uv_poll_t *poll, int status, int events)
@@ -178,7 +192,7 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 			k->is_replaced = m.result == 0;
 			control_reloaded(k, &m);
 		} else {
-			knockd_stop(k, 0);
+			wind_up(k);
 			return;
 		}
 	}
@@ -188,6 +202,10 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 static void on_tick(uv_timer_t *timer)
 {
 	struct knockd *k = timer->data;
+	if (k->is_stopping) {
+		knockd_stop(k, 0);
+		return;
+	}
 	for (size_t i = 0; i < k->config->door_count; i++)
 		if (k->doors[i].is_polled)
 			read_door(k, &k->doors[i],

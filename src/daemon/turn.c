@@ -15,6 +15,7 @@
 #include "gate/gate.h"
 
 #define BUSY_RETRY_S 5
+#define TROUBLE_EVERY_MS 10000
 #define SLOT_BITS 8 /* SLOTS_MAX is 1 << SLOT_BITS */
 
 int turn_init(struct knockd *k)
@@ -40,6 +41,7 @@ static struct slot *slot_take(struct knockd *k)
 			s->turn++;
 			s->awaiting = 0;
 			s->result = 0;
+			s->is_replacing = false;
 			return s;
 		}
 	}
@@ -197,12 +199,15 @@ static int next_grant(struct knockd *k, uint64_t *ret)
 	return 0;
 }
 
-static uint64_t lease_s(const struct claim *c, uint64_t wall_ms)
+/* Cut by the end of the identity, as the grant was, and never shorter than that. */
+static uint64_t lease_s(const struct claim *c, uint32_t granted_s, uint64_t wall_ms)
 {
 	uint64_t lease = c->service->lease_s;
 	if (c->not_after_ms == UINT64_MAX)
 		return lease;
 	uint64_t left = c->not_after_ms > wall_ms ? (c->not_after_ms - wall_ms) / 1000 : 0;
+	if (left < granted_s)
+		left = granted_s;
 	return left < lease ? left : lease;
 }
 
@@ -220,15 +225,15 @@ static void fill_gate(const struct knockd *k, struct slot *s, uint64_t grant_id,
 		.is_once = c->service->open == CONFIG_OPEN_ONCE,
 		.opened_ms = now,
 		.until_ms = now + (uint64_t)s->judged.verdict.granted_s * 1000,
-		.lease_until_ms = now + lease_s(c, now) * 1000,
+		.lease_until_ms = now + lease_s(c, s->judged.verdict.granted_s, now) * 1000,
 	};
 	name_format(&c->name, g->name);
 	memcpy(g->key_id, c->key_id, sizeof(g->key_id));
 	snprintf(g->service, sizeof(g->service), "%s", c->service->name);
 }
 
-/* Put the gate into the mirror; the one it replaces, if any, goes. */
-static void mirror_add(struct knockd *k, const struct slot *s)
+/* Put the gate into the mirror; the one it replaces, if any, steps aside until the kernel has the new one. */
+static void mirror_add(struct knockd *k, struct slot *s)
 {
 	const struct store_gate *g = &s->gate;
 	struct live_gate l = {
@@ -244,9 +249,9 @@ static void mirror_add(struct knockd *k, const struct slot *s)
 	memcpy(l.key_id, g->key_id, sizeof(l.key_id));
 	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
 	size_t old = live_find(k->live, &l.source, l.service);
-	if (old != SIZE_MAX) {
-		const struct live_gate *was = live_at(k->live, old);
-		events_change(k, was->grant_id, was->is_used ? STORE_GATE_USED : STORE_GATE_CLOSED);
+	s->is_replacing = old != SIZE_MAX;
+	if (s->is_replacing) {
+		s->replaced = *live_at(k->live, old);
 		live_remove(k->live, old);
 	}
 	live_add(k->live, &l);
@@ -327,12 +332,35 @@ static void prepare(struct knockd *k, struct slot *s, struct store_claim *claim,
 	memcpy(claim->owner + 8, &k->owner_count, 8);
 }
 
+static void replace(struct knockd *k, const struct slot *s)
+{
+	const struct live_gate *was = &s->replaced;
+	if (s->is_replacing)
+		events_change(k, was->grant_id, mirror_end(k, was, STORE_GATE_CLOSED));
+}
+
+/* It did not open: what it would have replaced is still there, unless a later one took its place. */
 static void forget_live(struct knockd *k, const struct slot *s)
 {
 	uint16_t service = (uint16_t)(s->judged.claim.service - k->config->services);
 	size_t i = live_find(k->live, &s->gate.source, service);
-	if (i != SIZE_MAX && live_at(k->live, i)->grant_id == s->gate.grant_id)
-		live_remove(k->live, i);
+	if (i == SIZE_MAX || live_at(k->live, i)->grant_id != s->gate.grant_id) {
+		replace(k, s);
+		return;
+	}
+	live_remove(k->live, i);
+	if (s->is_replacing)
+		live_add(k->live, &s->replaced);
+}
+
+/* Once in a while: the journal has every one of them. */
+static void log_failed(struct knockd *k, const struct slot *s, int rc)
+{
+	uint64_t now = clock_mono_ms();
+	if (k->gate_trouble_mono_ms != 0 && now - k->gate_trouble_mono_ms < TROUBLE_EVERY_MS)
+		return;
+	k->gate_trouble_mono_ms = now;
+	log_error("gate for %s did not open: %s", s->gate.service, strerror(-rc));
 }
 
 /* The gate process could not, or cannot be asked. The claim is spent; the client is told to knock again. */
@@ -347,7 +375,7 @@ static void failed(struct knockd *k, struct slot *s, int rc)
 	r->event = STORE_FAILED;
 	snprintf(r->reason, sizeof(r->reason), "gate");
 	snprintf(r->text, sizeof(r->text), "the kernel did not open it: %s", strerror(-rc));
-	log_error("gate for %s did not open: %s", s->gate.service, strerror(-rc));
+	log_failed(k, s, rc);
 	s->judged.retry_after_s = BUSY_RETRY_S;
 	refuse(s, SPA_STATUS_BUSY, "gate");
 	reply(k, s);
@@ -367,10 +395,13 @@ static void order_open(struct knockd *k, struct slot *s)
 		.wait_ms = (uint32_t)(g->until_ms - g->opened_ms),
 		.lease_ms = g->lease_until_ms - g->opened_ms,
 	};
-	s->awaiting = 1;
 	int rc = msg_send(k->start->gate, &m);
-	if (rc < 0)
+	if (rc < 0) {
 		failed(k, s, rc);
+		return;
+	}
+	s->awaiting = 1;
+	k->in_flight++;
 }
 
 /* Close every gate of this identity for the service from any address. */
@@ -389,8 +420,10 @@ static void order_close(struct knockd *k, struct slot *s)
 		else if (s->result == 0)
 			s->result = rc;
 	}
-	if (s->awaiting > 0)
+	if (s->awaiting > 0) {
+		k->in_flight++;
 		return;
+	}
 	if (s->result != 0) {
 		s->judged.retry_after_s = BUSY_RETRY_S;
 		refuse(s, SPA_STATUS_BUSY, "gate");
@@ -456,14 +489,23 @@ void turn_done(struct knockd *k, const struct msg *m)
 		s->result = m->result;
 	if (--s->awaiting > 0)
 		return;
+	k->in_flight--;
 	if (s->outcome == JUDGE_OPEN && s->result < 0) {
 		failed(k, s, s->result);
 		return;
 	}
+	if (s->outcome == JUDGE_OPEN)
+		replace(k, s);
 	if (s->result < 0) {
 		s->judged.retry_after_s = BUSY_RETRY_S;
 		refuse(s, SPA_STATUS_BUSY, "gate");
 	}
 	reply(k, s);
 	slot_free(s);
+}
+
+void turn_finish(struct knockd *k)
+{
+	if (k->is_stopping && k->in_flight == 0)
+		knockd_stop(k, 0);
 }
