@@ -1,5 +1,6 @@
 # Knocking: what is missing, what goes out, and how each answer is told.
 . "$(dirname "$0")/lib.sh"
+need jq faketime
 make_server
 cd "$W" || exit 1
 files="--card $W/pg/server.card --id $W/pg/admin.id --password-file $W/admin-password"
@@ -88,11 +89,9 @@ says 0 '' -- knock 127.0.0.1 --probe $files --port "$port"
 sed 's/port [0-9]*$/port N/' out >o2 && mv o2 out
 printed '127.0.0.1 (gw/VSD) answers and sees you as 127.0.0.1 port N'
 says 0 '' -- knock 127.0.0.1 --json $files --port "$port"
-if command -v jq >/dev/null; then
-	is 'JSON' [ "$(jq -r '[.status, .service, .granted_seconds, .granted_port, .observed, .server] | join(" ")' out)" = \
-		'OK ssh 30 22 127.0.0.1 gw/VSD' ]
-	is 'grant in JSON' grep -q '"grant": 1234605616436508552' out
-fi
+is 'JSON' [ "$(jq -r '[.status, .service, .granted_seconds, .granted_port, .observed, .server] | join(" ")' out)" = \
+	'OK ssh 30 22 127.0.0.1 gw/VSD' ]
+is 'grant in JSON' grep -q '"grant": 1234605616436508552' out
 # A broken memory costs a warning, and is good again afterwards.
 echo nonsense >"$(echo state/postern/*)"
 run knock 127.0.0.1 $files --port "$port"
@@ -134,10 +133,8 @@ is 'silence: sentence' grep -q '^postern: 127.0.0.1 (udp/9) did not answer: perh
 is 'silence as JSON' grep -q '"status": "SILENT"' out
 
 # An ID whose certificate has ended is warned about and used all the same.
-if command -v faketime >/dev/null; then
-	respond OK
-	faketime -f +3y "$postern" knock 127.0.0.1 $files --port "$port" >out 2>err </dev/null
-	is 'an ended certificate' grep -q 'warning: the certificate in .* ended on ' err
-fi
+respond OK
+faketime -f +3y "$postern" knock 127.0.0.1 $files --port "$port" >out 2>err </dev/null
+is 'an ended certificate' grep -q 'warning: the certificate in .* ended on ' err
 
 done_testing
