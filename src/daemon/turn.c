@@ -98,6 +98,21 @@ static bool is_in_batch(const struct knockd *k, const struct slot *s)
 	return false;
 }
 
+/*
+ * The mirror has every gate of a batch before the first order goes out. A close must find those asked for
+ * before it and none asked for after it, so it is a batch of its own.
+ */
+static void enqueue(struct knockd *k, struct slot *s)
+{
+	bool is_alone = s->outcome == JUDGE_CLOSE;
+	if (is_alone)
+		turn_flush(k);
+	k->batch[k->batch_count++] = (uint16_t)(s - k->slots);
+	k->spare = NULL;
+	if (is_alone)
+		turn_flush(k);
+}
+
 void turn_seen(void *arg, const struct sighting *seen)
 {
 	struct door *door = arg;
@@ -130,8 +145,7 @@ void turn_seen(void *arg, const struct sighting *seen)
 			k->drops[JUDGE_DROP_REPLAY]++;
 			break;
 		}
-		k->batch[k->batch_count++] = (uint16_t)(s - k->slots);
-		k->spare = NULL;
+		enqueue(k, s);
 		return;
 	}
 	judge_case_wipe(&s->judged);
