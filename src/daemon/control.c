@@ -108,7 +108,7 @@ static void do_gates(struct client *c)
 		const struct live_gate *g = live_at(c->k->live, i);
 		say(c, report_gate(g, c->k->config), on_written);
 	}
-	finish(c, 0, "");
+	finish(c, 0, live_count(c->k->live) == 0 ? "no gate is open" : "");
 }
 
 static void say_record(void *arg, const struct store_record *r)
@@ -178,7 +178,7 @@ static void cut_one(void *arg, const struct store_gate *g)
 	memcpy(r->key_id, g->key_id, sizeof(r->key_id));
 	r->source = g->source;
 	r->grant_id = g->grant_id;
-	snprintf(r->text, sizeof(r->text), "its connection is cut");
+	snprintf(r->text, sizeof(r->text), "its connection is cut by the administrator");
 	c->awaiting++;
 	c->cut++;
 }
@@ -215,7 +215,9 @@ static void do_close(struct client *c, json_t *q)
 	if (c->awaiting == 0)
 		finish(c, c->result < 0 ? c->result : -ENOENT,
 			c->result < 0 ? "the gate process takes no orders now; try again"
-				      : "no open gate is meant");
+				: is_cut
+				? "no such gate is open and no such connection is in"
+				: "no such gate is open; posternctl gates lists those that are");
 	else
 		c->waits = WAIT_DONE;
 }

@@ -69,6 +69,7 @@ struct knockd {
 	uv_poll_t monitor_poll, gate_poll, nflog_poll;
 	uv_timer_t tick;
 	bool is_stopping;
+	bool is_replaced; /* a successor stands ready: this end is no stop of the daemon */
 	int exit_status;
 	/* turn.c */
 	struct slot *slots;

@@ -135,6 +135,8 @@ int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *
 		struct store_record *r = events_record(k, STORE_CLOSED);
 		record_gate(r, k, &g);
 		snprintf(r->reason, sizeof(r->reason), "%s", why);
+		snprintf(r->text, sizeof(r->text), "by the %s%s", why,
+			is_cut && g.is_used ? ", with its connections" : "");
 	}
 	live_remove(k->live, live_index);
 	return 0;

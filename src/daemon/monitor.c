@@ -9,7 +9,6 @@
 #include "daemon/monitor.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +24,7 @@
 #include "base/log.h"
 #include "daemon/boot.h"
 #include "daemon/gated.h"
+#include "daemon/ground.h"
 #include "daemon/knockd.h"
 #include "daemon/place.h"
 #include "priv/priv.h"
@@ -130,55 +130,52 @@ static void name_process(const char *who)
 	place_set_title(who);
 }
 
-static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
+/* fork() with a channel. In the child *ret_fd is its end and 0 is returned; else 1 and *ret, or -errno. */
+static int fork_child(struct child *ret, int *ret_fd)
 {
 	int pair[2];
 	int rc = priv_channel(pair);
 	if (rc < 0)
 		return rc;
 	pid_t pid = fork();
-	if (pid < 0) {
-		rc = -errno;
-		close(pair[0]);
-		close(pair[1]);
-		return rc;
-	}
 	if (pid == 0) {
-		const int keep[] = { pair[1], to_knock };
-		boot_forget_keys(m->boot);
-		child_settle(m, "posternd: gate", keep, 2);
-		name_process("posternd: gate");
-		struct gated_start s = { m->boot->config, pair[1], to_knock };
-		_exit(gated_run(&s));
+		*ret_fd = pair[1];
+		return 0;
 	}
+	rc = pid < 0 ? -errno : 1;
 	close(pair[1]);
-	*ret = (struct child){ pid, pair[0] };
-	return 0;
+	if (pid < 0)
+		close(pair[0]);
+	else
+		*ret = (struct child){ pid, pair[0] };
+	return rc;
 }
 
-static int fork_knock(struct monitor *m, int to_gate, struct child *ret)
+static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
 {
-	int pair[2];
-	int rc = priv_channel(pair);
-	if (rc < 0)
-		return rc;
-	pid_t pid = fork();
-	if (pid < 0) {
-		rc = -errno;
-		close(pair[0]);
-		close(pair[1]);
-		return rc;
-	}
-	if (pid == 0) {
-		const int keep[] = { pair[1], to_gate, m->control };
-		child_settle(m, "posternd: knock", keep, 3);
-		name_process("posternd: knock");
-		struct knockd_start s = { m->boot, pair[1], to_gate, m->control, m->number };
-		_exit(knockd_run(&s));
-	}
-	close(pair[1]);
-	*ret = (struct child){ pid, pair[0] };
-	return 0;
+	int fd = -1;
+	int rc = fork_child(ret, &fd);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	const int keep[] = { fd, to_knock };
+	boot_forget_keys(m->boot);
+	child_settle(m, "posternd: gate", keep, 2);
+	name_process("posternd: gate");
+	struct gated_start s = { m->boot->config, fd, to_knock };
+	_exit(gated_run(&s));
+}
+
+static int fork_knock(struct monitor *m, int to_gate, bool is_successor, struct child *ret)
+{
+	int fd = -1;
+	int rc = fork_child(ret, &fd);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	const int keep[] = { fd, to_gate, m->control };
+	child_settle(m, "posternd: knock", keep, 3);
+	name_process("posternd: knock");
+	struct knockd_start s = { m->boot, fd, to_gate, m->control, m->number, is_successor };
+	_exit(knockd_run(&s));
 }
 
 /* Wait until a child says READY. 0, -ECHILD when it ended (it said why), -ETIMEDOUT. */
@@ -218,10 +215,10 @@ static int gate_start(struct monitor *m, int to_knock, struct generation *g)
 	return rc;
 }
 
-static int knock_start(struct monitor *m, int to_gate, struct generation *g)
+static int knock_start(struct monitor *m, int to_gate, bool is_successor, struct generation *g)
 {
 	bool ignored = false;
-	int rc = fork_knock(m, to_gate, &g->knock);
+	int rc = fork_knock(m, to_gate, is_successor, &g->knock);
 	if (rc == 0)
 		rc = await_ready(&g->knock, MSG_FROM_KNOCK, &ignored);
 	return rc;
@@ -235,7 +232,7 @@ static int go(struct monitor *m)
 	return msg_send(m->now.knock.fd, &msg);
 }
 
-/* From nothing: the gate process first, so that the ports are guarded before anything listens. */
+/* From nothing. The knock process opens its doors first: when it cannot, the firewall was not touched. */
 static int generation_start(struct monitor *m)
 {
 	int pair[2];
@@ -243,9 +240,9 @@ static int generation_start(struct monitor *m)
 	if (rc < 0)
 		return rc;
 	m->number++;
-	rc = gate_start(m, pair[1], &m->now);
+	rc = knock_start(m, pair[0], false, &m->now);
 	if (rc == 0)
-		rc = knock_start(m, pair[0], &m->now);
+		rc = gate_start(m, pair[1], &m->now);
 	if (rc == 0)
 		rc = go(m);
 	close(pair[0]);
@@ -285,7 +282,7 @@ static int generation_replace(struct monitor *m, const char *why)
 	if (rc < 0)
 		return rc;
 	m->number++;
-	rc = knock_start(m, pair[0], &next);
+	rc = knock_start(m, pair[0], true, &next);
 	if (rc < 0) {
 		child_stop(&next.knock);
 		m->number--;
@@ -327,6 +324,7 @@ static void reload(struct monitor *m)
 {
 	struct config_report r = { 0 };
 	struct boot *next = boot_load(m->path, &r);
+	struct fault f;
 	char text[MSG_TEXT_MAX];
 	if (next == NULL) {
 		report_text(&r, text, sizeof(text));
@@ -339,6 +337,11 @@ static void reload(struct monitor *m)
 	if (strcmp(a->control, b->control) != 0 || strcmp(a->store, b->store) != 0) {
 		tell_reloaded(m, -EINVAL,
 			"control and store cannot change while running; restart posternd");
+		boot_free(next);
+		return;
+	}
+	if (ground_check(next->config, &f) < 0) {
+		tell_reloaded(m, -EINVAL, f.text);
 		boot_free(next);
 		return;
 	}
@@ -528,11 +531,10 @@ static int prepare(struct monitor *m)
 {
 	struct config_report r = { 0 };
 	struct fault f;
-	if (!priv_has_caps(1ull << CAP_NET_ADMIN | 1ull << CAP_NET_RAW | 1ull << CAP_SETUID |
-		    1ull << CAP_SETGID)) {
-		log_error(
-			"needs root, or CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID and CAP_SETGID; start it as root");
-		return -EPERM;
+	int rc = ground_check_caps(&f);
+	if (rc < 0) {
+		log_error("%s", f.text);
+		return rc;
 	}
 	/* It holds the server's keys, and so does a child until it has dropped its privilege. */
 	const struct rlimit none = { 0, 0 };
@@ -546,7 +548,11 @@ static int prepare(struct monitor *m)
 		return -EINVAL;
 	if (m->boot->warning[0] != '\0')
 		log_warn("%s", m->boot->warning);
-	int rc = place_make_folder(m->boot->config->server.store, 0700, &f);
+	rc = ground_check(m->boot->config, &f);
+	if (rc == 0)
+		rc = place_make_folder(m->boot->config->server.store, 0700, &f);
+	if (rc == 0)
+		rc = ground_check_store(m->boot->config->server.store, &f);
 	if (rc == 0)
 		rc = place_make_folder(m->boot->config->server.control, 0755, &f);
 	if (rc == 0)

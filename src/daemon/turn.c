@@ -88,6 +88,16 @@ static void reply(struct knockd *k, const struct slot *s)
 	send_reply(k, &s->judged, datagram, len);
 }
 
+/* A packet that the network doubled comes twice in one turn, before the store knows of it. */
+static bool is_in_batch(const struct knockd *k, const struct slot *s)
+{
+	for (size_t i = 0; i < k->batch_count; i++)
+		if (memcmp(k->slots[k->batch[i]].judged.replay_key, s->judged.replay_key,
+			    STORE_REPLAY_KEY_LEN) == 0)
+			return true;
+	return false;
+}
+
 /*
  * The mirror has every gate of a batch before the first order goes out. A close must find those asked for
  * before it and none asked for after it, so it is a batch of its own.
@@ -131,6 +141,10 @@ void turn_seen(void *arg, const struct sighting *seen)
 	case JUDGE_RECORD:
 	case JUDGE_OPEN:
 	case JUDGE_CLOSE:
+		if (is_in_batch(k, s)) {
+			k->drops[JUDGE_DROP_REPLAY]++;
+			break;
+		}
 		enqueue(k, s);
 		return;
 	}
@@ -145,17 +159,42 @@ static void refuse(struct slot *s, enum spa_status status, const char *reason)
 	s->judged.verdict.granted_s = 0;
 }
 
+/* What this turn's batch is about to open, up to the slot in question: not in the mirror yet. */
+struct about_to_open {
+	size_t all, service, identity;
+};
+
+static struct about_to_open count_batch(const struct knockd *k, const struct slot *until)
+{
+	struct about_to_open n = { 0 };
+	for (size_t i = 0; i < k->batch_count; i++) {
+		const struct slot *s = &k->slots[k->batch[i]];
+		if (s == until)
+			break;
+		if (s->outcome != JUDGE_OPEN)
+			continue;
+		n.all++;
+		if (s->judged.claim.service == until->judged.claim.service)
+			n.service++;
+		if (memcmp(s->judged.claim.key_id, until->judged.claim.key_id, 32) == 0)
+			n.identity++;
+	}
+	return n;
+}
+
 /* Limits, doc/design.md "Limits": a renewal takes the place of its gate and is not counted again. */
-static const char *over_limit(const struct knockd *k, const struct judge_case *c, uint16_t service)
+static const char *over_limit(const struct knockd *k, const struct slot *s, uint16_t service)
 {
 	const struct config_server *server = &k->config->server;
-	if (live_find(k->live, &c->claim.source, service) != SIZE_MAX)
+	const struct claim *c = &s->judged.claim;
+	struct about_to_open batch = count_batch(k, s);
+	if (live_find(k->live, &c->source, service) != SIZE_MAX)
 		return NULL;
-	if (live_count(k->live) >= server->gates_max)
+	if (live_count(k->live) + batch.all >= server->gates_max)
 		return "limit-gates";
-	if (live_count_service(k->live, service) >= c->claim.service->gates_max)
+	if (live_count_service(k->live, service) + batch.service >= c->service->gates_max)
 		return "limit-service";
-	if (live_count_identity(k->live, c->claim.key_id) >= server->identity_gates_max)
+	if (live_count_identity(k->live, c->key_id) + batch.identity >= server->identity_gates_max)
 		return "limit-identity";
 	return NULL;
 }
@@ -279,7 +318,7 @@ static void prepare(struct knockd *k, struct slot *s, struct store_claim *claim,
 	uint64_t grant = 0;
 	if (s->outcome == JUDGE_OPEN) {
 		uint16_t service = (uint16_t)(c->claim.service - k->config->services);
-		const char *over = over_limit(k, c, service);
+		const char *over = over_limit(k, s, service);
 		int rc = over == NULL ? next_grant(k, &grant) : 0;
 		if (over != NULL) {
 			refuse(s, SPA_STATUS_LIMIT, over);
@@ -292,7 +331,6 @@ static void prepare(struct knockd *k, struct slot *s, struct store_claim *claim,
 			c->retry_after_s = BUSY_RETRY_S;
 		} else {
 			fill_gate(k, s, grant, now);
-			mirror_add(k, s);
 		}
 	}
 	fill_record(k, s, now);
@@ -413,13 +451,9 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 	switch (a) {
 	case STORE_REPLAY:
 		k->drops[JUDGE_DROP_REPLAY]++;
-		if (s->outcome == JUDGE_OPEN)
-			forget_live(k, s);
 		slot_free(s);
 		return;
 	case STORE_UNKNOWN:
-		if (s->outcome == JUDGE_OPEN)
-			forget_live(k, s);
 		s->judged.retry_after_s = BUSY_RETRY_S;
 		refuse(s, SPA_STATUS_BUSY, "store");
 		reply(k, s);
@@ -429,6 +463,7 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 		break;
 	}
 	if (s->outcome == JUDGE_OPEN) {
+		mirror_add(k, s);
 		order_open(k, s);
 	} else if (s->outcome == JUDGE_CLOSE) {
 		order_close(k, s);
