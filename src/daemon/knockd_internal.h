@@ -29,6 +29,7 @@ struct slot {
 	struct judge_case judged;
 	enum judge_outcome outcome;
 	bool is_used;
+	bool is_renewal;   /* of a gate that stands, or of one before it in the batch */
 	uint16_t turn;     /* told apart from the slot's former uses */
 	uint16_t awaiting; /* answers of the gate process */
 	int result;        /* first of their errors */

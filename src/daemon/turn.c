@@ -159,36 +159,44 @@ static void refuse(struct slot *s, enum spa_status status, const char *reason)
 	s->judged.verdict.granted_s = 0;
 }
 
-/* What this turn's batch is about to open, up to the slot in question: not in the mirror yet. */
+/* What this turn's batch is about to open before a slot of it: not in the mirror yet. */
 struct about_to_open {
-	size_t all, service, identity;
+	size_t all, service, identity; /* renewals not counted */
+	bool is_same_place;            /* one of them is for the slot's own source and service */
 };
 
 static struct about_to_open count_batch(const struct knockd *k, const struct slot *until)
 {
+	const struct claim *mine = &until->judged.claim;
 	struct about_to_open n = { 0 };
 	for (size_t i = 0; i < k->batch_count; i++) {
 		const struct slot *s = &k->slots[k->batch[i]];
+		const struct claim *c = &s->judged.claim;
 		if (s == until)
 			break;
 		if (s->outcome != JUDGE_OPEN)
 			continue;
+		if (c->service == mine->service && addr_equal(&c->source, &mine->source))
+			n.is_same_place = true;
+		if (s->is_renewal)
+			continue;
 		n.all++;
-		if (s->judged.claim.service == until->judged.claim.service)
+		if (c->service == mine->service)
 			n.service++;
-		if (memcmp(s->judged.claim.key_id, until->judged.claim.key_id, 32) == 0)
+		if (memcmp(c->key_id, mine->key_id, sizeof(c->key_id)) == 0)
 			n.identity++;
 	}
 	return n;
 }
 
 /* Limits, doc/design.md "Limits": a renewal takes the place of its gate and is not counted again. */
-static const char *over_limit(const struct knockd *k, const struct slot *s, uint16_t service)
+static const char *over_limit(const struct knockd *k, struct slot *s, uint16_t service)
 {
 	const struct config_server *server = &k->config->server;
 	const struct claim *c = &s->judged.claim;
 	struct about_to_open batch = count_batch(k, s);
-	if (live_find(k->live, &c->source, service) != SIZE_MAX)
+	s->is_renewal = batch.is_same_place || live_find(k->live, &c->source, service) != SIZE_MAX;
+	if (s->is_renewal)
 		return NULL;
 	if (live_count(k->live) + batch.all >= server->gates_max)
 		return "limit-gates";
