@@ -1,8 +1,9 @@
 # A thin front for meson and the scripts in tools/. Everything works from a fresh clone.
 #   make build    compile into build/
 #   make install  build, then install (root)
-#   make demo     build, then show a knock in network namespaces (root)
-#   make check    every test with gcc, then under the sanitizers with clang, then the format check
+#   make demo     install what is missing, build, show a knock in network namespaces (root)
+#   make check    install what is missing; every test with gcc, then under the sanitizers with clang,
+#                 then the format check (root)
 #   make fuzz     run the fuzz targets, FUZZ_TIME seconds each (FUZZ="name ..." picks some)
 #   make bench    build optimised into build-bench/, then run the benchmarks (root)
 #   make format   lay out the C files
@@ -34,7 +35,7 @@ fuzz:
 build-bench/build.ninja:
 	meson setup build-bench --buildtype=release -Dtests=false $(MESON_FLAGS)
 
-bench: build-bench/build.ninja
+bench: deps build-bench/build.ninja
 	ninja -C build-bench
 	bench/run.sh build-bench
 
@@ -47,4 +48,6 @@ deps:
 clean:
 	rm -rf build build-san build-bench build-fuzz
 
+# What is missing is installed before anything is built.
+.NOTPARALLEL:
 .PHONY: build install demo check fuzz bench format deps clean

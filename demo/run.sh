@@ -2,10 +2,16 @@
 # The main job, for real: posternd and its client, an sshd behind a closed port, a stranger who sees
 # nothing. Three machines in private network namespaces; nothing outside them is touched, nothing is left.
 set -u
-bin=${1:?usage: demo/run.sh FOLDER-WITH-PROGRAMS}
-bin=$(cd "$bin" && pwd)
+bin=${1:?usage: demo/run.sh FOLDER (the build folder, or the one with the programs)}
+[ ! -d "$bin/src/cmd" ] || bin=$bin/src/cmd
+bin=$(cd "$bin" && pwd) || exit 4
 [ "$(id -u)" = 0 ] || { echo "demo: needs root for network namespaces; run: sudo make demo" >&2; exit 4; }
 export PATH=$bin:/usr/sbin:/sbin:$PATH
+
+for program in postern posternd posternctl ip nft sshd ssh nmap nc tcpdump python3; do
+	command -v "$program" >/dev/null ||
+		{ echo "demo: $program is missing; run: sudo make demo" >&2; exit 4; }
+done
 
 tag=pd$$
 tmp=$(mktemp -d /tmp/postern-demo-XXXXXX)
@@ -64,15 +70,15 @@ StrictModes no
 UsePAM no
 EOF
 on server "$(command -v sshd)" -f "$tmp/sshd_config" -E "$tmp/sshd.log"
-expect "three machines: server $server (with sshd), client $client, stranger $stranger" \
+expect "three machines: server $server, client $client, stranger $stranger" \
 	timeout 5 bash -c "until ip netns exec $tag-stranger nc -z -w 1 $server 22; do :; done"
 
 step '1. Set up: a certifier, a server, a person, and a configuration'
 printf 'open sesame 99 caves\nali baba 40 thieves\n' > "$tmp/passwords"
 printf 'ali baba 40 thieves\n' > "$tmp/password"
 chmod 600 "$tmp/passwords" "$tmp/password"
-shown server 'postern setup --org VSD --server Mail --admin Admin --guard tcp/22=ssh'
-on server postern setup --org VSD --server Mail --admin Admin --guard tcp/22=ssh --interface eth0 \
+shown server 'postern setup --org VSD --server Mail --guard tcp/22=ssh'
+on server postern setup --org VSD --server Mail --guard tcp/22=ssh --interface eth0 \
 	--dir "$tmp/etc" --password-file "$tmp/passwords" > "$tmp/setup.out" 2>&1 || { cat "$tmp/setup.out"; exit 1; }
 sed "s|$tmp/etc|/etc/postern|g; /^ *$/d" "$tmp/setup.out" | quote
 sed -i "s|^server {|&\n\tstore = \"$tmp/store/postern.db\"\n\tcontrol = \"$tmp/control\"|" "$tmp/etc/postern.conf"
@@ -99,7 +105,7 @@ quote < "$tmp/udp"
 never 'no answer from the guarded port: not open, not closed, nothing' grep -qE '^22/tcp +(open|closed)' "$tmp/tcp"
 never 'no answer from the knock port either' grep -qE '^62201/udp +(open|closed) ' "$tmp/udp"
 
-step '4. The owner knocks: one packet there, one sealed packet back'
+step '4. The owner knocks: a sealed packet there, a sealed answer back'
 on client tcpdump -i eth0 -U -w "$tmp/knock.pcap" "udp dst port 62201" 2> "$tmp/tcpdump.log" &
 timeout 5 bash -c "until grep -q listening $tmp/tcpdump.log; do :; done"
 shown client "postern knock $server ssh"

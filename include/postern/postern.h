@@ -28,7 +28,7 @@ struct postern_error {
 /* 0 on success; on failure a negative errno, with the sentence in *err (which may be NULL). */
 
 struct postern_card; /* what a client needs to know of a server */
-struct postern_id; /* an unlocked ID: holds a secret key or names an agent's, wiped by postern_id_free */
+struct postern_id; /* who knocks: an unlocked secret key, wiped by postern_id_free, or an agent's */
 
 int postern_card_load(const char *path, struct postern_card **ret, struct postern_error *err);
 void postern_card_free(struct postern_card *card);

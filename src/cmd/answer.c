@@ -35,10 +35,11 @@ static void tell_cost(const struct visit *v)
 {
 	unsigned n = v->answer.round_trips;
 	if (n <= 1)
-		printf(", one knock");
+		printf("one round trip");
 	else
-		printf(", %u knocks", n);
-	printf(", %" PRIu64 ".%" PRIu64 " ms\n", v->took_us / 1000, v->took_us / 100 % 10);
+		printf("%u round trips", n);
+	printf(", %" PRIu64 ".%" PRIu64 " ms%s\n", v->took_us / 1000, v->took_us / 100 % 10,
+		n <= 1 ? "" : "; the first answer said what to correct");
 }
 
 static void tell_done(const struct visit *v)
@@ -51,18 +52,16 @@ static void tell_done(const struct visit *v)
 
 	addr_format(&opened, address);
 	if (v->request.op == POSTERN_PROBE) {
-		printf("%s (%s) answers and sees you as %s port %u", v->args->host, v->server,
+		printf("%s (%s) answers and sees you as %s port %u\n", v->args->host, v->server,
 			address, (unsigned)a->observed_port);
 	} else if (v->request.op == POSTERN_CLOSE) {
-		printf("closed %s on %s for %s", describe(v, what, sizeof(what)), v->args->host,
-			address);
+		printf("closed %s on %s\n", describe(v, what, sizeof(what)), v->args->host);
 	} else {
 		uint64_t end_ms = clock_wall_ms() + (uint64_t)a->granted_s * 1000;
-		printf("opened %s on %s for %s until %s (%s)", describe(v, what, sizeof(what)),
+		printf("opened %s on %s for %s until %s (%s)\n", describe(v, what, sizeof(what)),
 			v->args->host, address, time_format_local(end_ms, until),
 			duration_format(a->granted_s, length));
 	}
-	tell_cost(v);
 }
 
 /* A difference of clocks below a second is of no interest to anybody. */
@@ -80,6 +79,7 @@ static void tell_more(const struct visit *v)
 {
 	char is[ADDR_TEXT_MAX], was[ADDR_TEXT_MAX];
 	struct addr now = addr_v6(v->answer.observed);
+	tell_cost(v);
 	if (!addr_is_zero(&v->last_address) && !addr_equal(&now, &v->last_address))
 		printf("your address as %s sees it was %s the last time, now it is %s\n",
 			v->args->host, addr_format(&v->last_address, was), addr_format(&now, is));

@@ -10,12 +10,24 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cmd/commands.h"
 #include "cmd/control_show.h"
+#include "cmd/say.h"
 #include "daemon/report.h"
 #include "store/store.h"
 
-static int connect_to(const char *path)
+/* A daemon between two tries to start hears, but answers later; a reload takes its time. */
+#define WAIT_S 20
+#define WAIT_RELOAD_S 120
+
+static bool is_command(const json_t *request, const char *name)
 {
+	return strcmp(json_string_value(json_object_get(request, "command")), name) == 0;
+}
+
+static int connect_to(const char *path, time_t wait_s)
+{
+	const struct timeval wait = { .tv_sec = wait_s };
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
@@ -23,7 +35,8 @@ static int connect_to(const char *path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0) {
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0 ||
+		connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0) {
 		int rc = -errno;
 		close(fd);
 		return rc;
@@ -39,6 +52,16 @@ static bool send_request(int fd, json_t *request)
 	return ok;
 }
 
+/* A reload that was refused says all mistakes, one a line. */
+static void say_lines(const char *text)
+{
+	for (; *text != '\0'; text += strspn(text, "\n")) {
+		int len = (int)strcspn(text, "\n");
+		say_trouble("%.*s", len, text);
+		text += len;
+	}
+}
+
 /* The last line says how it went. */
 static int conclude(const json_t *o, bool is_json)
 {
@@ -49,10 +72,12 @@ static int conclude(const json_t *o, bool is_json)
 	if (is_json) {
 		json_dumpf(o, stdout, JSON_COMPACT);
 		putchar('\n');
+	} else if (result < 0) {
+		say_lines(text);
 	} else if (*text != '\0') {
-		fprintf(result < 0 ? stderr : stdout, "%s\n", text);
+		puts(text);
 	}
-	return result < 0 ? 1 : 0;
+	return result < 0 ? EXIT_REFUSED : EXIT_DONE;
 }
 
 static int read_answer(int fd, bool is_json, control_show *show)
@@ -61,12 +86,13 @@ static int read_answer(int fd, bool is_json, control_show *show)
 	char *line = NULL;
 	size_t cap = 0;
 	bool first = true;
-	int status = 4;
+	int status = EXIT_LOCAL;
 	if (in == NULL) {
 		close(fd);
 		return status;
 	}
-	while (status == 4 && getline(&line, &cap, in) > 0) {
+	errno = 0;
+	while (status == EXIT_LOCAL && getline(&line, &cap, in) > 0) {
 		json_error_t err;
 		json_t *o = json_loads(line, 0, &err);
 		if (json_object_get(o, "result") != NULL) {
@@ -79,8 +105,12 @@ static int read_answer(int fd, bool is_json, control_show *show)
 		}
 		json_decref(o);
 	}
-	if (status == 4)
-		fputs("posternctl: the daemon broke off; look into its log\n", stderr);
+	if (status == EXIT_LOCAL && first && errno == EAGAIN) {
+		say_trouble("the daemon does not answer; look into its log");
+		status = EXIT_SILENT;
+	} else if (status == EXIT_LOCAL) {
+		say_trouble("the daemon broke off; look into its log");
+	}
 	free(line);
 	fclose(in);
 	return status;
@@ -88,21 +118,17 @@ static int read_answer(int fd, bool is_json, control_show *show)
 
 int control_ask(const char *socket_path, json_t *request, bool is_json, control_show *show)
 {
-	int fd = connect_to(socket_path);
+	int fd = connect_to(socket_path, is_command(request, "reload") ? WAIT_RELOAD_S : WAIT_S);
 	if (fd < 0) {
-		bool is_journal = strcmp(json_string_value(json_object_get(request, "command")),
-					  "journal") == 0;
+		bool is_journal = is_command(request, "journal");
 		json_decref(request);
 		if (fd == -EACCES || fd == -EPERM) {
-			fprintf(stderr,
-				"posternctl: %s: only root may speak to the daemon; use sudo\n",
-				socket_path);
-			return 4;
+			say_trouble("%s: only root may speak to the daemon; use sudo", socket_path);
+			return EXIT_LOCAL;
 		}
 		if (!is_journal)
-			fprintf(stderr,
-				"posternctl: %s: no daemon answers (%s); start posternd, or name its "
-				"socket with --socket\n",
+			say_trouble("%s: no daemon answers (%s); start posternd, or name its "
+				    "socket with --socket",
 				socket_path, strerror(-fd));
 		return CONTROL_NO_DAEMON;
 	}
@@ -110,8 +136,8 @@ int control_ask(const char *socket_path, json_t *request, bool is_json, control_
 	json_decref(request);
 	if (!ok) {
 		close(fd);
-		fprintf(stderr, "posternctl: %s: the daemon does not listen\n", socket_path);
-		return 4;
+		say_trouble("%s: the daemon does not listen; look into its log", socket_path);
+		return EXIT_LOCAL;
 	}
 	return read_answer(fd, is_json, show);
 }
@@ -143,18 +169,17 @@ int control_read_store(const char *path, uint64_t since_ms, const char *name, co
 	struct showing s = { is_json, true };
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	if (*address != '\0' && !addr_parse(address, &q.source)) {
-		fprintf(stderr, "posternctl: --address %s: not an address in numbers\n", address);
-		return 2;
+		return say_usage("", "--address %s: not an address in numbers", address);
 	}
 	if (store_open_reader(path, &store, &f) < 0) {
-		fprintf(stderr, "posternctl: no daemon answers, and %s\n", f.text);
+		say_trouble("no daemon answers, and %s", f.text);
 		return CONTROL_NO_DAEMON;
 	}
 	int rc = store_journal(store, &q, show_record, &s);
 	store_close(store);
 	if (rc < 0) {
-		fprintf(stderr, "posternctl: %s: cannot be read: %s\n", path, strerror(-rc));
-		return 4;
+		say_trouble("%s: cannot be read: %s", path, strerror(-rc));
+		return EXIT_LOCAL;
 	}
 	return 0;
 }

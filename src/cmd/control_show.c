@@ -8,6 +8,10 @@
 
 #include "base/clock.h"
 
+#define WIDTH 80
+#define INDENT 20
+#define INDENT_TEXT "                    "
+
 static const char *text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
@@ -35,19 +39,38 @@ void control_show_nothing(const json_t *o, bool first)
 	(void)first;
 }
 
-/* "cookie 12, short 3" */
+/* "cookie 12, short 3", on as many lines as it takes. */
 static void show_counts(const char *label, json_t *counts)
 {
 	const char *key;
 	json_t *v;
-	const char *comma = "";
-	printf("  %-10s", label);
+	int at = printf("  %-10s", label), margin = at;
 	json_object_foreach(counts, key, v)
 	{
-		printf("%s%s %lld", comma, key, (long long)json_integer_value(v));
-		comma = ", ";
+		char one[80];
+		int len = snprintf(
+			one, sizeof(one), "%s %lld", key, (long long)json_integer_value(v));
+		if (at > margin && at + len + 3 > WIDTH)
+			at = printf(",\n%*s", margin, "") - 2;
+		else if (at > margin)
+			at += printf(", ");
+		at += printf("%s", one);
 	}
-	puts(*comma == '\0' ? "nothing" : "");
+	puts(at == margin ? "nothing" : "");
+}
+
+/* "26h", "3d": nobody wants to know it to the second. */
+static const char *show_age(long long s, char to[TIME_TEXT_MAX])
+{
+	static const struct {
+		long long s;
+		char unit;
+	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+	size_t i = 0;
+	while (units[i].s > 1 && s < 2 * units[i].s)
+		i++;
+	snprintf(to, TIME_TEXT_MAX, "%lld%c", s / units[i].s, units[i].unit);
+	return to;
 }
 
 static void show_doors(const json_t *doors)
@@ -73,8 +96,8 @@ void control_show_status(const json_t *o, bool first)
 	const json_t *kernel = json_object_get(o, "kernel");
 	(void)first;
 	printf("posternd %s, %s, up %s, configuration %lld of %s\n", text(o, "version"),
-		text(o, "server"), duration_format((uint64_t)number(o, "uptime_s"), up),
-		number(o, "generation"), text(o, "config"));
+		text(o, "server"), show_age(number(o, "uptime_s"), up), number(o, "generation"),
+		text(o, "config"));
 	show_doors(json_object_get(o, "doors"));
 	printf("  %-10s%lld guarded, %lld gates open now, %lld people known\n", "services",
 		number(o, "services"), number(o, "gates"), number(o, "people"));
@@ -84,9 +107,9 @@ void control_show_status(const json_t *o, bool first)
 	show_counts("answered", json_object_get(o, "answered"));
 	show_counts("ignored", json_object_get(o, "ignored"));
 	if (!json_is_true(json_object_get(o, "store_ok")))
-		puts("  STORE     trouble in the last minute; no gate opens until it is mended: see the log");
+		puts("  STORE     trouble in the last minute; nothing opens until it is mended (log)");
 	if (!json_is_true(json_object_get(o, "gate_uses_heard")))
-		puts("  NOTE      the kernel does not tell when a gate is used: the log group is taken");
+		puts("  NOTE      another program has the log group: used gates are not noticed");
 }
 
 void control_show_gate(const json_t *o, bool first)
@@ -101,6 +124,30 @@ void control_show_gate(const json_t *o, bool first)
 		json_is_true(json_object_get(o, "used")) ? ", used" : "");
 }
 
+/* Columns that UTF-8 text takes, near enough. */
+static size_t columns(const char *s)
+{
+	size_t n = 0;
+	for (; *s != '\0'; s++)
+		n += (*s & 0xc0) != 0x80;
+	return n;
+}
+
+/* Who and what: "Admin/VSD ssh from 192.0.2.7:50014"; "" when a record is about nobody. */
+static void describe(const json_t *o, char *to, size_t cap)
+{
+	const char *who = text(o, "name"), *what = text(o, "service"), *from = text(o, "address");
+	char port[24] = "";
+	/* The port a knock came from says nothing; that of a connection finds it in other logs. */
+	if (strcmp(text(o, "event"), "connected") == 0)
+		snprintf(port, sizeof(port), ":%lld", number(o, "port"));
+	if (*from == '\0')
+		from = text(o, "door");
+	const char *space = *who != '\0' && *what != '\0' ? " " : "";
+	const char *word = *who != '\0' && *from != '\0' ? " from " : "";
+	snprintf(to, cap, "%s%s%s%s%s%s", who, space, what, word, from, port);
+}
+
 /* The date on a line of its own when it changes, then one line a record, and who decided below it. */
 void control_show_record(const json_t *o, bool first)
 {
@@ -111,26 +158,17 @@ void control_show_record(const json_t *o, bool first)
 		printf("%.10s\n", at);
 	snprintf(day, sizeof(day), "%s", at);
 
-	bool is_granted = strcmp(text(o, "event"), "granted") == 0;
-	const char *who = text(o, "name"), *what = text(o, "service"), *from = text(o, "address");
-	const char *why = is_granted ? "" : text(o, "reason"), *note = text(o, "text");
-	printf("%s  %-9s", strlen(at) > 11 ? at + 11 : at, text(o, "event"));
-	if (*who != '\0')
-		printf(" %s", who);
-	if (*what != '\0')
-		printf(" %s", what);
-	if (*from != '\0')
-		printf(" from %s", from);
-	else if (*text(o, "door") != '\0')
-		printf(" %s", text(o, "door"));
-	/* The port a knock came from says nothing; that of a connection finds it in other logs. */
-	if (strcmp(text(o, "event"), "connected") == 0)
-		printf(":%lld", number(o, "port"));
-	printf("%s%s", *why != '\0' ? ": " : "", why);
-	if (*note != '\0')
-		printf("%s%s", *why != '\0' || *who != '\0' ? ", " : " ", note);
-	putchar('\n');
+	char about[1024];
+	/* The word for programs stands in where there is no clause for people. */
+	const char *note = *text(o, "text") != '\0' ? text(o, "text") : text(o, "reason");
+	describe(o, about, sizeof(about));
+	printf("%s  %-9s %s", strlen(at) > 11 ? at + 11 : at, text(o, "event"), about);
+	if (*about != '\0' && *note != '\0')
+		fputs(INDENT + columns(about) + 2 + columns(note) > WIDTH ? ",\n" INDENT_TEXT
+									  : ", ",
+			stdout);
+	puts(note);
 	if (*text(o, "list") != '\0')
-		printf("%20sby %s: %s\n", "", text(o, "list"),
+		printf(INDENT_TEXT "by %s: %s\n", text(o, "list"),
 			*text(o, "entry") != '\0' ? text(o, "entry") : "no entry fits");
 }

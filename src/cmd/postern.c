@@ -67,11 +67,5 @@ int main(int argc, char **argv)
 		say_trouble("libsodium could not be started");
 		return EXIT_LOCAL;
 	}
-	int rc = run(argc, argv);
-	/* A report that did not reach its reader is trouble: the disk behind stdout may be full. */
-	if ((fflush(stdout) != 0 || ferror(stdout)) && rc == EXIT_DONE) {
-		say_trouble("standard output: not everything could be written");
-		rc = EXIT_LOCAL;
-	}
-	return rc;
+	return say_end(run(argc, argv));
 }

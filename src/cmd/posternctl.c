@@ -1,6 +1,5 @@
 /* posternctl: the administrator's tool beside the daemon. Asks on the control socket, shows the answer. */
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,29 +8,39 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "cmd/commands.h"
 #include "cmd/control_client.h"
 #include "cmd/control_show.h"
+#include "cmd/say.h"
 
 #define STORE_DEFAULT "/var/lib/postern/postern.db"
 
 static const char help[] =
-	"posternctl status                     what the daemon sees and does\n"
-	"posternctl gates                      the gates that are open now\n"
-	"posternctl close WHAT [--cut]         close gates: a NAME, an ADDRESS, a grant number; or --all\n"
-	"posternctl reload                     read the configuration again; open gates stay\n"
-	"posternctl journal [--since WHEN] [--name NAME] [--address ADDR] [--limit N]\n"
-	"                                      what was decided and why\n"
+	"usage: posternctl COMMAND [options]\n"
 	"\n"
-	"  -s, --socket FILE   control socket, default " CONTROL_DEFAULT "\n"
-	"      --json          one JSON object a line\n"
-	"      --cut           with close: end the connection that came through, too\n"
-	"      --since WHEN    30s, 5m, 8h, 2d ago, or 2026-11-22T10:00:00Z\n"
-	"      --store FILE    with journal: read this file when no daemon answers,\n"
-	"                      default " STORE_DEFAULT "\n"
-	"      --version, --help\n"
+	"  status        what the daemon sees and does\n"
+	"  gates         the gates that are open now\n"
+	"  close WHAT    close gates: of a NAME, of an ADDRESS, a grant number; or --all\n"
+	"  reload        read the configuration again; open gates stay\n"
+	"  journal       what was decided and why\n"
 	"\n"
-	"Exit status: 0 done, 1 refused, 2 wrong options, 3 no daemon answers, 4 local trouble.\n"
-	"More: man posternctl\n";
+	"  -s, --socket FILE   control socket (default: " CONTROL_DEFAULT ")\n"
+	"  --json              one JSON object a line\n"
+	"\n"
+	"close:\n"
+	"  --all               every gate\n"
+	"  --cut               end the connections that came through them, too\n"
+	"\n"
+	"journal:\n"
+	"  --since WHEN        30s, 5m, 8h, 2d ago, or 2026-11-22T10:00:00Z\n"
+	"  --name NAME         about this name\n"
+	"  --address ADDRESS   about this source\n"
+	"  --limit N           the newest N (default: 100)\n"
+	"  --store FILE        read this when no daemon answers\n"
+	"                      (default: " STORE_DEFAULT ")\n"
+	"\n"
+	"Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon answers, 4 trouble on this\n"
+	"machine. More: man posternctl\n";
 
 enum {
 	OPT_JSON = 256,
@@ -43,7 +52,6 @@ enum {
 	OPT_LIMIT,
 	OPT_STORE,
 	OPT_VERSION,
-	OPT_HELP
 };
 
 struct options {
@@ -53,13 +61,6 @@ struct options {
 	uint32_t limit;
 	const char *command, *what;
 };
-
-static int usage(const char *what, const char *why)
-{
-	fprintf(stderr, "posternctl: %s%s%s; posternctl --help says how\n", what,
-		*what != '\0' ? ": " : "", why);
-	return 2;
-}
 
 static bool parse_number(const char *text, uint32_t *ret)
 {
@@ -109,7 +110,7 @@ static int take(int c, struct options *o)
 	case OPT_SINCE:
 		return parse_since(optarg, &o->since_ms)
 			? -1
-			: usage(optarg, "neither a duration nor a time");
+			: say_usage("", "--since %s: neither a duration nor a time", optarg);
 	case OPT_NAME:
 		o->name = optarg;
 		return -1;
@@ -119,19 +120,18 @@ static int take(int c, struct options *o)
 	case OPT_LIMIT:
 		return parse_number(optarg, &o->limit)
 			? -1
-			: usage(optarg, "not a number from 1 to 1000000");
+			: say_usage("", "--limit %s: not a number from 1 to 1000000", optarg);
 	case OPT_STORE:
 		o->store = optarg;
 		return -1;
 	case OPT_VERSION:
 		puts("posternctl " POSTERN_VERSION);
-		return 0;
-	case OPT_HELP:
+		return EXIT_DONE;
+	case 'h':
 		fputs(help, stdout);
-		return 0;
+		return EXIT_DONE;
 	default:
-		fputs("posternctl --help lists the options\n", stderr);
-		return 2;
+		return EXIT_USAGE;
 	}
 }
 
@@ -148,29 +148,29 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "limit", required_argument, NULL, OPT_LIMIT },
 		{ "store", required_argument, NULL, OPT_STORE },
 		{ "version", no_argument, NULL, OPT_VERSION },
-		{ "help", no_argument, NULL, OPT_HELP },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
-	while ((c = getopt_long(argc, argv, "s:", longs, NULL)) != -1) {
+	while ((c = say_next_option("", argc, argv, longs)) != -1) {
 		int status = take(c, o);
 		if (status >= 0)
 			return status;
 	}
 	if (optind == argc)
-		return usage("", "a command is missing");
+		return say_usage("", "no command was given");
 	o->command = argv[optind++];
 	if (strcmp(o->command, "close") == 0 && optind < argc)
 		o->what = argv[optind++];
 	if (optind < argc)
-		return usage(argv[optind], "one word too many");
+		return say_usage("", "%s: one argument too many", argv[optind]);
 	return -1;
 }
 
 static int run_close(const struct options *o)
 {
 	if ((o->what == NULL) != o->is_all)
-		return usage("", "close takes a name, an address or a grant number, or --all");
+		return say_usage("", "close takes a name, an address or a grant number, or --all");
 	json_t *q = json_pack("{s:s, s:s, s:b}", "command", "close", "what",
 		o->is_all ? "" : o->what, "cut", o->is_cut);
 	return control_ask(o->socket, q, o->is_json, control_show_nothing);
@@ -187,7 +187,7 @@ static int run_journal(const struct options *o)
 	return control_read_store(o->store, o->since_ms, o->name, o->address, o->limit, o->is_json);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct options o = {
 		.socket = CONTROL_DEFAULT,
@@ -212,5 +212,11 @@ int main(int argc, char **argv)
 		return run_close(&o);
 	if (strcmp(o.command, "journal") == 0)
 		return run_journal(&o);
-	return usage(o.command, "no such command");
+	return say_usage("", "there is no command %s", o.command);
+}
+
+int main(int argc, char **argv)
+{
+	say_as("posternctl");
+	return say_end(run(argc, argv));
 }

@@ -1,11 +1,12 @@
 /* posternd: the daemon. Parses its options and hands over. */
 
-#include <getopt.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/commands.h"
+#include "cmd/say.h"
 #include "daemon/monitor.h"
 #include "daemon/offline.h"
 #include "daemon/place.h"
@@ -13,19 +14,25 @@
 #define CONFIG_DEFAULT "/etc/postern/postern.conf"
 
 static const char help[] =
-	"posternd [-c FILE]                    watch, in the foreground; log to standard error\n"
-	"posternd [-c FILE] --check            check the configuration and print it whole\n"
-	"posternd [-c FILE] --read PCAP        say what each knock in a capture would have done\n"
+	"usage: posternd [-c FILE]\n"
+	"       posternd [-c FILE] --check\n"
+	"       posternd [-c FILE] --read CAPTURE [--json]\n"
 	"\n"
-	"  -c, --config FILE   default " CONFIG_DEFAULT "\n"
-	"      --json          with --read: one JSON object a line\n"
-	"      --version, --help\n"
+	"Watches for knocks, in the foreground.\n"
 	"\n"
-	"SIGHUP, or posternctl reload, reads the configuration again; SIGTERM stops. Guarded ports stay\n"
-	"closed in the kernel whatever becomes of the daemon.\n"
-	"Exit status: 0 done, 2 wrong options, 4 local trouble. More: man posternd, man postern.conf\n";
+	"  -c, --config FILE   the configuration (default: " CONFIG_DEFAULT ")\n"
+	"  --check             check the configuration and print it whole; do nothing\n"
+	"  --read CAPTURE      say what each knock in a saved capture would have done\n"
+	"  --json              with --read: one JSON object a line\n"
+	"\n"
+	"Logs to standard error. SIGHUP, or posternctl reload, reads the configuration\n"
+	"again; SIGTERM stops. Guarded ports stay closed in the kernel whatever becomes\n"
+	"of the daemon.\n"
+	"\n"
+	"Exit codes: 0 done, 2 usage, 4 trouble on this machine. More: man posternd,\n"
+	"man postern.conf\n";
 
-enum { OPT_CHECK = 256, OPT_READ, OPT_JSON, OPT_VERSION, OPT_HELP };
+enum { OPT_CHECK = 256, OPT_READ, OPT_JSON, OPT_VERSION };
 
 struct options {
 	const char *config;
@@ -42,12 +49,12 @@ static struct options parse(int argc, char **argv)
 		{ "read", required_argument, NULL, OPT_READ },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "version", no_argument, NULL, OPT_VERSION },
-		{ "help", no_argument, NULL, OPT_HELP },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct options o = { .config = CONFIG_DEFAULT, .status = -1 };
 	int c;
-	while (o.status < 0 && (c = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+	while (o.status < 0 && (c = say_next_option("", argc, argv, longs)) != -1) {
 		switch (c) {
 		case 'c':
 			o.config = optarg;
@@ -63,37 +70,33 @@ static struct options parse(int argc, char **argv)
 			break;
 		case OPT_VERSION:
 			puts("posternd " POSTERN_VERSION);
-			o.status = 0;
+			o.status = EXIT_DONE;
 			break;
-		case OPT_HELP:
+		case 'h':
 			fputs(help, stdout);
-			o.status = 0;
+			o.status = EXIT_DONE;
 			break;
 		default:
-			fputs("posternd --help lists the options\n", stderr);
-			o.status = 2;
+			o.status = EXIT_USAGE;
 		}
 	}
-	if (o.status < 0 && optind < argc) {
-		fprintf(stderr, "posternd: %s: not an option; posternd --help lists them\n",
-			argv[optind]);
-		o.status = 2;
-	}
-	if (o.status < 0 && o.is_check && o.capture != NULL) {
-		fputs("posternd: --check and --read exclude each other; choose one\n", stderr);
-		o.status = 2;
-	}
+	if (o.status < 0 && optind < argc)
+		o.status = say_usage("", "%s: one argument too many", argv[optind]);
+	if (o.status < 0 && o.is_check && o.capture != NULL)
+		o.status = say_usage("", "--check and --read exclude each other; choose one");
+	if (o.status < 0 && o.is_json && o.capture == NULL)
+		o.status = say_usage("", "--json goes with --read only");
 	return o;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct options o = parse(argc, argv);
 	if (o.status >= 0)
 		return o.status;
 	if (sodium_init() < 0) {
-		fputs("posternd: libsodium does not start; no randomness?\n", stderr);
-		return 4;
+		say_trouble("libsodium could not be started");
+		return EXIT_LOCAL;
 	}
 	if (o.is_check)
 		return offline_check(o.config);
@@ -101,4 +104,10 @@ int main(int argc, char **argv)
 		return offline_read(o.config, o.capture, o.is_json);
 	place_keep_argv(argc, argv);
 	return monitor_run(o.config);
+}
+
+int main(int argc, char **argv)
+{
+	say_as("posternd");
+	return say_end(run(argc, argv));
 }

@@ -9,12 +9,21 @@
 
 #include "cmd/commands.h"
 
+#define OPTIONS_MAX 32
+
+static const char *program = "postern";
+
+void say_as(const char *name)
+{
+	program = name;
+}
+
 void say_trouble(const char *fmt, ...)
 {
 	va_list ap;
 	/* What was already reported stands before the trouble that ended it. */
 	fflush(stdout);
-	fputs("postern: ", stderr);
+	fprintf(stderr, "%s: ", program);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
@@ -24,12 +33,22 @@ void say_trouble(const char *fmt, ...)
 int say_usage(const char *command, const char *fmt, ...)
 {
 	va_list ap;
-	fprintf(stderr, "postern %s: ", command);
+	const char *space = command[0] != '\0' ? " " : "";
+	fprintf(stderr, "%s%s%s: ", program, space, command);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "; see postern %s --help\n", command);
+	fprintf(stderr, "; see %s%s%s --help\n", program, space, command);
 	return EXIT_USAGE;
+}
+
+/* A report that did not reach its reader is trouble: the disk behind stdout may be full. */
+int say_end(int rc)
+{
+	if ((fflush(stdout) == 0 && ferror(stdout) == 0) || rc != EXIT_DONE)
+		return rc;
+	say_trouble("standard output: not everything could be written");
+	return EXIT_LOCAL;
 }
 
 static const char *name_of(const struct option *options, int val)
@@ -42,8 +61,17 @@ static const char *name_of(const struct option *options, int val)
 
 int say_next_option(const char *command, int argc, char **argv, const struct option *options)
 {
+	char letters[2 * OPTIONS_MAX + 2] = ":";
+	size_t n = 1;
+	for (const struct option *o = options; o->name != NULL && n < 2 * OPTIONS_MAX; o++) {
+		if (o->val >= 256)
+			continue;
+		letters[n++] = (char)o->val;
+		if (o->has_arg == required_argument)
+			letters[n++] = ':';
+	}
 	opterr = 0;
-	int c = getopt_long(argc, argv, ":h", options, NULL);
+	int c = getopt_long(argc, argv, letters, options, NULL);
 	if (c == ':') {
 		say_usage(command, "--%s needs a value", name_of(options, optopt));
 		return SAY_BAD_OPTION;

@@ -1,20 +1,26 @@
 #ifndef POSTERN_CMD_SAY_H
 #define POSTERN_CMD_SAY_H
 
-/* How the program speaks, and how it hears its options: one sentence of trouble on stderr, never two. */
+/* How the programs speak, and how they hear their options: one sentence of trouble on stderr, never two. */
 
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Which program speaks; "postern" when nobody says. Borrowed for ever. */
+void say_as(const char *program);
+
 /* "postern: " and the sentence, on stderr. */
 __attribute__((format(printf, 1, 2))) void say_trouble(const char *fmt, ...);
 
-/* "postern knock: " and the sentence, and where the help is. Returns EXIT_USAGE. */
+/* "postern knock: " and the sentence, and where the help is; command may be "". Returns EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int say_usage(const char *command, const char *fmt, ...);
 
+/* EXIT_LOCAL after saying so when what was printed did not all get out and rc is EXIT_DONE; else rc. */
+int say_end(int rc);
+
 /*
- * The next option of a command: its val, -1 when there are no more (operands start at argv[optind]), or
+ * The next option of a command: its val, of which a letter is also the short option; -1 when there are no more (operands start at argv[optind]), or
  * SAY_BAD_OPTION after saying what is wrong with it. Options may stand before and after operands.
  */
 #define SAY_BAD_OPTION '?'

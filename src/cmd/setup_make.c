@@ -193,7 +193,7 @@ static void report(const struct setup_plan *p, const struct fileset *s)
 	       "certify more people and servers. Nothing is guarded yet. Next:\n\n",
 		p->has_unit ? " and unit.id" : "");
 	printf("  posternd -c %s/postern.conf\n", p->folder);
-	printf("  postern knock %s %s --id %s/admin.id --card %s/server.card\n", p->host,
+	printf("  postern knock %s %s --id %s/admin.id \\\n      --card %s/server.card\n", p->host,
 		p->guards[0].name, p->folder, p->folder);
 }
 

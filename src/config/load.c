@@ -4,6 +4,7 @@
  */
 
 #include <confuse.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,8 +297,10 @@ struct config *config_load(const char *path, struct config_report *r)
 	size_t len = 0;
 	struct fault f = { 0 };
 
-	if (file_read(path, FILE_TRUSTED, CONFIG_FILE_MAX, &data, &len, &f) < 0) {
-		config_report_add(r, NULL, "%s", f.text);
+	int rc = file_read(path, FILE_TRUSTED, CONFIG_FILE_MAX, &data, &len, &f);
+	if (rc < 0) {
+		config_report_add(r, NULL, "%s%s", f.text,
+			rc == -ENOENT ? "; \"postern setup\" makes one, -c names another" : "");
 		return NULL;
 	}
 	struct config *c = config_parse_text(path, span_of(data, len), r);

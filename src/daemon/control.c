@@ -34,13 +34,19 @@ struct client {
 
 struct control {
 	uv_pipe_t listener;
+	bool is_waiting; /* somebody, until a client leaves; libuv holds everybody behind */
+	bool is_closing;
 	struct client clients[CLIENTS_MAX];
 };
+
+static void admit(struct control *control);
 
 static void on_closed(uv_handle_t *h)
 {
 	struct client *c = h->data;
 	c->is_used = false;
+	if (c->k->control->is_waiting)
+		admit(c->k->control);
 }
 
 static void client_close(struct client *c)
@@ -102,7 +108,7 @@ static void do_gates(struct client *c)
 		const struct live_gate *g = live_at(c->k->live, i);
 		say(c, report_gate(g, c->k->config), on_written);
 	}
-	finish(c, 0, "");
+	finish(c, 0, live_count(c->k->live) == 0 ? "no gate is open" : "");
 }
 
 static void say_record(void *arg, const struct store_record *r)
@@ -172,7 +178,7 @@ static void cut_one(void *arg, const struct store_gate *g)
 	memcpy(r->key_id, g->key_id, sizeof(r->key_id));
 	r->source = g->source;
 	r->grant_id = g->grant_id;
-	snprintf(r->text, sizeof(r->text), "its connection is cut");
+	snprintf(r->text, sizeof(r->text), "its connection is cut by the administrator");
 	c->awaiting++;
 	c->cut++;
 }
@@ -209,7 +215,9 @@ static void do_close(struct client *c, json_t *q)
 	if (c->awaiting == 0)
 		finish(c, c->result < 0 ? c->result : -ENOENT,
 			c->result < 0 ? "the gate process takes no orders now; try again"
-				      : "no open gate is meant");
+				: is_cut
+				? "no such gate is open and no such connection is in"
+				: "no such gate is open; posternctl gates lists those that are");
 	else
 		c->waits = WAIT_DONE;
 }
@@ -280,24 +288,32 @@ static void on_line(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 }
 
-static void on_client(uv_stream_t *listener, int status)
+static void admit(struct control *control)
 {
-	struct knockd *k = listener->data;
+	struct knockd *k = control->listener.data;
 	struct client *c = NULL;
-	for (size_t i = 0; status == 0 && i < CLIENTS_MAX && c == NULL; i++)
-		if (!k->control->clients[i].is_used)
-			c = &k->control->clients[i];
-	if (c == NULL)
-		return; /* it waits in the queue until one leaves */
+	for (size_t i = 0; i < CLIENTS_MAX && c == NULL; i++)
+		if (!control->clients[i].is_used)
+			c = &control->clients[i];
+	control->is_waiting = c == NULL;
+	if (c == NULL || control->is_closing)
+		return;
 	*c = (struct client){ .k = k, .is_used = true };
 	if (uv_pipe_init(&k->loop, &c->pipe, 0) < 0) {
 		c->is_used = false;
 		return;
 	}
 	c->pipe.data = c;
-	if (uv_accept(listener, (uv_stream_t *)&c->pipe) < 0 ||
+	if (uv_accept((uv_stream_t *)&control->listener, (uv_stream_t *)&c->pipe) < 0 ||
 		uv_read_start((uv_stream_t *)&c->pipe, on_room, on_line) < 0)
 		client_close(c);
+}
+
+static void on_client(uv_stream_t *listener, int status)
+{
+	struct knockd *k = listener->data;
+	if (status == 0)
+		admit(k->control);
 }
 
 int control_start(struct knockd *k)
@@ -369,6 +385,7 @@ static void close_one(uv_handle_t *h, void *arg)
 void control_close_all(struct knockd *k)
 {
 	uv_run(&k->loop, UV_RUN_NOWAIT);
+	k->control->is_closing = true;
 	uv_walk(&k->loop, close_one, NULL);
 	uv_run(&k->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&k->loop);

@@ -20,6 +20,7 @@
 #include "priv/priv.h"
 
 #define ANSWER_WAIT_MS 5000
+#define REFUSED_EVERY_MS 10000
 
 struct gated {
 	const struct gated_start *start;
@@ -27,6 +28,7 @@ struct gated {
 	struct live *live; /* orders whose time has not run out: bounds how many can be open */
 	uv_loop_t loop;
 	uv_poll_t monitor_poll, knock_poll;
+	uint64_t refused_mono_ms; /* when that was last logged */
 	int exit_status;
 };
 
@@ -116,7 +118,8 @@ static void answer(struct gated *g, enum msg_type type, uint32_t seq, int result
 		poll(&p, 1, ANSWER_WAIT_MS);
 		rc = msg_send(g->start->knock, &m);
 	}
-	if (rc < 0) {
+	/* One that is gone is noticed at the end of its orders. */
+	if (rc < 0 && rc != -EPIPE) {
 		log_error("the knock process takes no answers: %s", strerror(-rc));
 		stop(g, 1);
 	}
@@ -132,6 +135,15 @@ static void list(struct gated *g, uint32_t seq)
 	};
 	if (msg_send(g->start->knock, &m) < 0)
 		stop(g, 1);
+}
+
+static void log_refused(struct gated *g)
+{
+	uint64_t now = clock_mono_ms();
+	if (g->refused_mono_ms != 0 && now - g->refused_mono_ms < REFUSED_EVERY_MS)
+		return;
+	g->refused_mono_ms = now;
+	log_error("an order outside the configuration was refused");
 }
 
 /* All orders that wait, at most a batch, become one netlink transaction. */
@@ -166,7 +178,7 @@ static bool obey_batch(struct gated *g)
 		}
 		int why = gated_check(g->start->config, &m);
 		if (why < 0)
-			log_error("an order outside the configuration was refused");
+			log_refused(g);
 		else
 			why = count(g->live, &m);
 		if (why < 0) {

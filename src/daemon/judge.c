@@ -45,6 +45,13 @@ void judge_case_wipe(struct judge_case *c)
 	sodium_memzero(c->plain, sizeof(c->plain));
 }
 
+static void draw_instance(struct judge *j)
+{
+	do
+		randombytes_buf(&j->instance, sizeof(j->instance));
+	while (j->instance == 0);
+}
+
 int judge_init(struct judge *j, const struct boot *boot, uint64_t mono_ms)
 {
 	const struct config_server *s = &boot->config->server;
@@ -59,9 +66,7 @@ int judge_init(struct judge *j, const struct boot *boot, uint64_t mono_ms)
 		if (spa->no_epoch_rate > no_epoch_rate)
 			no_epoch_rate = spa->no_epoch_rate;
 	}
-	do
-		randombytes_buf(&j->instance, sizeof(j->instance));
-	while (j->instance == 0);
+	draw_instance(j);
 	randombytes_buf(seed, sizeof(seed));
 	j->source = limiter_new(SOURCE_SLOTS, source_rate, 2 * source_rate, seed);
 	j->no_epoch = limiter_new(16, no_epoch_rate, no_epoch_rate, seed);
@@ -103,15 +108,21 @@ static uint64_t window_ms(const struct judge *j, const struct judge_case *c)
 }
 
 /*
- * A wall clock that was set back makes packets fresh again that the replay memory has forgotten. From
- * then until the old time is passed by two windows, only a request that names our instance will do.
+ * A wall clock that was set back makes packets fresh again that the replay memory has forgotten, and most
+ * of them name the instance of then. So there is a new one, and until the old time is passed by two
+ * windows only a request that names it will do.
  */
 static void watch_clock(struct judge *j, uint64_t wall_ms, uint64_t window)
 {
-	if (wall_ms + CLOCK_STEP_MS < j->wall_high_ms)
-		j->cold_until_wall_ms = j->wall_high_ms + 2 * window;
-	else if (wall_ms > j->wall_high_ms)
+	if (wall_ms > j->wall_high_ms) {
 		j->wall_high_ms = wall_ms;
+	} else if (wall_ms + CLOCK_STEP_MS <= j->wall_high_ms) {
+		uint64_t until = j->wall_high_ms + 2 * window;
+		if (until > j->cold_until_wall_ms)
+			j->cold_until_wall_ms = until;
+		j->wall_high_ms = wall_ms;
+		draw_instance(j);
+	}
 }
 
 static enum judge_outcome drop(struct judge_case *c, unsigned why)
@@ -248,26 +259,48 @@ static bool may_refuse(struct judge *j, const struct judge_case *c, uint64_t mon
 	return true;
 }
 
-/* Step 9: time and instance. Returns true when the request is fresh. */
+static bool is_stale(const struct judge *j, const struct judge_case *c, uint64_t wall_ms)
+{
+	uint64_t t = c->request.time_ms;
+	return (t > wall_ms ? t - wall_ms : wall_ms - t) > window_ms(j, c);
+}
+
+/* Must it name our instance, and does it not? */
+static bool is_foreign(
+	const struct judge *j, const struct judge_case *c, uint64_t wall_ms, uint64_t mono_ms)
+{
+	/* The bound is strict, doc/protocol.md section 4: two windows exactly would let one packet in twice. */
+	bool is_cold = mono_ms - j->start_mono_ms <= 2 * window_ms(j, c) ||
+		wall_ms <= j->cold_until_wall_ms;
+	return is_cold && c->request.instance != j->instance;
+}
+
+/*
+ * Step 9: time, the identity's rate, instance. True when the request is fresh. An old packet can be sent
+ * again by anybody for ever: so STALE is rare, and takes nothing from the rate of the one whose packet
+ * it was. RETRY ends with the packet's time.
+ */
 static bool is_fresh(struct judge *j, struct judge_case *c, uint64_t wall_ms, uint64_t mono_ms,
 	enum judge_outcome *ret)
 {
-	uint64_t window = window_ms(j, c);
-	uint64_t t = c->request.time_ms;
-	bool is_stale = t > wall_ms ? t - wall_ms > window : wall_ms - t > window;
-	/* The bound is strict, doc/protocol.md section 4: two windows exactly would let one packet in twice. */
-	bool is_cold = mono_ms - j->start_mono_ms <= 2 * window || wall_ms <= j->cold_until_wall_ms;
-	bool is_foreign = !j->is_offline && is_cold && c->request.instance != j->instance;
-	if (!is_stale && !is_foreign)
-		return true;
-	/* An old packet can be sent again by anybody for ever, so STALE is rare; RETRY ends with the packet's time. */
-	if (is_stale && !j->is_offline && !may_refuse(j, c, mono_ms)) {
-		*ret = drop(c, JUDGE_DROP_REFUSAL_RATE);
+	if (is_stale(j, c, wall_ms)) {
+		*ret = j->is_offline || may_refuse(j, c, mono_ms)
+			? finish(c, JUDGE_ANSWER, SPA_STATUS_STALE, "stale")
+			: drop(c, JUDGE_DROP_REFUSAL_RATE);
 		return false;
 	}
-	*ret = is_stale ? finish(c, JUDGE_ANSWER, SPA_STATUS_STALE, "stale")
-			: finish(c, JUDGE_ANSWER, SPA_STATUS_RETRY, "instance");
-	return false;
+	if (j->is_offline)
+		return true;
+	if (!limiter_take(j->identity, c->claim.key_id, mono_ms)) {
+		c->retry_after_s = 1;
+		*ret = finish(c, JUDGE_ANSWER, SPA_STATUS_LIMIT, "identity-rate");
+		return false;
+	}
+	if (is_foreign(j, c, wall_ms, mono_ms)) {
+		*ret = finish(c, JUDGE_ANSWER, SPA_STATUS_RETRY, "instance");
+		return false;
+	}
+	return true;
 }
 
 /* What was asked for: the service, by name or port. Fills c->service with the words for the journal. */
@@ -393,10 +426,6 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 	enum judge_outcome o = JUDGE_IGNORE;
 	if (is_seen(j, c, mono_ms, &o))
 		return o;
-	if (!j->is_offline && !limiter_take(j->identity, c->claim.key_id, mono_ms)) {
-		c->retry_after_s = 1;
-		return finish(c, JUDGE_ANSWER, SPA_STATUS_LIMIT, "identity-rate");
-	}
 	if (!is_fresh(j, c, wall_ms, mono_ms, &o))
 		return o;
 	find_service(j, c);

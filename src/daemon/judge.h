@@ -66,11 +66,11 @@ void judge_case_wipe(struct judge_case *c);
 struct judge {
 	const struct boot *boot;
 	struct store *store; /* borrowed; NULL: no replay memory (posternd --read) */
-	uint64_t instance;
+	uint64_t instance;   /* another one when the wall clock is set back */
 	uint64_t start_mono_ms;
 	bool is_offline; /* any instance id is taken, rates do not apply */
 	/* private */
-	uint64_t wall_high_ms;       /* latest wall clock seen */
+	uint64_t wall_high_ms;       /* latest wall clock seen since it was set back */
 	uint64_t cold_until_wall_ms; /* until then only our own instance id is accepted */
 	struct spa_cookie_keys cookies;
 	struct limiter *source;

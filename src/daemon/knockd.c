@@ -157,6 +157,20 @@ static void on_gate(uv_poll_t *poll, int status, int events)
 			turn_done(k, &m);
 	}
 	events_write(k);
+	turn_finish(k);
+}
+
+/*
+ * Told to stop. What is in the kernel's buffers is for the next process; who waits for the gate process
+ * gets an answer first, until the next tick.
+ */
+static void wind_up(struct knockd *k)
+{
+	k->is_stopping = true;
+	for (size_t i = 0; i < k->config->door_count; i++)
+		if (k->doors[i].is_polled)
+			uv_poll_stop(&k->doors[i].poll);
+	turn_finish(k);
 }
 
 static void on_monitor(uv_poll_t *poll, int status, int events)
@@ -175,9 +189,10 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 			return;
 		}
 		if (m.type == MSG_RELOADED) {
+			k->is_replaced = m.result == 0;
 			control_reloaded(k, &m);
 		} else {
-			knockd_stop(k, 0);
+			wind_up(k);
 			return;
 		}
 	}
@@ -187,6 +202,10 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 static void on_tick(uv_timer_t *timer)
 {
 	struct knockd *k = timer->data;
+	if (k->is_stopping) {
+		knockd_stop(k, 0);
+		return;
+	}
 	for (size_t i = 0; i < k->config->door_count; i++)
 		if (k->doors[i].is_polled)
 			read_door(k, &k->doors[i],
@@ -250,7 +269,7 @@ static void note_start(struct knockd *k)
 	if (store_journal(k->store, &newest, note_high, &k->judge) < 0)
 		log_warn("the journal cannot be read back");
 	struct store_record *r =
-		events_record(k, k->start->generation == 1 ? STORE_STARTED : STORE_RELOADED);
+		events_record(k, k->start->is_successor ? STORE_RELOADED : STORE_STARTED);
 	snprintf(r->text, sizeof(r->text), "services guarded: %zu, people known: %zu",
 		k->config->service_count, directory_count(k->start->boot->directory));
 	events_write(k);
@@ -274,7 +293,15 @@ static int become_nobody(struct knockd *k)
 	return rc;
 }
 
-/* Everything that needs a name or a privilege, in the order of doc/design.md "Start". */
+/* For what does not say itself why it failed. */
+static int tell(int rc, const char *what)
+{
+	if (rc < 0)
+		log_error("cannot start: %s: %s", what, strerror(-rc));
+	return rc;
+}
+
+/* Everything that needs a name or a privilege, in the order of doc/design.md "Start". Says why it fails. */
 static int prepare(struct knockd *k)
 {
 	struct fault f;
@@ -283,12 +310,13 @@ static int prepare(struct knockd *k)
 	if (rc < 0)
 		return rc;
 	rc = answer_open(&k->answers, &f);
-	if (rc == 0)
-		rc = await_go(k, &is_new_table);
-	else
+	if (rc < 0) {
 		log_error("%s", f.text);
-	if (rc < 0)
 		return rc;
+	}
+	rc = await_go(k, &is_new_table);
+	if (rc < 0)
+		return rc == -ECANCELED ? rc : tell(rc, "the monitor's word");
 	/* After the predecessor let the group go: the kernel gives one to one listener. */
 	if (capture_nflog_open(k->config->server.log_group, &k->nflog, &f) < 0) {
 		log_warn("%s; the journal will not say when a gate is used", f.text);
@@ -299,14 +327,14 @@ static int prepare(struct knockd *k)
 		return rc;
 	k->live = live_new(k->config);
 	if (k->live == NULL || turn_init(k) < 0)
-		return -ENOMEM;
-	rc = judge_init(&k->judge, k->start->boot, clock_mono_ms());
+		return tell(-ENOMEM, "the tables");
+	rc = tell(judge_init(&k->judge, k->start->boot, clock_mono_ms()), "the tables");
 	if (rc < 0)
 		return rc;
 	k->judge.store = k->store;
-	rc = start_loop(k);
+	rc = tell(start_loop(k), "the event loop");
 	if (rc == 0)
-		rc = control_start(k);
+		rc = tell(control_start(k), "the control socket");
 	if (rc == 0)
 		rc = become_nobody(k);
 	if (rc < 0)
@@ -318,7 +346,7 @@ static int prepare(struct knockd *k)
 
 static void note_stop(struct knockd *k)
 {
-	if (k->store == NULL || k->live == NULL || k->exit_status != 0)
+	if (k->store == NULL || k->live == NULL || k->exit_status != 0 || k->is_replaced)
 		return;
 	struct store_record *r = events_record(k, STORE_STOPPED);
 	snprintf(r->text, sizeof(r->text), "ports stay closed; open gates that run out: %zu",
@@ -363,8 +391,6 @@ int knockd_run(const struct knockd_start *start)
 		control_close_all(k);
 		note_stop(k);
 		status = k->exit_status;
-	} else if (rc != -ECANCELED) {
-		log_error("cannot start: %s", strerror(-rc));
 	}
 	release(k);
 	free(k);

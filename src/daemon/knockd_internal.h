@@ -33,6 +33,8 @@ struct slot {
 	uint16_t awaiting; /* answers of the gate process */
 	int result;        /* first of their errors */
 	uint64_t began_mono_ms;
+	bool is_replacing; /* the mirror held another gate for the same source and service: */
+	struct live_gate replaced;
 	struct store_gate gate;
 	struct store_record record;
 };
@@ -67,9 +69,11 @@ struct knockd {
 	uv_poll_t monitor_poll, gate_poll, nflog_poll;
 	uv_timer_t tick;
 	bool is_stopping;
+	bool is_replaced; /* a successor stands ready: this end is no stop of the daemon */
 	int exit_status;
 	/* turn.c */
 	struct slot *slots;
+	size_t in_flight;          /* slots that wait for the gate process */
 	uint16_t batch[SLOTS_MAX]; /* slots judged in this turn, to be claimed together */
 	size_t batch_count;
 	struct slot *spare; /* where the next datagram is judged */
@@ -83,7 +87,7 @@ struct knockd {
 	struct events events;
 	uint64_t beat_sent_ms, beat_seen_ms;
 	uint64_t started_wall_ms, started_mono_ms;
-	uint64_t store_trouble_mono_ms;
+	uint64_t store_trouble_mono_ms, gate_trouble_mono_ms;
 	uint64_t logged_drops, logged_mono_ms;
 	unsigned ticks;
 	/* control.c */
@@ -96,6 +100,7 @@ void turn_deinit(struct knockd *k);
 void turn_seen(void *arg, const struct sighting *s); /* capture_seen; arg is the struct door */
 void turn_flush(struct knockd *k); /* at the end of each read: claim, order, answer */
 void turn_done(struct knockd *k, const struct msg *m);
+void turn_finish(struct knockd *k); /* told to stop: once nobody waits for an answer any more */
 
 /* mirror.c */
 void mirror_used(
@@ -105,7 +110,9 @@ void mirror_restore(struct knockd *k, bool is_new_table);
 int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *why, bool is_cut);
 struct store_record *events_record(struct knockd *k, enum store_event event);
 void events_change(struct knockd *k, uint64_t grant_id, enum store_gate_state state);
-void events_write(struct knockd *k);
+void events_write(struct knockd *k); /* what cannot be written is kept, as far as there is room */
+enum store_gate_state mirror_end(
+	const struct knockd *k, const struct live_gate *g, enum store_gate_state state);
 void record_gate(struct store_record *r, const struct knockd *k, const struct live_gate *g);
 void store_trouble(struct knockd *k, const char *doing, int rc);
 void knockd_stop(struct knockd *k, int exit_status);

@@ -19,7 +19,7 @@ struct live_gate {
 	uint32_t mark;
 	uint16_t service; /* index in the configuration */
 	bool is_once;
-	bool is_used; /* a window through which somebody came */
+	bool is_used; /* a window through which somebody came; a gate through which somebody may have */
 	struct addr source;
 	uint8_t key_id[32];
 	char name[LIVE_NAME_MAX + 1]; /* cut when longer; the store has it whole */

@@ -40,14 +40,23 @@ void events_write(struct knockd *k)
 	int rc = store_write(k->store, e->changes, e->change_count, e->records, e->record_count);
 	if (rc < 0)
 		store_trouble(k, "writing the journal", rc);
-	e->change_count = e->record_count = 0;
+	else
+		e->change_count = e->record_count = 0;
+}
+
+/* Full of what could not be written: the oldest trouble goes, the store's own is in the log. */
+static void events_make_room(struct knockd *k, const size_t *count)
+{
+	events_write(k);
+	if (*count == EVENTS_MAX)
+		k->events.change_count = k->events.record_count = 0;
 }
 
 struct store_record *events_record(struct knockd *k, enum store_event event)
 {
 	struct events *e = &k->events;
 	if (e->record_count == EVENTS_MAX)
-		events_write(k);
+		events_make_room(k, &e->record_count);
 	struct store_record *r = &e->records[e->record_count++];
 	*r = (struct store_record){ .wall_ms = clock_wall_ms(), .event = event };
 	return r;
@@ -57,7 +66,7 @@ void events_change(struct knockd *k, uint64_t grant_id, enum store_gate_state st
 {
 	struct events *e = &k->events;
 	if (e->change_count == EVENTS_MAX)
-		events_write(k);
+		events_make_room(k, &e->change_count);
 	e->changes[e->change_count++] = (struct store_change){ grant_id, state };
 }
 
@@ -68,6 +77,16 @@ void record_gate(struct store_record *r, const struct knockd *k, const struct li
 	memcpy(r->key_id, g->key_id, sizeof(r->key_id));
 	r->source = g->source;
 	r->grant_id = g->grant_id;
+}
+
+/*
+ * How a gate ended: as state says, unless somebody came through, whose connection goes on and can be cut
+ * later. Where the kernel does not tell who came, somebody may have.
+ */
+enum store_gate_state mirror_end(
+	const struct knockd *k, const struct live_gate *g, enum store_gate_state state)
+{
+	return g->is_used || k->nflog == NULL ? STORE_GATE_USED : state;
 }
 
 void mirror_used(void *arg, const struct sighting *s)
@@ -110,15 +129,25 @@ int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *
 		if (rc < 0)
 			log_warn("a lease could not be cut: %s", strerror(-rc));
 	}
-	/* A window that was used has connections, which can be cut later: it stays "used". */
-	events_change(k, g.grant_id, g.is_used && !is_cut ? STORE_GATE_USED : STORE_GATE_CLOSED);
+	events_change(
+		k, g.grant_id, is_cut ? STORE_GATE_CLOSED : mirror_end(k, &g, STORE_GATE_CLOSED));
 	if (why != NULL) {
 		struct store_record *r = events_record(k, STORE_CLOSED);
 		record_gate(r, k, &g);
 		snprintf(r->reason, sizeof(r->reason), "%s", why);
+		snprintf(r->text, sizeof(r->text), "by the %s%s", why,
+			is_cut ? ", with its connection" : "");
 	}
 	live_remove(k->live, live_index);
 	return 0;
+}
+
+static const char *end_text(const struct knockd *k, const struct live_gate *g)
+{
+	if (mirror_end(k, g, STORE_GATE_EXPIRED) == STORE_GATE_EXPIRED)
+		return "nobody came through";
+	return g->is_used && !g->is_once ? "the window ended"
+					 : "whether somebody came through is not known";
 }
 
 static void expire_gates(struct knockd *k, uint64_t mono_ms)
@@ -127,11 +156,10 @@ static void expire_gates(struct knockd *k, uint64_t mono_ms)
 		struct live_gate g = *live_at(k->live, i - 1);
 		if (g.until_mono_ms + GRACE_MS > mono_ms)
 			continue;
-		events_change(k, g.grant_id, g.is_used ? STORE_GATE_USED : STORE_GATE_EXPIRED);
+		events_change(k, g.grant_id, mirror_end(k, &g, STORE_GATE_EXPIRED));
 		struct store_record *r = events_record(k, STORE_EXPIRED);
 		record_gate(r, k, &g);
-		snprintf(r->text, sizeof(r->text), "%s",
-			g.is_used ? "the window ended" : "nobody came through");
+		snprintf(r->text, sizeof(r->text), "%s", end_text(k, &g));
 		live_remove(k->live, i - 1);
 	}
 }
@@ -177,6 +205,8 @@ void mirror_tick(struct knockd *k)
 	if (k->ticks % BEAT_EVERY == 0)
 		beat(k, mono_ms);
 	if (k->ticks % EXPIRE_EVERY == 0) {
+		/* What is forgotten now must not become fresh by a clock that goes back. */
+		judge_set_high_water(&k->judge, clock_wall_ms());
 		rc = store_expire(k->store, clock_wall_ms(), k->config->server.retention_s);
 		if (rc < 0)
 			store_trouble(k, "forgetting what is old", rc);
@@ -210,6 +240,13 @@ static void order(const struct knockd *k, const struct msg *m)
 		log_error("what was live before could not be restored: %s", strerror(-rc));
 }
 
+/* What is left of a time that began at opened_ms; a wall clock that was set back makes it no longer. */
+static uint64_t left_ms(const struct restore *r, const struct store_gate *g, uint64_t until_ms)
+{
+	uint64_t from = r->wall_ms > g->opened_ms ? r->wall_ms : g->opened_ms;
+	return until_ms > from ? until_ms - from : 0;
+}
+
 /* A connection that came through a gate of a lost table goes on for the rest of its lease. */
 static void restore_lease(const struct restore *r, const struct store_gate *g, uint16_t service)
 {
@@ -218,27 +255,36 @@ static void restore_lease(const struct restore *r, const struct store_gate *g, u
 		.seq = SEQ_CONTROL,
 		.service = service,
 		.mark = g->mark,
-		.lease_ms = g->lease_until_ms - r->wall_ms,
+		.lease_ms = left_ms(r, g, g->lease_until_ms),
 	};
-	if (g->lease_until_ms > r->wall_ms)
+	if (m.lease_ms > 0)
 		order(r->k, &m);
 }
 
+/* Oldest first: of two for the same source and service the later one is what the kernel has. */
 static bool mirror_again(const struct restore *r, const struct store_gate *g, uint16_t service)
 {
+	struct live *live = r->k->live;
 	struct live_gate l = {
 		.grant_id = g->grant_id,
 		.mark = g->mark,
 		.service = service,
 		.is_once = g->is_once,
+		.is_used = true, /* not in the store, and nobody listened a moment ago */
 		.source = g->source,
 		.opened_ms = g->opened_ms,
 		.until_ms = g->until_ms,
-		.until_mono_ms = r->mono_ms + (g->until_ms - r->wall_ms),
+		.until_mono_ms = r->mono_ms + left_ms(r, g, g->until_ms),
 	};
 	memcpy(l.key_id, g->key_id, sizeof(l.key_id));
 	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
-	return live_find(r->k->live, &l.source, service) == SIZE_MAX && live_add(r->k->live, &l);
+	size_t old = live_find(live, &l.source, service);
+	if (old != SIZE_MAX) {
+		const struct live_gate *was = live_at(live, old);
+		events_change(r->k, was->grant_id, mirror_end(r->k, was, STORE_GATE_CLOSED));
+		live_remove(live, old);
+	}
+	return live_add(live, &l);
 }
 
 static void restore_window(const struct restore *r, const struct store_gate *g, uint16_t service)
@@ -250,9 +296,23 @@ static void restore_window(const struct restore *r, const struct store_gate *g, 
 		.kind = GATE_WINDOW,
 		.addr = g->source,
 		.mark = g->mark,
-		.wait_ms = (uint32_t)(g->until_ms - r->wall_ms),
-		.lease_ms = g->lease_until_ms - r->wall_ms,
+		.wait_ms = (uint32_t)left_ms(r, g, g->until_ms),
+		.lease_ms = left_ms(r, g, g->lease_until_ms),
 	};
+	order(r->k, &m);
+}
+
+/* Granted for a service that is no more what it was: when its port is still guarded, it closes. */
+static void withdraw(const struct restore *r, const struct store_gate *g)
+{
+	const struct config *c = r->k->config;
+	const struct config_service *now = config_service_by_port(c, g->proto, g->port);
+	struct msg m = { .type = MSG_CLOSE, .seq = SEQ_CONTROL, .addr = g->source };
+	events_change(r->k, g->grant_id, STORE_GATE_CLOSED);
+	if (now == NULL)
+		return;
+	m.service = (uint16_t)(now - c->services);
+	m.kind = now->open == CONFIG_OPEN_ONCE ? GATE_ONCE : GATE_WINDOW;
 	order(r->k, &m);
 }
 
@@ -270,9 +330,11 @@ static void restore_one(void *arg, const struct store_gate *g)
 		restore_lease(r, g, service);
 	if (!is_open)
 		return;
-	/* Whether a ticket of a lost table was spent, nobody knows: it is not made anew. */
-	if (!is_same || (r->is_new_table && g->is_once))
-		events_change(k, g->grant_id, is_same ? STORE_GATE_USED : STORE_GATE_CLOSED);
+	if (!is_same)
+		withdraw(r, g);
+	else if (r->is_new_table && g->is_once)
+		/* Whether a ticket of a lost table was spent, nobody knows: it is not made anew. */
+		events_change(k, g->grant_id, STORE_GATE_USED);
 	else if (mirror_again(r, g, service) && r->is_new_table)
 		restore_window(r, g, service);
 }

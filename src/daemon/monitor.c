@@ -9,13 +9,13 @@
 #include "daemon/monitor.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "daemon/boot.h"
 #include "daemon/gated.h"
+#include "daemon/ground.h"
 #include "daemon/knockd.h"
 #include "daemon/place.h"
 #include "priv/priv.h"
@@ -32,7 +33,9 @@
 #define STOP_TIMEOUT_MS 10000
 #define BACKOFF_MIN_MS 250
 #define BACKOFF_MAX_MS 30000
-#define HEALTHY_MS 30000 /* a generation that lived this long starts the back-off anew */
+#define HEALTHY_MS 30000     /* a generation that lived this long starts the back-off anew */
+#define RELOAD_EVERY_MS 1000 /* at most, by the knock process's word */
+#define LOOK_EVERY_MS 500
 #define EXIT_TROUBLE 4
 
 struct child {
@@ -49,6 +52,7 @@ struct generation {
 struct monitor {
 	const char *path;
 	struct boot *boot;
+	struct boot *old; /* of the running generation, while another one replaces it */
 	uint32_t number;
 	int control;
 	int signals;
@@ -58,6 +62,10 @@ struct monitor {
 	bool is_stopping;
 	uint64_t retry_at_mono_ms; /* 0: nothing to retry */
 	uint64_t backoff_ms;
+	uint64_t look_at_mono_ms,
+		look_ms;            /* no interface is looked for before; and the pause after */
+	uint64_t reload_at_mono_ms; /* 0: none is asked for */
+	uint64_t reloaded_mono_ms;
 };
 
 static void child_forget(struct child *c)
@@ -110,6 +118,9 @@ static void child_settle(struct monitor *m, const char *who, const int *keep, si
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &m->old_mask, NULL);
 	priv_close_others(keep, n);
+	/* The keys of before, of which this is a copy. */
+	boot_free(m->old);
+	m->old = NULL;
 }
 
 /* Name the process for ps: both the short name and the command line. */
@@ -119,55 +130,52 @@ static void name_process(const char *who)
 	place_set_title(who);
 }
 
-static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
+/* fork() with a channel. In the child *ret_fd is its end and 0 is returned; else 1 and *ret, or -errno. */
+static int fork_child(struct child *ret, int *ret_fd)
 {
 	int pair[2];
 	int rc = priv_channel(pair);
 	if (rc < 0)
 		return rc;
 	pid_t pid = fork();
-	if (pid < 0) {
-		rc = -errno;
-		close(pair[0]);
-		close(pair[1]);
-		return rc;
-	}
 	if (pid == 0) {
-		const int keep[] = { pair[1], to_knock };
-		boot_forget_keys(m->boot);
-		child_settle(m, "posternd: gate", keep, 2);
-		name_process("posternd: gate");
-		struct gated_start s = { m->boot->config, pair[1], to_knock };
-		_exit(gated_run(&s));
+		*ret_fd = pair[1];
+		return 0;
 	}
+	rc = pid < 0 ? -errno : 1;
 	close(pair[1]);
-	*ret = (struct child){ pid, pair[0] };
-	return 0;
+	if (pid < 0)
+		close(pair[0]);
+	else
+		*ret = (struct child){ pid, pair[0] };
+	return rc;
 }
 
-static int fork_knock(struct monitor *m, int to_gate, struct child *ret)
+static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
 {
-	int pair[2];
-	int rc = priv_channel(pair);
-	if (rc < 0)
-		return rc;
-	pid_t pid = fork();
-	if (pid < 0) {
-		rc = -errno;
-		close(pair[0]);
-		close(pair[1]);
-		return rc;
-	}
-	if (pid == 0) {
-		const int keep[] = { pair[1], to_gate, m->control };
-		child_settle(m, "posternd: knock", keep, 3);
-		name_process("posternd: knock");
-		struct knockd_start s = { m->boot, pair[1], to_gate, m->control, m->number };
-		_exit(knockd_run(&s));
-	}
-	close(pair[1]);
-	*ret = (struct child){ pid, pair[0] };
-	return 0;
+	int fd = -1;
+	int rc = fork_child(ret, &fd);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	const int keep[] = { fd, to_knock };
+	boot_forget_keys(m->boot);
+	child_settle(m, "posternd: gate", keep, 2);
+	name_process("posternd: gate");
+	struct gated_start s = { m->boot->config, fd, to_knock };
+	_exit(gated_run(&s));
+}
+
+static int fork_knock(struct monitor *m, int to_gate, bool is_successor, struct child *ret)
+{
+	int fd = -1;
+	int rc = fork_child(ret, &fd);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	const int keep[] = { fd, to_gate, m->control };
+	child_settle(m, "posternd: knock", keep, 3);
+	name_process("posternd: knock");
+	struct knockd_start s = { m->boot, fd, to_gate, m->control, m->number, is_successor };
+	_exit(knockd_run(&s));
 }
 
 /* Wait until a child says READY. 0, -ECHILD when it ended (it said why), -ETIMEDOUT. */
@@ -207,10 +215,10 @@ static int gate_start(struct monitor *m, int to_knock, struct generation *g)
 	return rc;
 }
 
-static int knock_start(struct monitor *m, int to_gate, struct generation *g)
+static int knock_start(struct monitor *m, int to_gate, bool is_successor, struct generation *g)
 {
 	bool ignored = false;
-	int rc = fork_knock(m, to_gate, &g->knock);
+	int rc = fork_knock(m, to_gate, is_successor, &g->knock);
 	if (rc == 0)
 		rc = await_ready(&g->knock, MSG_FROM_KNOCK, &ignored);
 	return rc;
@@ -224,7 +232,7 @@ static int go(struct monitor *m)
 	return msg_send(m->now.knock.fd, &msg);
 }
 
-/* From nothing: the gate process first, so that the ports are guarded before anything listens. */
+/* From nothing. The knock process opens its doors first: when it cannot, the firewall was not touched. */
 static int generation_start(struct monitor *m)
 {
 	int pair[2];
@@ -232,9 +240,9 @@ static int generation_start(struct monitor *m)
 	if (rc < 0)
 		return rc;
 	m->number++;
-	rc = gate_start(m, pair[1], &m->now);
+	rc = knock_start(m, pair[0], false, &m->now);
 	if (rc == 0)
-		rc = knock_start(m, pair[0], &m->now);
+		rc = gate_start(m, pair[1], &m->now);
 	if (rc == 0)
 		rc = go(m);
 	close(pair[0]);
@@ -274,7 +282,7 @@ static int generation_replace(struct monitor *m, const char *why)
 	if (rc < 0)
 		return rc;
 	m->number++;
-	rc = knock_start(m, pair[0], &next);
+	rc = knock_start(m, pair[0], true, &next);
 	if (rc < 0) {
 		child_stop(&next.knock);
 		m->number--;
@@ -285,6 +293,7 @@ static int generation_replace(struct monitor *m, const char *why)
 	tell_reloaded(m, 0, why);
 	generation_stop(&m->now);
 	m->now = next;
+	m->retry_at_mono_ms = 0;
 	rc = gate_start(m, pair[1], &m->now);
 	if (rc == 0)
 		rc = go(m);
@@ -315,6 +324,7 @@ static void reload(struct monitor *m)
 {
 	struct config_report r = { 0 };
 	struct boot *next = boot_load(m->path, &r);
+	struct fault f;
 	char text[MSG_TEXT_MAX];
 	if (next == NULL) {
 		report_text(&r, text, sizeof(text));
@@ -330,18 +340,25 @@ static void reload(struct monitor *m)
 		boot_free(next);
 		return;
 	}
-	struct boot *old = m->boot;
+	if (ground_check(next->config, &f) < 0) {
+		tell_reloaded(m, -EINVAL, f.text);
+		boot_free(next);
+		return;
+	}
+	m->old = m->boot;
 	m->boot = next;
 	snprintf(text, sizeof(text), "reloaded %.500s; services guarded: %zu, people known: %zu",
 		m->path, next->config->service_count, directory_count(next->directory));
 	if (generation_replace(m, text) < 0) {
-		m->boot = old;
+		m->boot = m->old;
+		m->old = NULL;
 		boot_free(next);
 		tell_reloaded(
 			m, -EIO, "the new knock process did not start; its reason is in the log");
 		return;
 	}
-	boot_free(old);
+	boot_free(m->old);
+	m->old = NULL;
 }
 
 /* A child of the running generation ended by itself: the other goes too, both come back. */
@@ -402,26 +419,31 @@ static void on_knock(struct monitor *m)
 		on_death(m);
 		return;
 	}
-	if (msg.type == MSG_RELOAD)
-		reload(m);
+	if (msg.type == MSG_RELOAD && m->reload_at_mono_ms == 0)
+		m->reload_at_mono_ms = m->reloaded_mono_ms + RELOAD_EVERY_MS;
 	else if (msg.type == MSG_DOOR_LOST && msg.door < m->boot->config->door_count)
 		m->lost[msg.door] = true;
 }
 
-/* Once a second while something is awaited: an interface, or the time of the next try. */
-static void look_around(struct monitor *m)
+/* A door that is lost again and again, by the knock process's word, is looked after more and more seldom. */
+static void pause_looking(struct monitor *m)
 {
-	if (m->retry_at_mono_ms != 0 && clock_mono_ms() >= m->retry_at_mono_ms) {
-		m->retry_at_mono_ms = 0;
-		if (generation_start(m) < 0)
-			on_death(m);
-		return;
-	}
+	uint64_t now = clock_mono_ms();
+	if (now - m->now.began_mono_ms > HEALTHY_MS || m->look_ms == 0)
+		m->look_ms = LOOK_EVERY_MS;
+	else
+		m->look_ms = m->look_ms * 2 < BACKOFF_MAX_MS ? m->look_ms * 2 : BACKOFF_MAX_MS;
+	m->look_at_mono_ms = now + m->look_ms;
+}
+
+static void look_for_interfaces(struct monitor *m)
+{
 	for (size_t i = 0; i < m->boot->config->door_count; i++) {
 		const struct config_door *d = &m->boot->config->doors[i];
 		if (!m->lost[i] || m->now.knock.pid == 0 || !place_interface_is_up(d->interface))
 			continue;
 		m->lost[i] = false;
+		pause_looking(m);
 		char text[128];
 		snprintf(text, sizeof(text), "interface %s is there; door %s opens its eyes",
 			d->interface, d->name);
@@ -431,16 +453,44 @@ static void look_around(struct monitor *m)
 	}
 }
 
+/* What is due: the next try, a reload, an interface that came. */
+static void look_around(struct monitor *m)
+{
+	uint64_t now = clock_mono_ms();
+	if (m->retry_at_mono_ms != 0 && now >= m->retry_at_mono_ms) {
+		m->retry_at_mono_ms = 0;
+		if (generation_start(m) < 0)
+			on_death(m);
+	} else if (m->reload_at_mono_ms != 0 && now >= m->reload_at_mono_ms) {
+		m->reload_at_mono_ms = 0;
+		reload(m);
+		m->reloaded_mono_ms = clock_mono_ms();
+	} else if (now >= m->look_at_mono_ms) {
+		look_for_interfaces(m);
+	}
+}
+
+static int until(uint64_t at_mono_ms, int wait)
+{
+	uint64_t now = clock_mono_ms();
+	uint64_t left = at_mono_ms > now ? at_mono_ms - now : 0;
+	return wait < 0 || left < (uint64_t)wait ? (int)left : wait;
+}
+
 static int wait_ms(const struct monitor *m)
 {
-	if (m->retry_at_mono_ms != 0) {
-		uint64_t now = clock_mono_ms();
-		return m->retry_at_mono_ms > now ? (int)(m->retry_at_mono_ms - now) : 0;
-	}
+	int wait = -1;
+	if (m->retry_at_mono_ms != 0)
+		wait = until(m->retry_at_mono_ms, wait);
+	if (m->reload_at_mono_ms != 0)
+		wait = until(m->reload_at_mono_ms, wait);
 	for (size_t i = 0; i < m->boot->config->door_count; i++)
-		if (m->lost[i])
-			return 500;
-	return -1;
+		if (m->lost[i] && m->now.knock.pid != 0)
+			return until(m->look_at_mono_ms > clock_mono_ms()
+					? m->look_at_mono_ms
+					: clock_mono_ms() + LOOK_EVERY_MS,
+				wait);
+	return wait;
 }
 
 static void loop(struct monitor *m)
@@ -481,12 +531,15 @@ static int prepare(struct monitor *m)
 {
 	struct config_report r = { 0 };
 	struct fault f;
-	if (!priv_has_caps(1ull << CAP_NET_ADMIN | 1ull << CAP_NET_RAW | 1ull << CAP_SETUID |
-		    1ull << CAP_SETGID)) {
-		log_error(
-			"needs root, or CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID and CAP_SETGID; start it as root");
-		return -EPERM;
+	int rc = ground_check_caps(&f);
+	if (rc < 0) {
+		log_error("%s", f.text);
+		return rc;
 	}
+	/* It holds the server's keys, and so does a child until it has dropped its privilege. */
+	const struct rlimit none = { 0, 0 };
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+		log_warn("a core file may be written: %s", strerror(errno));
 	m->boot = boot_load(m->path, &r);
 	for (size_t i = 0; i < r.kept; i++)
 		log_error("%s", r.lines[i]);
@@ -495,7 +548,11 @@ static int prepare(struct monitor *m)
 		return -EINVAL;
 	if (m->boot->warning[0] != '\0')
 		log_warn("%s", m->boot->warning);
-	int rc = place_make_folder(m->boot->config->server.store, 0700, &f);
+	rc = ground_check(m->boot->config, &f);
+	if (rc == 0)
+		rc = place_make_folder(m->boot->config->server.store, 0700, &f);
+	if (rc == 0)
+		rc = ground_check_store(m->boot->config->server.store, &f);
 	if (rc == 0)
 		rc = place_make_folder(m->boot->config->server.control, 0755, &f);
 	if (rc == 0)

@@ -93,15 +93,17 @@ static void say_text(const struct reading *r, enum judge_outcome o, const struct
 		printf("repeated, the same answer again\n");
 		return;
 	}
-	printf("%s %s, %s", outcome_word(o, c), name_format(&c->claim.name, name), c->reason);
+	printf("%s %s", outcome_word(o, c), name_format(&c->claim.name, name));
 	if (c->service[0] != '\0')
 		printf(" %s", c->service);
 	if (o == JUDGE_OPEN)
 		printf(" for %s", duration_format(c->verdict.granted_s, duration));
-	if (c->verdict.list[0] != '\0')
-		printf(" (%s: %s)", c->verdict.list,
-			c->verdict.entry[0] != '\0' ? c->verdict.entry : "no entry");
+	else if (o != JUDGE_CLOSE)
+		printf(", %s", c->reason);
 	putchar('\n');
+	if (c->verdict.list[0] != '\0')
+		printf("%20s by %s: %s\n", "", c->verdict.list,
+			c->verdict.entry[0] != '\0' ? c->verdict.entry : "no entry fits");
 }
 
 static void seen(void *arg, const struct sighting *s)
@@ -181,9 +183,8 @@ int offline_read(const char *config_path, const char *capture_path, bool is_json
 	restore_prekeys(b);
 	status = read_doors(r, capture_path);
 	if (!is_json)
-		printf("%" PRIu64 " datagrams: %" PRIu64
-		       " would have opened or closed something, %" PRIu64
-		       " answered without, %" PRIu64 " ignored; nothing was opened\n",
+		printf("%" PRIu64 " datagrams: %" PRIu64 " granted, %" PRIu64
+		       " only answered, %" PRIu64 " ignored; nothing was opened\n",
 			r->count, r->granted, r->refused, r->ignored);
 	judge_deinit(&r->judge);
 out:

@@ -42,9 +42,21 @@ static bool is_answered(const struct sockaddr_un *sun)
 	return yes;
 }
 
+/* Only a socket may be replaced: a wrong path must not cost anybody a file. */
+static bool is_other_file(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
 int place_listen(const char *path, int *ret_fd, struct fault *f)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	if (is_other_file(path)) {
+		fault_set(
+			f, "%s: is there and is not a socket; name another path as control", path);
+		return -EEXIST;
+	}
 	if (strlen(path) >= sizeof(sun.sun_path)) {
 		fault_set(f, "%s: too long for a socket's name; choose a shorter one", path);
 		return -ENAMETOOLONG;

@@ -13,7 +13,7 @@ __attribute__((warn_unused_result)) int place_make_folder(
 	const char *path, mode_t mode, struct fault *f);
 
 /* Listen on a Unix stream socket, mode 0600. A socket nobody listens on is replaced; one that answers is
- * -EADDRINUSE: another daemon runs. 0 or -errno with *f. */
+ * -EADDRINUSE: another daemon runs; anything else there is -EEXIST and stays. 0 or -errno with *f. */
 __attribute__((warn_unused_result)) int place_listen(
 	const char *path, int *ret_fd, struct fault *f);
 

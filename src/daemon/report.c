@@ -76,7 +76,7 @@ json_t *report_gate(const struct live_gate *g, const struct config *c)
 	set_number(o, "port", s->port);
 	set_address(o, "address", &g->source);
 	set_text(o, "kind", g->is_once ? "once" : "window");
-	json_object_set_new(o, "used", json_boolean(g->is_used));
+	json_object_set_new(o, "used", json_boolean(g->is_used && !g->is_once));
 	set_time(o, "opened", g->opened_ms);
 	set_time(o, "until", g->until_ms);
 	set_number(o, "until_ms", g->until_ms);

@@ -16,6 +16,7 @@
 #include "gate/gate.h"
 
 #define BUSY_RETRY_S 5
+#define TROUBLE_EVERY_MS 10000
 #define SLOT_BITS 8 /* SLOTS_MAX is 1 << SLOT_BITS */
 
 int turn_init(struct knockd *k)
@@ -41,6 +42,7 @@ static struct slot *slot_take(struct knockd *k)
 			s->turn++;
 			s->awaiting = 0;
 			s->result = 0;
+			s->is_replacing = false;
 			return s;
 		}
 	}
@@ -87,6 +89,31 @@ static void reply(struct knockd *k, const struct slot *s)
 	send_reply(k, &s->judged, datagram, len);
 }
 
+/* A packet that the network doubled comes twice in one turn, before the store knows of it. */
+static bool is_in_batch(const struct knockd *k, const struct slot *s)
+{
+	for (size_t i = 0; i < k->batch_count; i++)
+		if (memcmp(k->slots[k->batch[i]].judged.replay_key, s->judged.replay_key,
+			    STORE_REPLAY_KEY_LEN) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The mirror has every gate of a batch before the first order goes out. A close must find those asked for
+ * before it and none asked for after it, so it is a batch of its own.
+ */
+static void enqueue(struct knockd *k, struct slot *s)
+{
+	bool is_alone = s->outcome == JUDGE_CLOSE;
+	if (is_alone)
+		turn_flush(k);
+	k->batch[k->batch_count++] = (uint16_t)(s - k->slots);
+	k->spare = NULL;
+	if (is_alone)
+		turn_flush(k);
+}
+
 void turn_seen(void *arg, const struct sighting *seen)
 {
 	struct door *door = arg;
@@ -115,8 +142,11 @@ void turn_seen(void *arg, const struct sighting *seen)
 	case JUDGE_RECORD:
 	case JUDGE_OPEN:
 	case JUDGE_CLOSE:
-		k->batch[k->batch_count++] = (uint16_t)(s - k->slots);
-		k->spare = NULL;
+		if (is_in_batch(k, s)) {
+			k->drops[JUDGE_DROP_REPLAY]++;
+			break;
+		}
+		enqueue(k, s);
 		return;
 	}
 	judge_case_wipe(&s->judged);
@@ -130,17 +160,42 @@ static void refuse(struct slot *s, enum spa_status status, const char *reason)
 	s->judged.verdict.granted_s = 0;
 }
 
+/* What this turn's batch is about to open, up to the slot in question: not in the mirror yet. */
+struct about_to_open {
+	size_t all, service, identity;
+};
+
+static struct about_to_open count_batch(const struct knockd *k, const struct slot *until)
+{
+	struct about_to_open n = { 0 };
+	for (size_t i = 0; i < k->batch_count; i++) {
+		const struct slot *s = &k->slots[k->batch[i]];
+		if (s == until)
+			break;
+		if (s->outcome != JUDGE_OPEN)
+			continue;
+		n.all++;
+		if (s->judged.claim.service == until->judged.claim.service)
+			n.service++;
+		if (memcmp(s->judged.claim.key_id, until->judged.claim.key_id, 32) == 0)
+			n.identity++;
+	}
+	return n;
+}
+
 /* Limits, doc/design.md "Limits": a renewal takes the place of its gate and is not counted again. */
-static const char *over_limit(const struct knockd *k, const struct judge_case *c, uint16_t service)
+static const char *over_limit(const struct knockd *k, const struct slot *s, uint16_t service)
 {
 	const struct config_server *server = &k->config->server;
-	if (live_find(k->live, &c->claim.source, service) != SIZE_MAX)
+	const struct claim *c = &s->judged.claim;
+	struct about_to_open batch = count_batch(k, s);
+	if (live_find(k->live, &c->source, service) != SIZE_MAX)
 		return NULL;
-	if (live_count(k->live) >= server->gates_max)
+	if (live_count(k->live) + batch.all >= server->gates_max)
 		return "limit-gates";
-	if (live_count_service(k->live, service) >= c->claim.service->gates_max)
+	if (live_count_service(k->live, service) + batch.service >= c->service->gates_max)
 		return "limit-service";
-	if (live_count_identity(k->live, c->claim.key_id) >= server->identity_gates_max)
+	if (live_count_identity(k->live, c->key_id) + batch.identity >= server->identity_gates_max)
 		return "limit-identity";
 	return NULL;
 }
@@ -159,12 +214,15 @@ static int next_grant(struct knockd *k, uint64_t *ret)
 	return 0;
 }
 
-static uint64_t lease_s(const struct claim *c, uint64_t wall_ms)
+/* Cut by the end of the identity, as the grant was, and never shorter than that. */
+static uint64_t lease_s(const struct claim *c, uint32_t granted_s, uint64_t wall_ms)
 {
 	uint64_t lease = c->service->lease_s;
 	if (c->not_after_ms == UINT64_MAX)
 		return lease;
 	uint64_t left = c->not_after_ms > wall_ms ? (c->not_after_ms - wall_ms) / 1000 : 0;
+	if (left < granted_s)
+		left = granted_s;
 	return left < lease ? left : lease;
 }
 
@@ -182,15 +240,15 @@ static void fill_gate(const struct knockd *k, struct slot *s, uint64_t grant_id,
 		.is_once = c->service->open == CONFIG_OPEN_ONCE,
 		.opened_ms = now,
 		.until_ms = now + (uint64_t)s->judged.verdict.granted_s * 1000,
-		.lease_until_ms = now + lease_s(c, now) * 1000,
+		.lease_until_ms = now + lease_s(c, s->judged.verdict.granted_s, now) * 1000,
 	};
 	name_format(&c->name, g->name);
 	memcpy(g->key_id, c->key_id, sizeof(g->key_id));
 	snprintf(g->service, sizeof(g->service), "%s", c->service->name);
 }
 
-/* Put the gate into the mirror; the one it replaces, if any, goes. */
-static void mirror_add(struct knockd *k, const struct slot *s)
+/* Put the gate into the mirror; the one it replaces, if any, steps aside until the kernel has the new one. */
+static void mirror_add(struct knockd *k, struct slot *s)
 {
 	const struct store_gate *g = &s->gate;
 	struct live_gate l = {
@@ -206,9 +264,9 @@ static void mirror_add(struct knockd *k, const struct slot *s)
 	memcpy(l.key_id, g->key_id, sizeof(l.key_id));
 	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
 	size_t old = live_find(k->live, &l.source, l.service);
-	if (old != SIZE_MAX) {
-		const struct live_gate *was = live_at(k->live, old);
-		events_change(k, was->grant_id, was->is_used ? STORE_GATE_USED : STORE_GATE_CLOSED);
+	s->is_replacing = old != SIZE_MAX;
+	if (s->is_replacing) {
+		s->replaced = *live_at(k->live, old);
 		live_remove(k->live, old);
 	}
 	live_add(k->live, &l);
@@ -284,7 +342,7 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 	uint64_t grant = 0;
 	if (s->outcome == JUDGE_OPEN) {
 		uint16_t service = (uint16_t)(c->claim.service - k->config->services);
-		const char *over = over_limit(k, c, service);
+		const char *over = over_limit(k, s, service);
 		int rc = over == NULL ? next_grant(k, &grant) : 0;
 		if (over != NULL) {
 			refuse(s, SPA_STATUS_LIMIT, over);
@@ -297,7 +355,6 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 			c->retry_after_s = BUSY_RETRY_S;
 		} else {
 			fill_gate(k, s, grant, now);
-			mirror_add(k, s);
 		}
 	}
 	fill_record(k, s, now);
@@ -315,12 +372,35 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 	memcpy(claim->owner + 8, &k->owner_count, 8);
 }
 
+static void replace(struct knockd *k, const struct slot *s)
+{
+	const struct live_gate *was = &s->replaced;
+	if (s->is_replacing)
+		events_change(k, was->grant_id, mirror_end(k, was, STORE_GATE_CLOSED));
+}
+
+/* It did not open: what it would have replaced is still there, unless a later one took its place. */
 static void forget_live(struct knockd *k, const struct slot *s)
 {
 	uint16_t service = (uint16_t)(s->judged.claim.service - k->config->services);
 	size_t i = live_find(k->live, &s->gate.source, service);
-	if (i != SIZE_MAX && live_at(k->live, i)->grant_id == s->gate.grant_id)
-		live_remove(k->live, i);
+	if (i == SIZE_MAX || live_at(k->live, i)->grant_id != s->gate.grant_id) {
+		replace(k, s);
+		return;
+	}
+	live_remove(k->live, i);
+	if (s->is_replacing)
+		live_add(k->live, &s->replaced);
+}
+
+/* Once in a while: the journal has every one of them. */
+static void log_failed(struct knockd *k, const struct slot *s, int rc)
+{
+	uint64_t now = clock_mono_ms();
+	if (k->gate_trouble_mono_ms != 0 && now - k->gate_trouble_mono_ms < TROUBLE_EVERY_MS)
+		return;
+	k->gate_trouble_mono_ms = now;
+	log_error("gate for %s did not open: %s", s->gate.service, strerror(-rc));
 }
 
 /* The gate process could not, or cannot be asked. The claim is spent; the client is told to knock again. */
@@ -335,7 +415,7 @@ static void failed(struct knockd *k, struct slot *s, int rc)
 	r->event = STORE_FAILED;
 	snprintf(r->reason, sizeof(r->reason), "gate");
 	snprintf(r->text, sizeof(r->text), "the kernel did not open it: %s", strerror(-rc));
-	log_error("gate for %s did not open: %s", s->gate.service, strerror(-rc));
+	log_failed(k, s, rc);
 	s->judged.retry_after_s = BUSY_RETRY_S;
 	refuse(s, SPA_STATUS_BUSY, "gate");
 	reply(k, s);
@@ -355,10 +435,13 @@ static void order_open(struct knockd *k, struct slot *s)
 		.wait_ms = (uint32_t)(g->until_ms - g->opened_ms),
 		.lease_ms = g->lease_until_ms - g->opened_ms,
 	};
-	s->awaiting = 1;
 	int rc = msg_send(k->start->gate, &m);
-	if (rc < 0)
+	if (rc < 0) {
 		failed(k, s, rc);
+		return;
+	}
+	s->awaiting = 1;
+	k->in_flight++;
 }
 
 /* Close every gate of this identity for the service from any address. */
@@ -377,8 +460,10 @@ static void order_close(struct knockd *k, struct slot *s)
 		else if (s->result == 0)
 			s->result = rc;
 	}
-	if (s->awaiting > 0)
+	if (s->awaiting > 0) {
+		k->in_flight++;
 		return;
+	}
 	if (s->result != 0) {
 		s->judged.retry_after_s = BUSY_RETRY_S;
 		refuse(s, SPA_STATUS_BUSY, "gate");
@@ -392,13 +477,9 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 	switch (a) {
 	case STORE_REPLAY:
 		k->drops[JUDGE_DROP_REPLAY]++;
-		if (s->outcome == JUDGE_OPEN)
-			forget_live(k, s);
 		slot_free(s);
 		return;
 	case STORE_UNKNOWN:
-		if (s->outcome == JUDGE_OPEN)
-			forget_live(k, s);
 		s->judged.retry_after_s = BUSY_RETRY_S;
 		refuse(s, SPA_STATUS_BUSY, "store");
 		reply(k, s);
@@ -408,6 +489,7 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 		break;
 	}
 	if (s->outcome == JUDGE_OPEN) {
+		mirror_add(k, s);
 		order_open(k, s);
 	} else if (s->outcome == JUDGE_CLOSE) {
 		order_close(k, s);
@@ -447,14 +529,23 @@ void turn_done(struct knockd *k, const struct msg *m)
 		s->result = m->result;
 	if (--s->awaiting > 0)
 		return;
+	k->in_flight--;
 	if (s->outcome == JUDGE_OPEN && s->result < 0) {
 		failed(k, s, s->result);
 		return;
 	}
+	if (s->outcome == JUDGE_OPEN)
+		replace(k, s);
 	if (s->result < 0) {
 		s->judged.retry_after_s = BUSY_RETRY_S;
 		refuse(s, SPA_STATUS_BUSY, "gate");
 	}
 	reply(k, s);
 	slot_free(s);
+}
+
+void turn_finish(struct knockd *k)
+{
+	if (k->is_stopping && k->in_flight == 0)
+		knockd_stop(k, 0);
 }

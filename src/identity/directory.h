@@ -15,7 +15,7 @@
  * stands for a quote and \\ for a backslash. Fields are separated by spaces or tabs; what follows
  * the key is a comment. Blank lines and lines that begin with # mean nothing.
  *
- * Key ids (identity/keyid.h): of an ssh-ed25519 key the SHA-256 of its SubjectPublicKeyInfo, of an
+ * Key ids: of an ssh-ed25519 key the SHA-256 of its SubjectPublicKeyInfo, of an
  * sk-ssh-ed25519@openssh.com key the SHA-256 of its whole key blob, of a postern-key the id itself.
  */
 

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "identity/directory.h"
 #include "identity/internal.h"
-#include "identity/keyid.h"
+#include "knock/spa.h"
 
 #define QUOTED_MAX 80
 #define BLOB_MAX (4 + 26 + 4 + 32 + 4 + DIRECTORY_APPLICATION_MAX)
@@ -208,7 +208,7 @@ static int read_blob(struct span type, struct span blob, struct directory_entry 
 	}
 	memcpy(e->pk, pk.data, 32);
 	if (e->key == DIRECTORY_ED25519) {
-		keyid_ed25519(e->pk, e->key_id);
+		spa_key_id(e->pk, e->key_id);
 		return 0;
 	}
 	if (!application_is_good(application)) {
@@ -220,7 +220,8 @@ static int read_blob(struct span type, struct span blob, struct directory_entry 
 	}
 	e->application_len = (uint8_t)application.len;
 	memcpy(e->application, application.data, application.len);
-	keyid_blob(blob, e->key_id);
+	/* The application is part of what the token signs, so it is part of the id. */
+	crypto_hash_sha256(e->key_id, blob.data, blob.len);
 	return 0;
 }
 

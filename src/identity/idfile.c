@@ -11,7 +11,7 @@
 
 #include "base/pem.h"
 #include "identity/internal.h"
-#include "identity/keyid.h"
+#include "knock/spa.h"
 
 #define NO_SLOT SIZE_MAX
 
@@ -141,7 +141,7 @@ static const char *add_block(struct idfile *id, struct progress *p, const struct
 {
 	enum block kind = kind_of(b->label);
 	if (p->counts[BLOCK_ID] == 0 && kind != BLOCK_ID)
-		return "the first block is not POSTERN ID: this is no ID file";
+		return "the first block is not POSTERN ID";
 	if (kind == BLOCK_COUNT || kind == BLOCK_RECOVERY) {
 		if (p->extra++ == IDFILE_EXTRA_MAX)
 			return "too many other blocks";
@@ -268,7 +268,7 @@ static bool seed_has_id(const uint8_t seed[32], const uint8_t key_id[32])
 	uint8_t pk[32], sk[64], made[32];
 	crypto_sign_seed_keypair(pk, sk, seed);
 	sodium_memzero(sk, sizeof(sk));
-	keyid_ed25519(pk, made);
+	spa_key_id(pk, made);
 	return memcmp(made, key_id, 32) == 0;
 }
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "identity/keyid.h"
 #include "knock/sshsig.h"
 #include "lib/agent_socket.h"
 #include "lib/internal.h"
@@ -259,9 +258,9 @@ static void set_key(struct postern_id *id)
 	id->identity_type = SPA_ID_SSH;
 	id->signature_type = is_token ? SPA_SIG_SK : SPA_SIG_SSHSIG;
 	if (is_token)
-		keyid_blob(k.blob, id->key_id);
+		crypto_hash_sha256(id->key_id, k.blob.data, k.blob.len);
 	else
-		keyid_ed25519(k.pk.data, id->key_id);
+		spa_key_id(k.pk.data, id->key_id);
 }
 
 static int fill(struct postern_id *id, const char *key, struct fault *f)

@@ -136,14 +136,14 @@ int store_schema_check(struct store *s, const char *path, struct fault *f)
 	if (m.application != APPLICATION_ID) {
 		fault_set(f, "%s: is not a store of postern; name another file or move it away",
 			path);
-		return -EUCLEAN;
+		return -EMEDIUMTYPE;
 	}
 	if (m.version != SCHEMA_VERSION) {
 		fault_set(f,
 			"%s: was made by another version of postern (layout %lld, this one reads"
 			" %d); move it away or use that version",
 			path, (long long)m.version, SCHEMA_VERSION);
-		return -EUCLEAN;
+		return -EMEDIUMTYPE;
 	}
 	rc = check_pages(s);
 	return rc < 0 ? explain(s, rc, path, f) : 0;

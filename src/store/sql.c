@@ -60,7 +60,7 @@ static const struct {
 		false },
 	[SQL_PREKEY_LIST] = { "SELECT id, not_before_ms, not_after_ms, erase_ms, sk FROM prekey"
 			      " ORDER BY not_before_ms, id",
-		false },
+		true },
 	[SQL_EXPIRE_REPLAY] = { "DELETE FROM replay WHERE key IN (SELECT key FROM replay"
 				" WHERE until_ms <= ? ORDER BY until_ms LIMIT 4000)",
 		false },

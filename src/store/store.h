@@ -6,7 +6,7 @@
  * (store/sqlite.c). Opened by name once, before the sandbox; afterwards no file is opened by name.
  *
  * Every function returns 0 or -errno (-ENOSPC disk full, -EROFS also for a writer's call on a
- * reader, -EIO, -EUCLEAN corrupt, -EBUSY another process holds the file) unless it says otherwise.
+ * reader, -EIO, -EUCLEAN damaged, -EBUSY another process holds the file) unless it says otherwise.
  * A batch is one transaction: all of it is on disk (survives the death of this process) when the
  * function returns 0, none of it otherwise.
  */
@@ -98,15 +98,15 @@ struct store_claim {
 	uint64_t replay_until_ms;       /* remembered until then */
 	const struct store_gate *gate;
 	const struct store_record *record; /* NULL: not journalled */
-	const uint8_t
-		*fido_key_id;  /* 32 bytes; NULL: no token signed, or one that does not count */
+	/* 32 bytes; NULL: no token signed, or one that does not count */
+	const uint8_t *fido_key_id;
 	uint32_t fido_counter; /* greater than what is remembered of that key */
 };
 
 struct store;
 
-/* Open or create path (absolute; its folder must exist; the file gets mode 0600). -EUCLEAN: not
- * ours or corrupt; *f says what to do. */
+/* Open or create path (absolute; its folder must exist; the file gets mode 0600). -EMEDIUMTYPE:
+ * another program's or another layout; -EUCLEAN: damaged; *f says what to do. */
 __attribute__((warn_unused_result)) int store_open(
 	const char *path, struct store **ret, struct fault *f);
 /* Read only, beside a living daemon or after its death. */

@@ -3,7 +3,7 @@
 make_server
 cd "$W" || exit 1
 files="--card $W/pg/server.card --id $W/pg/admin.id --password-file $W/admin-password"
-command -v python3 >/dev/null || { echo 'python3 is needed'; exit 77; }
+need python3
 
 # A server that reads to the end, then answers with what it read, reversed, and closes.
 cat >server.py <<'P'

@@ -1,5 +1,6 @@
 # The directory: edited line by line, checked as a whole.
 . "$(dirname "$0")/lib.sh"
+need jq
 make_server
 umask 077
 cd "$W" || exit 1
@@ -54,10 +55,8 @@ Ann/VSD    user    HEX               DATE        from-limited
 Bob/VSD    user    HEX               never       certified
 Admin/VSD  user    HEX               DATE        certified'
 says 0 '' -- directory list $d --json
-if command -v jq >/dev/null; then
-	is 'JSON' [ "$(jq -r '[.[0].name, .[0].from[1], .[1].certified_equivalent, (.|length)] | join(" ")' out)" = \
-		'Ann/VSD 2001:db8::/32 true 3' ]
-fi
+is 'JSON' [ "$(jq -r '[.[0].name, .[0].from[1], .[1].certified_equivalent, (.|length)] | join(" ")' out)" = \
+	'Ann/VSD 2001:db8::/32 true 3' ]
 
 says 0 '' -- directory remove bob/vsd $d
 printed 'removed bob/vsd from W/dir'

@@ -1,5 +1,6 @@
 # ID files: made, shown, and their passwords changed.
 . "$(dirname "$0")/lib.sh"
+need jq
 make_server
 umask 077
 cd "$W" || exit 1
@@ -62,10 +63,8 @@ certificate 2: VSD, certifier
                 PRINT'
 says 0 '' -- id show jane-doe.id --json
 is 'JSON' grep -q '"name": "Jane Doe/VSD"' out
-if command -v jq >/dev/null; then
-	is 'JSON fields' [ "$(jq -r '[.kind, .opens_with[0].kind, .certificates[1].issuer] | join(" ")' out)" = \
-		'user password VSD' ]
-fi
+is 'JSON fields' [ "$(jq -r '[.kind, .opens_with[0].kind, .certificates[1].issuer] | join(" ")' out)" = \
+	'user password VSD' ]
 says 4 'postern: none.id: cannot be read: No such file or directory' -- id show none.id
 run id show wrong
 is 'not an ID file' [ "$code" = 4 ]

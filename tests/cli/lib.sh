@@ -23,6 +23,13 @@ cleanup_more() { :; }
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
 
+# need TOOL...: without one of them the whole test counts as skipped, never as passed.
+need() {
+	for tool in "$@"; do
+		command -v "$tool" >/dev/null || { echo "$tool is needed"; exit 77; }
+	done
+}
+
 # One word for the folder, whatever it is called today.
 normal() {
 	sed "s|$W|W|g" "$1"

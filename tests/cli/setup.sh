@@ -1,5 +1,6 @@
 # A first server: complete or not at all, and never twice.
 . "$(dirname "$0")/lib.sh"
+need openssl
 
 says 2 'postern setup: the organisation is missing; say --org NAME; see postern setup --help' -- setup
 says 2 'postern setup: VSD: what is this? The organisation goes with --org; see postern setup --help' \
@@ -68,7 +69,8 @@ Move certifier.id to a place that is not on a network; it is needed only to
 certify more people and servers. Nothing is guarded yet. Next:
 
   posternd -c W/pg/postern.conf
-  postern knock gw.example.org ssh --id W/pg/admin.id --card W/pg/server.card'
+  postern knock gw.example.org ssh --id W/pg/admin.id \
+      --card W/pg/server.card'
 modes() {
 	(cd "$W/pg" && find . -printf '%m %P\n' | sort)
 }
@@ -82,11 +84,9 @@ printed 'W/pg/directory: 1 entry, no mistake'
 grep -q 'service wiki' "$W/pg/postern.conf"
 is 'both services' [ $? = 0 ]
 is 'no line past 100 columns' [ "$(awk 'length > 100' "$W/pg/postern.conf" | grep -vc "$W")" = 0 ]
-if command -v openssl >/dev/null; then
-	sed -n '/BEGIN CERT/,/END CERT/p' "$W/pg/admin.id" | openssl x509 >"$W/admin.pem" 2>/dev/null
-	openssl verify -x509_strict -CAfile "$W/pg/trust/VSD.pem" "$W/admin.pem" >/dev/null 2>&1
-	is 'openssl verifies the administrator' [ $? = 0 ]
-fi
+sed -n '/BEGIN CERT/,/END CERT/p' "$W/pg/admin.id" | openssl x509 >"$W/admin.pem" 2>/dev/null
+openssl verify -x509_strict -CAfile "$W/pg/trust/VSD.pem" "$W/admin.pem" >/dev/null 2>&1
+is 'openssl verifies the administrator' [ $? = 0 ]
 
 # A second time refuses and changes nothing.
 before=$(cd "$W/pg" && find . -type f -exec cksum {} + | sort)

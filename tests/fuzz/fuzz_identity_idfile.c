@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "identity/idfile.h"
-#include "identity/keyid.h"
+#include "knock/spa.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -63,7 +63,7 @@ static void check_unlock(const struct idfile *id)
 	if (idfile_unlock_key(id, raw, &s, &key) != IDFILE_OK)
 		return;
 	crypto_sign_seed_keypair(pk, sk, s.seed);
-	keyid_ed25519(pk, key_id);
+	spa_key_id(pk, key_id);
 	if (memcmp(key_id, idfile_header(id)->key_id, 32) != 0)
 		abort();
 	check_new_password(id, &key);

@@ -136,6 +136,7 @@ service ssh {{
         self.daemon = None
         self.things = []
         self.extra_env = {}
+        self.generation = 1
 
     # -- the machines -------------------------------------------------------------------------
 
@@ -274,6 +275,15 @@ server {{
             # READY is said when the knock process may begin; it answers status when it has.
             until("posternctl status answers", lambda: self.ctl("status", check=False) is not None)
         return self.daemon
+
+    def settled(self):
+        """After a reload: the next generation answers."""
+        def answers():
+            status = self.ctl("status", check=False)
+            return status and status[0]["generation"]
+        old, self.generation = self.generation, until("posternctl status answers", answers)
+        if self.generation == old:
+            self.generation = until("a new generation answers", lambda: (answers() or 0) > old and answers())
 
     def stop(self, sig=signal.SIGTERM):
         self.daemon.send_signal(sig)

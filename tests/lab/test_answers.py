@@ -94,14 +94,17 @@ def test_full_disk():
     """No room for the record: nothing opens, the client hears BUSY; with room again it works."""
     with Lab("disk") as lab:
         lab.setup()
-        lab.config()
+        lab.config(services=MANY)
         os.mkdir(lab.path("store"))
         run("mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", lab.path("store"))
         try:
             lab.echo(22)
+            lab.echo(2300)
             lab.start()
             lab.must_open("ssh")
             lab.connect("client", V4["server"], 22).close()
+            until("the ticket is spent", lambda: lab.journal("connected"))
+            lab.must_open("tight")
             fd = os.open(lab.path("store", "ballast"), os.O_WRONLY | os.O_CREAT)
             try:
                 while True:
@@ -115,8 +118,17 @@ def test_full_disk():
                     break
             assert status == 1 and answer["status"] == "BUSY", (status, answer, err)
             assert "disk is full" in lab.log()
+            # A gate that could not be renewed is still the one it was, and the administrator can close it.
+            assert lab.knock("tight")[1]["status"] == "BUSY"
+            gate, = [g for g in lab.ctl("gates") if g.get("service") == "tight"]
+            assert gate["kind"] == "window", gate
+            lab.connect("client", V4["server"], 2300).close()
+            assert lab.ctl("close", str(gate["grant"]))[-1]["text"] == "1 closed"
+            assert lab.probe("client", V4["server"], 2300) == "silent"
             os.unlink(lab.path("store", "ballast"))
             lab.must_open("ssh")
+            until("what was kept is written", lambda: [r for r in lab.journal("closed")
+                                                       if r["grant"] == gate["grant"]])
         finally:
             lab.stop()
             subprocess.run(["umount", lab.path("store")], check=True)

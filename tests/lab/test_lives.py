@@ -133,6 +133,24 @@ def test_reload_changes_services():
         lab.connect("client", V4["server"], 9000).close()
 
 
+def test_reload_withdraws_what_was_granted_otherwise():
+    """A gate whose service is another now, by name or kind, closes in the kernel as well."""
+    with Lab("withdrawn") as lab:
+        ready(lab)
+        for old, new in (("service wiki ", "service docs "), ("open = window  wait = 60s", "open = once wait = 60s")):
+            lab.config(services=LONG)
+            lab.ctl("reload")
+            lab.settled()
+            lab.must_open("wiki")
+            living = lab.connect("client", V4["server"], 8443)
+            lab.config(services=LONG.replace(old, new))
+            lab.ctl("reload")
+            lab.settled()
+            assert not [g for g in lab.ctl("gates") if "grant" in g]
+            assert lab.probe("client", V4["server"], 8443) == "silent"
+            talk(living)
+
+
 def test_broken_config_changes_nothing():
     with Lab("broken") as lab:
         ready(lab)
@@ -212,5 +230,6 @@ def test_administrator_closes():
 
 if __name__ == "__main__":
     main(test_everything_killed, test_flush_ruleset_changes_nothing, test_reload_keeps_gates, test_restart_keeps_gates, test_knock_process_killed,
-         test_gate_process_killed, test_reload_changes_services, test_broken_config_changes_nothing,
+         test_gate_process_killed, test_reload_changes_services,
+         test_reload_withdraws_what_was_granted_otherwise, test_broken_config_changes_nothing,
          test_interface_comes_and_goes, test_administrator_closes)

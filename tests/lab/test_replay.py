@@ -107,6 +107,27 @@ def test_every_bit_flip_is_silent():
         assert sum(ignored.values()) >= sent, ignored
 
 
+def test_a_network_that_doubles_packets():
+    """Each knock arrives twice at once: one grant, one gate, and the daemon knows of it."""
+    with Lab("double") as lab:
+        lab.setup()
+        lab.config()
+        lab.echo(22)
+        lab.start()
+        lab.exec("client", "nft", "add table ip double; add chain ip double out "
+                 "{ type filter hook output priority 0; }; "
+                 f"add rule ip double out udp dport 62201 dup to {V4['server']} device eth0", check=True)
+        for n in (1, 2, 3):
+            lab.must_open("ssh")
+            until("both copies were seen", lambda: lab.datagrams() >= 2 * n)
+            assert len(lab.journal("granted")) == n
+            gate, = [g for g in lab.ctl("gates") if "grant" in g]
+            lab.connect("client", V4["server"], 22).close()
+            assert lab.probe("client", V4["server"], 22) == "silent"
+            until("the journal says connected", lambda: len(lab.journal("connected")) == n)
+        assert lab.status()["ignored"]["replay"] >= 1, lab.status()
+
+
 if __name__ == "__main__":
     main(test_at_once, test_after_restart, test_after_kill, test_after_store_was_deleted,
-         test_every_bit_flip_is_silent)
+         test_every_bit_flip_is_silent, test_a_network_that_doubles_packets)

@@ -320,11 +320,98 @@ static void test_clock_set_back(void **state)
 	q = ask(&ann, "ssh", WALL, b->judge.instance);
 	build(b, &ann, &q, WALL);
 	assert_int_equal(judge_at(b, "192.0.2.7", WALL, WARM), JUDGE_OPEN);
+	/* Going on from there is no step. */
+	uint64_t instance = b->judge.instance;
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL + 1000, WARM + 1000), JUDGE_OPEN);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL + 1, WARM + 1001), JUDGE_OPEN);
+	assert_true(b->judge.instance == instance);
 	/* The old time is passed by two windows: as ever. */
 	uint64_t later = WALL + 3600000 + 60001;
 	q = ask(&ann, "ssh", later, 0);
 	build(b, &ann, &q, later);
 	assert_int_equal(judge_at(b, "192.0.2.7", later, WARM + 3700000), JUDGE_OPEN);
+}
+
+/* Nobody remembers the answers of an hour ago. */
+static void forget_answers(struct bench *b)
+{
+	static const uint8_t seed[16] = { 1 };
+	resend_free(b->judge.resend);
+	b->judge.resend = resend_new(16, seed);
+	assert_non_null(b->judge.resend);
+}
+
+/* What was accepted names our own instance, and is fresh again when the clock goes back to its time. */
+static void test_old_packet_after_clock_set_back(void **state)
+{
+	static const uint64_t back_ms[] = { 1000, 30000, 3600000 };
+	struct bench *b = *state;
+	uint64_t now = WALL, mono = WARM;
+	for (size_t i = 0; i < TEST_LEN(back_ms); i++) {
+		struct spa_request q = ask(&ann, "ssh", now, b->judge.instance);
+		build(b, &ann, &q, now);
+		assert_int_equal(judge_at(b, "192.0.2.7", now, mono), JUDGE_OPEN);
+		answer(b, now, mono);
+		judge_set_high_water(&b->judge, now + back_ms[i]);
+		mono += back_ms[i] + 5000;
+		forget_answers(b);
+		assert_int_equal(judge_at(b, "192.0.2.8", now, mono), JUDGE_ANSWER);
+		assert_int_equal(b->judged->status, SPA_STATUS_RETRY);
+		/* Who was told the new instance gets in. */
+		q = ask(&ann, "ssh", now, b->judge.instance);
+		build(b, &ann, &q, now);
+		assert_int_equal(judge_at(b, "192.0.2.7", now, mono), JUDGE_OPEN);
+		/* The next round begins when all is quiet again. */
+		now += back_ms[i] + 61000;
+		mono += back_ms[i] + 61000;
+	}
+}
+
+/* Whoever recorded old packets of somebody cannot use up that person's rate with them. */
+static void test_old_packets_take_no_rate(void **state)
+{
+	struct bench *b = *state;
+	for (int i = 0; i < 40; i++) {
+		struct spa_request q = ask(&ann, "ssh", WALL - 100000, 0);
+		build(b, &ann, &q, WALL);
+		enum judge_outcome o = judge_at(
+			b, i % 2 == 0 ? "192.0.2.9" : "192.0.2.10", WALL, WARM + (unsigned)i);
+		assert_int_equal(o, i == 0 ? JUDGE_ANSWER : JUDGE_IGNORE);
+		if (i == 0)
+			assert_int_equal(b->judged->status, SPA_STATUS_STALE);
+	}
+	struct spa_request q = ask(&ann, "ssh", WALL, 0);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, WARM + 40), JUDGE_OPEN);
+}
+
+/* Mode psk: the slot's key opens it and seals the answer; another key, another slot or none does not. */
+static void test_pre_shared_key(void **state)
+{
+	struct bench *b = *state;
+	struct hpke_psk psk = { 0 };
+	uint8_t id[12];
+	memset(psk.key, 0x77, sizeof(psk.key));
+	psk.id = spa_psk_id(3, id);
+	b->target.psk = &psk;
+	b->target.psk_slot = 3;
+
+	struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+	assert_int_equal(b->judged->drop, SPA_PREKEY);
+	b->boot.keys->psk_count = 1;
+	b->boot.keys->psks[0].slot = 3;
+	memset(b->boot.keys->psks[0].key, 0x78, HPKE_PSK_LEN);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+	assert_int_equal(b->judged->drop, SPA_SEAL);
+	memset(b->boot.keys->psks[0].key, 0x77, HPKE_PSK_LEN);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_OPEN);
+	assert_int_equal(answer(b, WALL, MONO).status, SPA_STATUS_OK);
+	b->boot.keys->psks[0].slot = 4;
+	forget_answers(b);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+	assert_int_equal(b->judged->drop, SPA_PREKEY);
 }
 
 static void test_who(void **state)
@@ -515,6 +602,10 @@ int main(void)
 		cmocka_unit_test(test_time_and_instance),
 		cmocka_unit_test_setup_teardown(test_refusals_are_rare, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_old_packet_after_clock_set_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_old_packets_take_no_rate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pre_shared_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who, setup, teardown),
 		cmocka_unit_test(test_agents_and_tokens),
 		cmocka_unit_test_setup_teardown(test_token_bit_flips, setup, teardown),

@@ -7,7 +7,7 @@
 
 #include "base/pem.h"
 #include "identity/idfile.h"
-#include "identity/keyid.h"
+#include "knock/spa.h"
 #include "test.h"
 
 static const uint8_t password[] = { 'c', 'o', 'r', 'r', 'e', 'c', 't', ' ', 'h', 'o', 'r', 's',
@@ -146,7 +146,7 @@ static void key_id_of(const uint8_t seed[32], uint8_t ret[32])
 {
 	uint8_t pk[32], sk[64];
 	crypto_sign_seed_keypair(pk, sk, seed);
-	keyid_ed25519(pk, ret);
+	spa_key_id(pk, ret);
 }
 
 static struct idfile_new a_new_file(struct idfile_secrets *s)

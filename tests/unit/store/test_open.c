@@ -70,25 +70,26 @@ static void test_not_ours(void **state)
 		const char *name;
 		const char *sql;
 		const char *says;
+		int rc;
 	} cases[] = {
-		{ "tables of another program", "CREATE TABLE t(x)", "not a store" },
-		{ "another's mark", "PRAGMA application_id = 5", "not a store" },
-		{ "a version but no mark", "PRAGMA user_version = 1", "not a store" },
+		{ "tables of another program", "CREATE TABLE t(x)", "not a store", -EMEDIUMTYPE },
+		{ "another's mark", "PRAGMA application_id = 5", "not a store", -EMEDIUMTYPE },
+		{ "a version but no mark", "PRAGMA user_version = 1", "not a store", -EMEDIUMTYPE },
 		{ "a newer version of ours",
 			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 3; CREATE TABLE t(x)",
-			"another version" },
+			"another version", -EMEDIUMTYPE },
 		{ "our mark, other tables",
 			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 2; CREATE TABLE t(x)",
-			"tables" },
+			"tables", -EUCLEAN },
 	};
 	struct place *p = *state;
 	for (size_t i = 0; i < TEST_LEN(cases); i++) {
 		struct fault f;
 		unlink(p->path);
 		run_sql(p->path, cases[i].sql);
-		TEST_CASE(cases[i].name, try_read(p->path, &f) == -EUCLEAN);
+		TEST_CASE(cases[i].name, try_read(p->path, &f) == cases[i].rc);
 		TEST_CASE(cases[i].name, strstr(f.text, cases[i].says) != NULL);
-		TEST_CASE(cases[i].name, try_open(p->path, &f) == -EUCLEAN);
+		TEST_CASE(cases[i].name, try_open(p->path, &f) == cases[i].rc);
 		TEST_CASE(cases[i].name, strstr(f.text, cases[i].says) != NULL);
 		TEST_CASE(cases[i].name, strstr(f.text, p->path) == f.text);
 	}
@@ -108,7 +109,7 @@ static void test_layout_1_is_taken_on(void **state)
 	assert_int_equal(store_claim_batch(s, &c, 1, &got), 0);
 	store_close(s);
 	run_sql(p->path, "DROP TABLE fido; PRAGMA user_version = 1");
-	assert_int_equal(try_read(p->path, &f), -EUCLEAN);
+	assert_int_equal(try_read(p->path, &f), -EMEDIUMTYPE);
 	assert_non_null(strstr(f.text, "another version"));
 	s = place_open(p->path);
 	assert_non_null(s);
@@ -133,7 +134,7 @@ static void test_not_touched(void **state)
 	FILE *file = fopen(p->path, "rb");
 	size_t len = fread(before, 1, sizeof(before), file);
 	fclose(file);
-	assert_int_equal(try_open(p->path, &f), -EUCLEAN);
+	assert_int_equal(try_open(p->path, &f), -EMEDIUMTYPE);
 	file = fopen(p->path, "rb");
 	assert_int_equal(fread(after, 1, sizeof(after), file), len);
 	fclose(file);
@@ -267,7 +268,7 @@ static void test_reader_writes_nothing(void **state)
 	assert_int_equal(store_reserve_grants(s, 1, &id), -EROFS);
 	assert_int_equal(store_expire(s, 1000000, 1), -EROFS);
 	assert_int_equal(store_prekey_put(s, &k), -EROFS);
-	assert_int_equal(store_prekeys(s, NULL, NULL), -EROFS);
+	assert_int_equal(store_prekeys(s, NULL, NULL), 0);
 	assert_int_equal(place_journal_len(s), STORE_BATCH_MAX);
 	assert_int_equal(place_known(s, 5), 1);
 	assert_int_equal(place_known(s, 90000), 0);

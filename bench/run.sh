@@ -1,0 +1,414 @@
+#!/bin/bash
+# postern beside fwknopd (pcap), fwknopd (UDP server) and knockd, in one run, in network namespaces.
+# Prints one table and asserts nothing. Under four minutes. Everything is removed at the end, on Ctrl-C too.
+#
+#   bench/run.sh BUILD-FOLDER     root; an optimised build (make bench makes one)
+# Prefixes, options and lists of processes are words to be split.
+# shellcheck disable=SC2086,SC2046
+set -u
+build=${1:?usage: bench/run.sh BUILD-FOLDER}
+build=$(cd "$build" && pwd) || exit 4
+[ "$(id -u)" = 0 ] || { echo "bench: needs root for network namespaces; run: sudo make bench" >&2; exit 4; }
+export PATH=$build/bench:$build/src/cmd:/usr/sbin:/sbin:$PATH
+for program in ip nft iptables fwknop fwknopd knockd taskset jq; do
+	command -v "$program" >/dev/null || { echo "bench: $program is missing; run: make deps" >&2; exit 4; }
+done
+ninja -C "$build" bench-tools >/dev/null || exit 4
+
+tries=200     # knocks for the latency figures
+under_load=20 # knocks while garbage arrives
+rate=10000    # garbage packets a second
+floods=16000  # knocks made for the flood, each from an address of its own
+people=256
+
+daemons='postern pcap udp knockd'
+declare -A address=([postern]=10.77.0.1 [pcap]=10.77.0.3 [udp]=10.77.0.4 [knockd]=10.77.0.5)
+declare -A port=([postern]=62201 [pcap]=62201 [udp]=62201 [knockd]=7000)
+declare -A pids figure
+tag=pb$$
+tmp=$(mktemp -d /tmp/postern-bench-XXXXXX)
+chmod 755 "$tmp"
+began=$SECONDS
+
+clean() {
+	trap '' INT TERM
+	[ -t 2 ] && printf '\r\e[K' >&2
+	exec 2>/dev/null # the shell would tell of each job that is killed here
+	jobs -p | xargs -r kill
+	for ns in $daemons client hub; do
+		ip netns pids "$tag-$ns" | xargs -r kill -9
+		ip netns del "$tag-$ns"
+	done
+	rm -rf "$tmp"
+}
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+tell() { if [ -t 2 ]; then printf '\r\e[K%3d s  %s' $((SECONDS - began)) "$*" >&2; fi; }
+fail() { [ -t 2 ] && echo >&2; echo "bench: $*" >&2; exit 1; }
+until_true() { # until_true WHAT COMMAND...: at most 10 seconds
+	local what=$1 end=$((SECONDS + 10))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || fail "$what: did not happen; see below$(printf '\n'; tail -n 5 "$tmp"/*.log)"
+		sleep 0.05
+	done
+}
+value() { # value KEY TEXT: of "key=value key=value"
+	local word
+	for word in $2; do
+		[ "${word%%=*}" = "$1" ] && { echo "${word#*=}"; return; }
+	done
+	echo 0
+}
+calc() { awk "BEGIN { printf \"%.${2:-2}f\", $1 }"; }
+
+milliseconds() { if [ "$1" = 0 ]; then echo -; else calc "$1 / 1000" 2; fi; } # 0: too few opened to say
+
+# The daemons have one core, whoever sends the other. With one core they share it.
+if [ "$(nproc)" -gt 1 ]; then here='taskset -c 0' there='taskset -c 1'; else here='' there=''; fi
+on() { local who=$1; shift; $here ip netns exec "$tag-$who" "$@"; }
+daemon() { local who=$1; shift; exec $here ip netns exec "$tag-$who" "$@"; } # with &: $! is the program itself
+client() { exec $there ip netns exec "$tag-client" "$@"; } # the same
+
+# -- the machines ----------------------------------------------------------------------------------
+
+plug() { # plug NAME ADDRESS
+	ip -n "$tag-hub" link add "$1" type veth peer name eth0 netns "$tag-$1" &&
+		ip -n "$tag-hub" link set "$1" master br0 up &&
+		ip -n "$tag-$1" addr add "$2/24" dev eth0 &&
+		ip -n "$tag-$1" link set eth0 up
+}
+
+build_network() {
+	local who
+	for who in hub client $daemons; do
+		ip netns add "$tag-$who" && ip -n "$tag-$who" link set lo up || return
+	done
+	ip -n "$tag-hub" link add br0 type bridge && ip -n "$tag-hub" link set br0 up || return
+	plug client 10.77.0.2 && ip -n "$tag-client" route add local 10.78.0.0/15 dev lo || return
+	for who in $daemons; do
+		plug "$who" "${address[$who]}" &&
+			ip -n "$tag-$who" route add 10.78.0.0/15 via 10.77.0.2 || return
+	done
+	return 0
+}
+
+# What the peers' manuals ask for: everything closed, what is established stays. A UDP server must be reached.
+close_ports() {
+	on "$1" iptables -P INPUT DROP &&
+		on "$1" iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT || return
+	[ "$1" != udp ] || on udp iptables -A INPUT -p udp --dport 62201 -j ACCEPT
+}
+
+# -- their files -----------------------------------------------------------------------------------
+
+write_postern() {
+	printf 'correct horse 7 battery\nadmin staple 42\n' >"$tmp/passwords"
+	printf 'admin staple 42\n' >"$tmp/password"
+	chmod 600 "$tmp/passwords" "$tmp/password"
+	postern setup --org VSD --server Mail --admin Admin --guard tcp/22=ssh --interface eth0 --kdf-mem 8 \
+		--password-file "$tmp/passwords" --dir "$tmp/etc" >"$tmp/setup.log" 2>&1 || return
+	bench-people $people "$tmp/seeds" >>"$tmp/etc/directory" || return
+	cat >"$tmp/postern.conf" <<-END
+		server {
+			id = "$tmp/etc/server.id"
+			id-key = "$tmp/etc/server.key"
+			trust = {"$tmp/etc/trust/VSD.pem"}
+			directory = "$tmp/etc/directory"
+			store = "$tmp/store/postern.db"
+			control = "$tmp/control"
+			user = "nobody"
+			allow = {"*/VSD"}
+			identity-rate = 10000
+			identity-gates-max = 65536
+			gates-max = 65536
+		}
+		door wan {
+			interface = "eth0"
+			spa { udp = 62201  source-rate = 10000 }
+		}
+		service ssh {
+			port = tcp/22   allow = {"*/VSD"}   gates-max = 65536
+			open = once   wait = 30s   lease = 1h
+		}
+	END
+}
+
+write_fwknop() {
+	local mode
+	key=$(head -c 32 /dev/urandom | base64 -w 0)
+	hmac=$(head -c 64 /dev/urandom | base64 -w 0)
+	for mode in pcap udp; do
+		mkdir -p "$tmp/$mode"
+		cat >"$tmp/$mode/fwknopd.conf" <<-END
+			PCAP_INTF eth0;
+			ENABLE_UDP_SERVER $([ $mode = udp ] && echo Y || echo N);
+			FWKNOP_RUN_DIR $tmp/$mode;
+		END
+		cat >"$tmp/$mode/access.conf" <<-END
+			SOURCE ANY
+			KEY_BASE64 $key
+			HMAC_KEY_BASE64 $hmac
+			OPEN_PORTS tcp/22
+			FW_ACCESS_TIMEOUT 30
+		END
+		chmod 600 "$tmp/$mode"/*.conf
+	done
+}
+
+# The command of its sample configuration, on the path where Debian has iptables.
+write_knockd() {
+	cat >"$tmp/knockd.conf" <<-END
+		[options]
+			logfile = $tmp/knockd.messages
+		[openSSH]
+			sequence = 7000,8000,9000
+			seq_timeout = 5
+			command = $(command -v iptables) -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT
+			tcpflags = syn
+	END
+}
+
+# make_packets FIRST COUNT: one fwknop packet a line, each for an address of its own. They age: make them late.
+make_packets() {
+	local i
+	rm -f "$tmp/packets"
+	for ((i = $1; i < $1 + $2; i++)); do
+		HOME=$tmp fwknop -T -A tcp/22 -a "10.78.$((i >> 8)).$((i & 255))" -D 10.77.0.1 --use-hmac \
+			--key-base64-rijndael "$key" --key-base64-hmac "$hmac" \
+			--save-packet "$tmp/packets" --save-packet-append >/dev/null 2>&1 || fail "fwknop makes no packet"
+	done
+}
+
+# -- their processes -------------------------------------------------------------------------------
+
+watches() { [ "$(ip netns exec "$tag-$1" cat /proc/net/packet | wc -l)" -gt 1 ]; }
+listens_udp() { ip netns exec "$tag-$1" ss -Hlun | grep -q :62201; }
+answers() { postern_status '.version'; }
+postern_status() { posternctl --socket "$tmp/control" --json status | jq -ser ".[0] | $1"; }
+
+start() {
+	local who=$1 main
+	case $who in
+	postern)
+		daemon postern posternd -c "$tmp/postern.conf" >"$tmp/postern.log" 2>&1 &
+		main=$!
+		until_true 'posternd answers' answers
+		;;
+	pcap | udp)
+		daemon "$who" fwknopd -f -c "$tmp/$who/fwknopd.conf" -a "$tmp/$who/access.conf" >"$tmp/$who.log" 2>&1 &
+		main=$!
+		if [ "$who" = udp ]; then until_true 'fwknopd listens' listens_udp udp; else until_true 'fwknopd watches' watches pcap; fi
+		;;
+	knockd)
+		daemon knockd knockd -i eth0 -c "$tmp/knockd.conf" >"$tmp/knockd.log" 2>&1 &
+		main=$!
+		until_true 'knockd watches' watches knockd
+		;;
+	esac
+	pids[$who]=$(echo $main $(pgrep -P $main) | tr ' ' ,)
+}
+
+stop() {
+	local main=${pids[$1]%%,*}
+	kill "$main" 2>/dev/null
+	timeout 10 tail --pid="$main" -f /dev/null || kill -9 "$main" 2>/dev/null
+	wait "$main" 2>/dev/null
+	pids[$1]=
+}
+
+# -- what is measured ------------------------------------------------------------------------------
+
+# knocks WHO FIRST COUNT OPTIONS...: COUNT knocks from addresses FIRST and up; the lines of latency and cost
+knocks() {
+	local who=$1 first=$2 count=$3
+	shift 3
+	local kind=(syn '7000,8000,9000')
+	case $who in
+	postern) kind=(postern "$tmp/etc/server.card" "$tmp/etc/admin.id" "$tmp/password" ssh) ;;
+	pcap | udp)
+		make_packets "$first" "$count"
+		kind=(file "$tmp/packets")
+		;;
+	esac
+	bench-cost "${pids[$who]}" -- $there ip netns exec "$tag-client" bench-latency -f "$first" -n "$count" "$@" \
+		"${address[$who]}" 22 "${port[$who]}" "${kind[@]}" || fail "$who: no latency"
+}
+
+measure_rest() {
+	local who line
+	tell 'all four, ten seconds of rest'
+	for who in $daemons; do start "$who"; done
+	sleep 10
+	tell 'all four, ten more, measured'
+	for who in $daemons; do
+		bench-cost "${pids[$who]}" -- sleep 10 >"$tmp/rest-$who" &
+	done
+	wait $(jobs -p | tail -n 4)
+	for who in $daemons; do
+		line=$(cat "$tmp/rest-$who")
+		figure[$who.rest_cpu]=$(calc "$(value cpu_us "$line") / $(value wall_us "$line") * 1e6" 0)
+		figure[$who.rss]=$(calc "$(value rss_kib "$line") / 1024" 1)
+		figure[$who.pss]=$(calc "$(value pss_kib "$line") / 1024" 1)
+		stop "$who"
+	done
+}
+
+measure_latency() { # the pause hides no phase: fwknopd looks ten times a second
+	local who=$1 p line pause=20
+	[ "$who" = pcap ] && pause=100
+	tell "${name[$who]}: $tries knocks, one after the other"
+	line=$(knocks "$who" 200 5 -p 20) || exit # neighbours, caches, first use of the rule set
+	[ "$(value opened "$line")" -gt 0 ] || fail "${name[$who]}: no knock opens anything$(printf '\n'; tail "$tmp/$who.log")"
+	line=$(knocks "$who" 300 $tries -p $pause -c 10) || exit
+	for p in p50 p90 p99; do
+		figure[$who.$p]=$(milliseconds "$(value ${p}_us "$line")")
+	done
+	figure[$who.opened]=$(value opened "$line")
+}
+
+seen() { postern_status '([.ignored[]] | add) // 0'; }
+
+# garbage_cost WHO COUNT RATE KIND...: CPU microseconds for one packet, above what the daemon needs at rest
+garbage_cost() {
+	local who=$1 count=$2 rate=$3 line before=0 got
+	shift 3
+	[ "$who" = postern ] && before=$(seen)
+	line=$(bench-cost "${pids[$who]}" -- $there ip netns exec "$tag-client" bench-garbage -n "$count" \
+		-r "$rate" "${address[$who]}" "${port[$who]}" "$@") || fail "$who: no garbage"
+	got=$(value sent "$line")
+	[ "$who" = postern ] && got=$(($(seen) - before))
+	awk -v used="$(value cpu_us "$line")" -v rest="$(calc "${figure[$who.rest_cpu]} * $(value wall_us "$line") / 1e6")" \
+		-v n="$got" 'BEGIN { v = n > 0 ? (used - rest) / n : 0; if (v < 0.1) print "<0.1"; else printf "%.1f", v }'
+}
+
+# At a rate that each can follow: fwknopd with pcap takes a hundred packets ten times a second and no more.
+measure_garbage() {
+	local who=$1 rate=20000
+	tell "${name[$who]}: garbage"
+	case $who in pcap | udp) rate=800 ;; esac
+	figure[$who.random]=$(garbage_cost "$who" $((rate * 4)) $rate random)
+	figure[$who.shape]=$(garbage_cost "$who" $((rate * 4)) $rate "${shape[$who]}")
+	if [ "$who" = postern ]; then
+		figure[postern.card]=$(garbage_cost postern 20000 5000 card "$tmp/etc/server.card")
+	fi
+}
+
+measure_under_load() {
+	local who=$1 line garbage
+	tell "${name[$who]}: knocks among $rate garbage packets a second"
+	client bench-garbage -n 100000000 -r $rate "${address[$who]}" "${port[$who]}" "${shape[$who]}" >/dev/null &
+	garbage=$!
+	sleep 0.5
+	line=$(knocks "$who" 600 $under_load -p 100 -c 5) || exit
+	kill $garbage
+	wait $garbage 2>/dev/null
+	figure[$who.load]=$(value opened "$line")
+	figure[$who.load_p50]=$(milliseconds "$(value p50_us "$line")")
+}
+
+# Peers give no answer that could be counted: a grant is a connection. As many knocks are under way as in
+# postern's flood.
+measure_grants() {
+	local who=$1 line count=300
+	tell "${name[$who]}: as many grants as it can"
+	line=$(knocks "$who" 700 $count -w 64 -i 10000 -l 10000) || exit
+	figure[$who.grants]=$(calc "$(value opened "$line") / ($(value total_us "$line") / 1e6 + 1e-9)" 0)
+	figure[$who.grant_cpu]=$(calc "$(value cpu_us "$line") / ($(value opened "$line") + 1e-9)" 0)
+}
+
+measure_flood() {
+	local line n
+	tell 'postern: as many grants as it can'
+	line=$(bench-cost "${pids[postern]}" -- $there ip netns exec "$tag-client" bench-flood -n $floods -f 1000 \
+		"${address[postern]}" 62201 "$tmp/etc/server.card" "$tmp/seeds" ssh) || fail 'postern: no flood'
+	n=$(value granted "$line")
+	figure[postern.grants]=$(calc "$n / $(value took_us "$line") * 1e6" 0)
+	figure[postern.grant_cpu]=$(calc "$(value cpu_us "$line") / $n" 0)
+	figure[flood]="$n granted, $(value refused "$line") refused, $(value lost "$line") lost"
+	figure[split]=$(for p in ${pids[postern]//,/ }; do
+		i=$((${i:--1} + 1))
+		printf '%s %s, ' "$(sed 's/.*: //' "/proc/$p/comm")" "$(calc "$(value cpu${i}_us "$line") / $n" 0)"
+	done)
+}
+
+# -- the table -------------------------------------------------------------------------------------
+
+rule() { printf '%.0s-' {1..90}; echo; }
+line() { printf '%-34s %9s %9s %9s %9s %13s\n' "$@" | sed 's/ *$//'; }
+
+# row LABEL KEY [more|none]: what each daemon needs; how many times less postern needs than fwknopd with
+# pcap (more: how many times more it does; none: no ratio).
+row() {
+	local who last=
+	local -a v=()
+	for who in $daemons; do v+=("${figure[$who.$2]--}"); done
+	case ${3-} in
+	none) ;;
+	more) last=$(ratio "${v[0]}" "${v[1]}") ;;
+	*) last=$(ratio "${v[1]}" "${v[0]}") ;;
+	esac
+	line "  $1" "${v[@]}" "$last"
+}
+
+ratio() {
+	awk -v a="$1" -v b="$2" 'BEGIN { if (a + 0 > 0 && b + 0 > 0) printf a < 10 * b ? "%.1f" : "%.0f", a / b; else print "-" }'
+}
+
+print_table() {
+	local cpu
+	cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+	echo "$(posternd --version), fwknopd $(fwknopd --version | sed -n 's/^fwknopd server \([0-9.]*[0-9]\).*/\1/p'), $(knockd --version | head -n 1)"
+	echo "$(date -u +%Y-%m-%d), $(nproc) cores${cpu:+ ($cpu)}, Linux $(uname -r | sed 's/-.*//'), $((SECONDS - began)) s"
+	rule
+	line '' postern fwknopd fwknopd knockd 'times better'
+	line '' '' pcap UDP '' 'than pcap'
+	rule
+	echo "Knock to first accepted connection, ms ($tries knocks)"
+	row p50 p50
+	row p90 p90
+	row p99 p99
+	row "opened, of $tries" opened none
+	echo 'Grants'
+	row 'a second, on one core' grants more
+	row 'daemon CPU for one, us' grant_cpu
+	echo 'At rest, over ten seconds'
+	row 'daemon CPU, us a second' rest_cpu
+	row 'resident memory, MiB' rss
+	row 'the same, shared pages once, MiB' pss
+	echo 'One garbage packet: daemon CPU, us'
+	row 'random bytes' random
+	row 'in the right shape' shape
+	row 'from a holder of the server card' card
+	echo "Knocks among $rate garbage packets a second"
+	row "opened within 1 s, of $under_load" load none
+	row 'p50, ms' load_p50
+	rule
+	echo "postern's grants: ${figure[flood]}. CPU us for one: ${figure[split]%, }."
+	echo 'A machine shared with others: read ratios. How it is measured: doc/benchmarks.md'
+}
+
+declare -A name=([postern]=postern [pcap]='fwknopd, pcap' [udp]='fwknopd, UDP server' [knockd]=knockd)
+declare -A shape=([postern]=shape [pcap]=text [udp]=text [knockd]=syn)
+
+tell 'network namespaces, keys'
+build_network 2>"$tmp/network.log" || fail "the network cannot be built: $(cat "$tmp/network.log")"
+write_postern || fail "postern setup: $(cat "$tmp/setup.log")"
+write_fwknop
+write_knockd
+for who in pcap udp knockd; do close_ports $who || fail 'iptables does not work here'; done
+for who in $daemons; do daemon "$who" bench-listener 22 & disown; done
+
+measure_rest
+for who in $daemons; do
+	start $who
+	measure_garbage $who
+	measure_latency $who
+	if [ $who = postern ]; then measure_flood; else measure_grants $who; fi
+	measure_under_load $who
+	stop $who
+done
+[ -t 2 ] && printf '\r\e[K' >&2
+print_table

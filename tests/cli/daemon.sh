@@ -1,0 +1,114 @@
+# posternd and posternctl: what is no command line, no configuration, no daemon, and what --check and --read
+# say. Nothing here needs root; what does is tests/lab/test_start.py.
+. "$(dirname "$0")/lib.sh"
+folder=$(dirname "$postern")
+posternd=$folder/posternd posternctl=$folder/posternctl
+
+# as PROGRAM: run and says are about this one from here on.
+as() {
+	postern=$1
+}
+
+as "$posternd"
+says 2 'posternd: there is no option --fly; see posternd --help' -- --fly
+says 2 'posternd: there is no option -x; see posternd --help' -- -x
+says 2 'posternd: --config needs a value; see posternd --help' -- -c
+says 2 'posternd: start: one argument too many; see posternd --help' -- start
+says 2 'posternd: --check and --read exclude each other; choose one; see posternd --help' \
+	-- --check --read x
+says 2 'posternd: --json goes with --read only; see posternd --help' -- --json
+as "$posternctl"
+says 2 'posternctl: no command was given; see posternctl --help' --
+says 2 'posternctl: there is no command fly; see posternctl --help' -- fly
+says 2 'posternctl: there is no option --fly; see posternctl --help' -- status --fly
+says 2 'posternctl: --socket needs a value; see posternctl --help' -- status -s
+says 2 'posternctl: x: one argument too many; see posternctl --help' -- status x
+says 2 'posternctl: close takes a name, an address or a grant number, or --all; see posternctl --help' \
+	-- close
+says 2 'posternctl: close takes a name, an address or a grant number, or --all; see posternctl --help' \
+	-- close x --all
+says 2 'posternctl: --since soon: neither a duration nor a time; see posternctl --help' \
+	-- journal --since soon
+says 2 'posternctl: --limit 0: not a number from 1 to 1000000; see posternctl --help' \
+	-- journal --limit 0
+says 2 'posternctl: --address home: not an address in numbers; see posternctl --help' \
+	-- journal -s "$W/none" --address home
+says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
+	-- status -s "$W/none"
+says 3 'posternctl: no daemon answers, and W/none.db: cannot be examined: No such file or directory' \
+	-- journal -s "$W/none" --store "$W/none.db"
+
+for p in "$posternd" "$posternctl"; do
+	as "$p"
+	name=$(basename "$p")
+	says 0 '' -- --version
+	is "$name: version" grep -qx "$name [0-9.]*" "$W/out"
+	says 0 '' -- --help
+	is "$name: a usage line" grep -q "^usage: $name" "$W/out"
+	is "$name: exit codes" grep -q '^Exit codes:' "$W/out"
+	is "$name: 80 columns" [ "$(awk 'length > 80' "$W/out")" = '' ]
+	if [ -e /dev/full ]; then
+		"$p" --help >/dev/full 2>"$W/err"
+		code=$?
+		: >"$W/out"
+		is "$name: a full standard output" [ "$code:$(cat "$W/err")" = \
+			"4:$name: standard output: not everything could be written" ]
+	fi
+done
+
+# The configuration and the files it names.
+as "$folder/postern"
+make_server
+config=$W/pg/postern.conf
+as "$posternd"
+check='--check -c'
+says 0 'W/pg/postern.conf is good; doors: 1, services: 1, people: 1' -- $check "$config"
+cp "$W/out" "$W/effective"
+run $check "$W/effective"
+is 'what it prints is a configuration' [ "$code" = 0 ]
+says 4 'W/none: cannot be read: No such file or directory; "postern setup" makes one, -c names another' \
+	-- $check "$W/none"
+says 4 'W/pg: not a regular file; name one' -- $check "$W/pg"
+
+# with FILE CHANGE UNDO SENTENCE: the one mistake, and good again afterwards.
+with() {
+	eval "$1"
+	says 4 "$3" -- $check "$config"
+	eval "$2"
+}
+cd "$W/pg" || exit 1
+with 'chmod 666 postern.conf' 'chmod 644 postern.conf' \
+	'W/pg/postern.conf: others may write it; chmod go-w it'
+with 'chmod 640 server.key' 'chmod 600 server.key' \
+	'W/pg/server.key: others may read this secret; chmod go-rwx it'
+with 'chmod 640 server.id' 'chmod 600 server.id' \
+	'W/pg/server.id: others may read this secret; chmod go-rwx it'
+with 'chmod 664 directory' 'chmod 644 directory' 'W/pg/directory: others may write it; chmod go-w it'
+with 'mv directory d' 'mv d directory' 'W/pg/directory: cannot be read: No such file or directory'
+with 'mv server.key d' 'mv d server.key' 'W/pg/server.key: cannot be read: No such file or directory'
+with 'cp -p server.key d; head -c 32 /dev/zero >server.key' 'mv d server.key' \
+	'W/pg/server.id: is not opened by the key file id-key names; name the right one'
+with 'cp -p server.key d; head -c 31 /dev/zero >server.key' 'mv d server.key' \
+	'W/pg/server.key: holds 31 bytes, a key file holds 32; make the server ID anew'
+with 'cp -p server.id d; cp admin.id server.id' 'mv d server.id' \
+	'W/pg/server.id: cannot be opened by a key file; make it anew with postern setup'
+with 'mv trust/VSD.pem d' 'mv d trust/VSD.pem' \
+	"W/pg/postern.conf:$(grep -n 'trust = ' postern.conf | cut -d: -f1): trust: W/pg/trust/VSD.pem: cannot be read: No such file or directory"
+with 'cp -p postern.conf d; sed -i "s/wait = 30s/wait = soon/" postern.conf' 'mv d postern.conf' \
+	"W/pg/postern.conf:$(grep -n 'wait = ' postern.conf | cut -d: -f1): wait: \"soon\" is not a time; write 30s, 5m, 8h or 2d"
+if [ "$(id -u)" != 0 ]; then
+	with 'chmod 0 postern.conf' 'chmod 644 postern.conf' \
+		'W/pg/postern.conf: cannot be read: Permission denied'
+fi
+says 0 'W/pg/postern.conf is good; doors: 1, services: 1, people: 1' -- $check "$config"
+
+# A capture that is none, or not there.
+sed -i "s|^server {|&\n\tstore = \"$W/none.db\"|" postern.conf
+run --read "$W/none" -c "$config"
+is 'no capture: code' [ "$code" = 4 ]
+is 'no capture: sentence' grep -q 'none: cannot be read: No such file or directory$' "$W/err"
+run --read postern.conf -c "$config"
+is 'not a capture: code' [ "$code" = 4 ]
+is 'not a capture: sentence' grep -q 'postern.conf: not a saved capture: unknown file format$' "$W/err"
+
+done_testing
