@@ -7,6 +7,23 @@
  * caller owns the UDP socket and the clock. Depends on libsodium only. Not thread-safe for one object; different objects are independent.
  *
  * Wire format: doc/protocol.md. All times are milliseconds since 1970 UTC unless a name says otherwise.
+ *
+ * One knock, with fd a UDP socket connected to the server, wall() and mono() clocks in milliseconds:
+ *
+ *	postern_card_load("gw.card", &card, &err);
+ *	postern_id_load("me.id", password, strlen(password), &id, &err);
+ *	struct postern_request request = { .op = POSTERN_OPEN, .service = "ssh" };
+ *	postern_session_new(card, id, &request, &memory, &session, &err);
+ *	while ((step = postern_session_next(session, wall(), mono(), &datagram, &len, &wait_ms)) !=
+ *			POSTERN_DONE && step != POSTERN_SILENT) {
+ *		if (step == POSTERN_SEND)
+ *			send(fd, datagram, len, 0);
+ *		else if (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, (int)wait_ms) > 0 &&
+ *			(n = recv(fd, buffer, sizeof(buffer), 0)) > 0)
+ *			postern_session_offer(session, buffer, (size_t)n, wall());
+ *	}
+ *	if (step == POSTERN_DONE)
+ *		postern_session_answer(session, &answer);
  */
 
 #include <stdbool.h>

@@ -181,3 +181,12 @@ size_t pem_written_len(const char *label, size_t body_len)
 	size_t lines = (chars + LINE_LEN - 1) / LINE_LEN;
 	return 11 + 6 + 9 + 6 + 2 * strlen(label) + chars + lines;
 }
+
+void pem_hash_body(crypto_hash_sha256_state *hash, struct span body)
+{
+	uint8_t len[4];
+	struct writer w = writer_init(len, sizeof(len));
+	writer_u32(&w, (uint32_t)body.len);
+	crypto_hash_sha256_update(hash, len, sizeof(len));
+	crypto_hash_sha256_update(hash, body.data, body.len);
+}

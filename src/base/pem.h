@@ -6,6 +6,7 @@
  * last, no headers, no text outside blocks but blank lines and lines that begin with '#'.
  */
 
+#include <sodium.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -43,5 +44,11 @@ void pem_write(struct writer *w, const char *label, struct span body);
 
 /* Bytes pem_write needs for a body of body_len bytes. */
 size_t pem_written_len(const char *label, size_t body_len);
+
+/*
+ * Add a decoded body, with its length as a u32 before it, to the hash that binds the blocks of a file
+ * together, doc/protocol.md sections 2.2 and 6.
+ */
+void pem_hash_body(crypto_hash_sha256_state *hash, struct span body);
 
 #endif

@@ -71,13 +71,15 @@ typedef void capture_seen(void *arg, const struct sighting *s);
 struct capture_counts {
 	uint64_t seen; /* frames the handle delivered */
 	uint64_t rejected[CAPTURE_REJECT_COUNT];
-	uint64_t other;   /* whole, but no UDP datagram to our port: extension headers hid that */
+	uint64_t
+		other; /* whole, but of a VLAN, or no UDP datagram to our port: extension headers hid that */
 	uint64_t dropped; /* by the kernel, for want of buffer */
 };
 
 /*
  * Open interface for UDP datagrams to port (immediate mode, inbound only, non-blocking, compiled
- * filter: IPv4 and IPv6, with up to two VLAN tags, and IPv6 packets that carry extension headers). The
+ * filter: IPv4 and IPv6, and IPv6 packets that carry extension headers). Frames of a VLAN are not this
+ * interface's but that of the VLAN, which may be a door with lists of its own: they are ignored. The
  * filter is locked: not even root can widen it afterwards. Needs CAP_NET_RAW to open and no privilege
  * to read. Returns 0, -ENODEV when there is no such interface or it is down (come back later), -EPERM,
  * -EPROTONOSUPPORT for a link layer that we do not read, or another -errno; *f says it in a sentence.
@@ -86,7 +88,7 @@ __attribute__((warn_unused_result)) int capture_pcap_open(const char *interface,
 	uint16_t udp_port, struct capture_pcap **ret, struct fault *f);
 
 /*
- * Open a saved capture (pcap or pcapng), same filter. The door index is put into every sighting.
+ * Open a saved capture (pcap or pcapng), same filter, frames with up to two VLAN tags included. The door index is put into every sighting.
  * Returns 0, -EBADMSG when it is no capture, -EPROTONOSUPPORT, or what the system said of the file.
  */
 __attribute__((warn_unused_result)) int capture_pcap_open_file(const char *path, uint16_t door,

@@ -18,6 +18,9 @@ struct capture_rules {
 enum capture_reject capture_ip_decode_by(
 	struct span packet, const struct capture_rules *rules, struct sighting *ret);
 
+/* True for a frame that belongs to a VLAN and not to the interface which that one stands on. Pure. */
+bool capture_link_is_tagged(struct span frame, int link);
+
 /* True when capture_packet_decode knows this DLT_ value. */
 bool capture_link_is_known(int link);
 

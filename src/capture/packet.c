@@ -54,6 +54,17 @@ static bool take_tags(struct reader *r, uint16_t type, unsigned *ret_version)
 	return !r->is_short;
 }
 
+bool capture_link_is_tagged(struct span frame, int link)
+{
+	struct reader r = reader_init(frame);
+
+	if (link != DLT_EN10MB)
+		return false;
+	reader_take(&r, 12); /* two addresses */
+	/* VLAN 0 is a priority and no VLAN, IEEE 802.1Q 9.6. */
+	return is_vlan(reader_u16(&r)) && (reader_u16(&r) & 0xfff) != 0;
+}
+
 /* The address family in front of a packet on BSD's loopback and tunnel interfaces. */
 static bool take_family(struct reader *r, bool is_host_order, unsigned *ret_version)
 {

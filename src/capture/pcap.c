@@ -269,6 +269,10 @@ static void deliver(u_char *arg, const struct pcap_pkthdr *header, const u_char 
 	struct sighting s = { .door = p->door, .wall_ms = to_ms(&header->ts) };
 
 	p->counts.seen++;
+	if (p->is_live && capture_link_is_tagged(span_of(bytes, header->caplen), p->link)) {
+		p->counts.other++;
+		return;
+	}
 	enum capture_reject reason =
 		capture_packet_decode(span_of(bytes, header->caplen), p->link, false, &s);
 	if (reason != CAPTURE_OK)

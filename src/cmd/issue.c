@@ -225,6 +225,9 @@ char *issue_server_card(const struct issue *server, const struct issue_card *c, 
 	snprintf(card->name, sizeof(card->name), "%s", name);
 	snprintf(card->service, sizeof(card->service), "%s", c->service);
 	snprintf(card->host, sizeof(card->host), "%s", c->host);
+	card->has_stealth = c->stealth != NULL;
+	if (card->has_stealth)
+		memcpy(card->stealth, c->stealth, sizeof(card->stealth));
 	crypto_sign_seed_keypair(pk, sk, server->secrets.seed);
 	make_prekey(server, c->now_ms, sk, &card->prekeys[card->prekey_count++]);
 	for (size_t i = 0; i < server->cert_count && i < CARD_CERTS_MAX; i++) {
@@ -237,6 +240,7 @@ char *issue_server_card(const struct issue *server, const struct issue_card *c, 
 		fault_set(
 			f, "%s: no server card can be made of this host name and service", c->host);
 	sodium_memzero(sk, sizeof(sk));
+	sodium_memzero(card->stealth, sizeof(card->stealth));
 	free(card);
 	return text;
 }

@@ -62,12 +62,13 @@ struct issue_lock {
 /* The ID file as text, malloc'd; NULL when memory (Argon2id's too) is short. */
 char *issue_idfile(const struct issue *i, const struct issue_lock *lock, uint64_t now_ms);
 
-/* The server card of a server as text, malloc'd, with prekey 0; NULL with *f. */
+/* The server card of a server as text, malloc'd, with prekey 0; NULL with *f. With stealth it is secret. */
 struct issue_card {
 	const char *host;
 	const char *service;
 	uint16_t port;
 	uint64_t now_ms;
+	const uint8_t *stealth; /* 32 bytes; NULL: none */
 };
 char *issue_server_card(const struct issue *server, const struct issue_card *c, struct fault *f);
 

@@ -240,7 +240,7 @@ static int add_server(
 {
 	struct issue_card c = { o->host != NULL ? o->host : "",
 		o->service != NULL ? o->service : "", o->port != 0 ? o->port : SETUP_KNOCK_PORT,
-		o->now_ms };
+		o->now_ms, NULL };
 	char path[PATH_MAX];
 
 	char *card = issue_server_card(i, &c, f);

@@ -33,6 +33,8 @@ static const char help[] =
 	"  --interface NAME    where knocks come in (default: the default route's)\n"
 	"  --host HOST         host name or address clients reach this server by\n"
 	"                      (default: this machine's name)\n"
+	"  --stealth           put a secret into the server card: without it a client is\n"
+	"                      not heard, so the card is to be kept like a key\n"
 	"  --password-file F   read the passwords from F: line 1 the certifier's, line 2\n"
 	"                      the administrator's; one line serves for both\n"
 	"  --kdf-mem MIB       memory that a try of a password costs, 1 to 4096 (default:\n"
@@ -50,6 +52,7 @@ enum {
 	OPT_DIR,
 	OPT_INTERFACE,
 	OPT_HOST,
+	OPT_STEALTH,
 	OPT_PASSWORD_FILE,
 	OPT_KDF_MEM,
 };
@@ -63,6 +66,7 @@ static const struct option options[] = {
 	{ "dir", required_argument, NULL, OPT_DIR },
 	{ "interface", required_argument, NULL, OPT_INTERFACE },
 	{ "host", required_argument, NULL, OPT_HOST },
+	{ "stealth", no_argument, NULL, OPT_STEALTH },
 	{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
 	{ "kdf-mem", required_argument, NULL, OPT_KDF_MEM },
 	{ "help", no_argument, NULL, 'h' },
@@ -129,6 +133,9 @@ static int take_option(int c, struct words *w, struct setup_plan *p)
 		break;
 	case OPT_HOST:
 		w->host = optarg;
+		break;
+	case OPT_STEALTH:
+		p->is_stealth = true;
 		break;
 	case OPT_PASSWORD_FILE:
 		w->password_file = optarg;

@@ -3,7 +3,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +12,7 @@
 #include "cmd/control_show.h"
 #include "cmd/say.h"
 
+#define LIMIT_MAX 1000000
 #define STORE_DEFAULT "/var/lib/postern/postern.db"
 
 static const char help[] =
@@ -58,19 +58,9 @@ struct options {
 	const char *socket, *store, *name, *address;
 	bool is_json, is_cut, is_all;
 	uint64_t since_ms;
-	uint32_t limit;
+	unsigned long limit;
 	const char *command, *what;
 };
-
-static bool parse_number(const char *text, uint32_t *ret)
-{
-	char *end = NULL;
-	unsigned long v = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end != '\0' || v == 0 || v > 1000000)
-		return false;
-	*ret = (uint32_t)v;
-	return true;
-}
 
 static bool parse_since(const char *text, uint64_t *ret_ms)
 {
@@ -118,9 +108,9 @@ static int take(int c, struct options *o)
 		o->address = optarg;
 		return -1;
 	case OPT_LIMIT:
-		return parse_number(optarg, &o->limit)
+		return say_parse_number(optarg, LIMIT_MAX, &o->limit)
 			? -1
-			: say_usage("", "--limit %s: not a number from 1 to 1000000", optarg);
+			: say_usage("", "--limit %s: not a number from 1 to %d", optarg, LIMIT_MAX);
 	case OPT_STORE:
 		o->store = optarg;
 		return -1;
@@ -184,7 +174,8 @@ static int run_journal(const struct options *o)
 	int status = control_ask(o->socket, q, o->is_json, control_show_record);
 	if (status != CONTROL_NO_DAEMON)
 		return status;
-	return control_read_store(o->store, o->since_ms, o->name, o->address, o->limit, o->is_json);
+	return control_read_store(
+		o->store, o->since_ms, o->name, o->address, (uint32_t)o->limit, o->is_json);
 }
 
 static int run(int argc, char **argv)

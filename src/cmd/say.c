@@ -88,7 +88,7 @@ int say_next_option(const char *command, int argc, char **argv, const struct opt
 	return SAY_BAD_OPTION;
 }
 
-static bool parse_number(const char *text, unsigned long max, unsigned long *ret)
+bool say_parse_number(const char *text, unsigned long max, unsigned long *ret)
 {
 	char *end = NULL;
 	if (*text < '0' || *text > '9' || strlen(text) > 9)
@@ -103,7 +103,7 @@ static bool parse_number(const char *text, unsigned long max, unsigned long *ret
 bool say_parse_port(const char *text, uint16_t *ret)
 {
 	unsigned long v;
-	if (!parse_number(text, 65535, &v))
+	if (!say_parse_number(text, 65535, &v))
 		return false;
 	*ret = (uint16_t)v;
 	return true;
@@ -112,7 +112,7 @@ bool say_parse_port(const char *text, uint16_t *ret)
 bool say_parse_mem(const char *text, uint32_t *ret_kib)
 {
 	unsigned long v;
-	if (!parse_number(text, 4096, &v))
+	if (!say_parse_number(text, 4096, &v))
 		return false;
 	*ret_kib = (uint32_t)v * 1024;
 	return true;

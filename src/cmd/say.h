@@ -26,6 +26,9 @@ int say_end(int rc);
 #define SAY_BAD_OPTION '?'
 int say_next_option(const char *command, int argc, char **argv, const struct option *options);
 
+/* 1..max from decimal text, at most nine digits; false otherwise. */
+bool say_parse_number(const char *text, unsigned long max, unsigned long *ret);
+
 /* 1..65535 from decimal text; false otherwise. */
 bool say_parse_port(const char *text, uint16_t *ret);
 

@@ -35,6 +35,7 @@ struct setup_plan {
 	char host[SETUP_HOST_MAX + 1];
 	const char *user; /* of the knock process */
 	bool is_user_own; /* a user made for postern, not shared with others */
+	bool is_stealth;  /* cards hold a secret, without which the server hears nobody */
 	uint32_t mem_kib;
 	uint64_t now_ms;
 };

@@ -93,6 +93,11 @@ static void put_server(FILE *out, const struct setup_plan *p)
 	put_path(out, p, "server.id");
 	fputs("\n\tid-key = ", out);
 	put_path(out, p, "server.key");
+	if (p->is_stealth) {
+		fputs("\n\n\t# the secret of the server cards: who lacks it is not heard\n\tstealth = ",
+			out);
+		put_path(out, p, "server.stealth");
+	}
 	fputs("\n\n\t# the certifiers whose certificates count here\n\ttrust = {", out);
 	snprintf(trust, sizeof(trust), "trust/%s", p->trust);
 	put_path(out, p, trust);

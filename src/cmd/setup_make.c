@@ -19,10 +19,12 @@
 #define YEARS_CERTIFIER 100
 #define YEARS_SERVER 10
 #define YEARS_USER 2
+#define SETUP_STEALTH_LEN 32
 
 struct people {
 	struct issue *organisation, *unit, *server, *admin; /* unit: NULL without one */
 	struct password certifier_password, admin_password;
+	uint8_t stealth[SETUP_STEALTH_LEN];
 };
 
 static void people_free(struct people *m)
@@ -131,11 +133,30 @@ static void add_server(struct fileset *s, const struct setup_plan *p, const stru
 		s, p->folder, "server.key", raw, IDFILE_KEY_LEN, 0600, "secret: opens server.id");
 }
 
+/* It is all that opens the ear of the server, so a copy of the card is as secret. */
+static void add_card(
+	struct fileset *s, const struct setup_plan *p, const struct people *m, char *card_text)
+{
+	add_text(s, p->folder, "server.card", card_text, p->is_stealth ? 0600 : 0644,
+		p->is_stealth ? "secret: what a client needs; give it to no one else"
+			      : "what a client needs; give it to them");
+	if (!p->is_stealth)
+		return;
+	char *raw = malloc(sizeof(m->stealth));
+	if (raw == NULL) {
+		s->is_short = true;
+		return;
+	}
+	memcpy(raw, m->stealth, sizeof(m->stealth));
+	fileset_add(s, p->folder, "server.stealth", raw, sizeof(m->stealth), 0600,
+		"secret: what the cards hold");
+}
+
 /* Only the names: enough to refuse before a password is asked for. */
 static int check_free(const struct setup_plan *p, struct fault *f)
 {
 	static const char *const names[] = { "certifier.id", "unit.id", "server.id", "server.key",
-		"server.card", "admin.id", "directory", "postern.conf" };
+		"server.stealth", "server.card", "admin.id", "directory", "postern.conf" };
 	struct fileset s = { 0 };
 	char folder[PATH_MAX + 16];
 
@@ -149,11 +170,15 @@ static int check_free(const struct setup_plan *p, struct fault *f)
 }
 
 static int make_files(
-	const struct setup_plan *p, const struct people *m, struct fileset *s, struct fault *f)
+	const struct setup_plan *p, struct people *m, struct fileset *s, struct fault *f)
 {
-	struct issue_card card = { p->host, p->guards[0].name, SETUP_KNOCK_PORT, p->now_ms };
+	struct issue_card card = { p->host, p->guards[0].name, SETUP_KNOCK_PORT, p->now_ms, NULL };
 	char trust[PATH_MAX + 16];
 
+	if (p->is_stealth) {
+		randombytes_buf(m->stealth, sizeof(m->stealth));
+		card.stealth = m->stealth;
+	}
 	/* The cheap part that can be refused first, Argon2id after it. */
 	char *card_text = issue_server_card(m->server, &card, f);
 	if (card_text == NULL)
@@ -169,8 +194,7 @@ static int make_files(
 	add_locked(s, p, "admin.id", m->admin, &m->admin_password, PASSWORD_QUALITY_USER,
 		"secret: the administrator's; take it along");
 	add_server(s, p, m);
-	add_text(s, p->folder, "server.card", card_text, 0644,
-		"what a client needs; give it to them");
+	add_card(s, p, m, card_text);
 	add_text(s, p->folder, "directory", directory_text(m), 0644, "who is known here");
 	add_text(s, trust, p->trust, issue_certificate_pem(m->organisation), 0644,
 		"the organisation's certificate");

@@ -44,6 +44,7 @@ struct config_server {
 	const char *id; /* server ID file */
 	const char *
 		id_key; /* 32-byte key file that opens it; NULL: the ID has no key-file slot in use */
+	const char *stealth; /* 32-byte file that keys cookies; NULL: the server's public id does */
 	const char *directory;
 	const char *store;        /* SQLite file; default /var/lib/postern/postern.db */
 	const char *control;      /* Unix socket; default /run/postern/control */

@@ -29,6 +29,12 @@ static const struct config_keyword server_keywords[] = {
 		.type = CONFIG_TYPE_PATH,
 		FIELD(config_server, id_key),
 		.manual = "File of 32 bytes that opens the ID file without a password." },
+	{ .name = "stealth",
+		.type = CONFIG_TYPE_PATH,
+		FIELD(config_server, stealth),
+		.manual =
+			"File of 32 secret bytes that the server cards hold too: then a packet from\n"
+			"anybody without such a card is dropped at the price of one short hash." },
 	{ .name = "trust",
 		.type = CONFIG_TYPE_PATHS,
 		FIELD(config_server, trust),

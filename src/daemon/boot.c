@@ -81,7 +81,8 @@ struct boot *boot_load(const char *path, struct config_report *r)
 	if (b->directory != NULL)
 		b->policy = policy_new(b->config, b->directory, r);
 	struct fault f;
-	b->keys = keys_load(b->config->server.id, b->config->server.id_key, &f);
+	b->keys = keys_load(
+		b->config->server.id, b->config->server.id_key, b->config->server.stealth, &f);
 	if (b->keys == NULL)
 		config_report_add(r, NULL, "%s", f.text);
 	if (r->count != before || b->policy == NULL || b->keys == NULL)

@@ -146,7 +146,7 @@ static unsigned check_header(
 	enum spa_reject r = spa_header_decode(c->seen.payload, &c->header);
 	if (r != SPA_OK)
 		return r;
-	spa_cookie_keys_update(&j->cookies, span_of(j->boot->keys->sid, SPA_SID_LEN), wall_ms);
+	spa_cookie_keys_update(&j->cookies, SPAN_OF(j->boot->keys->cookie_secret), wall_ms);
 	r = spa_header_check(&c->header, &j->cookies);
 	if (r != SPA_OK)
 		return r;

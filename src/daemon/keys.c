@@ -27,7 +27,11 @@ static void sign_prekey(struct server_keys *k, struct server_prekey *p, uint8_t 
 	prekey_sign(&p->record, k->sk);
 }
 
-static int read_key_file(const char *path, uint8_t raw[IDFILE_KEY_LEN], struct fault *f)
+_Static_assert(IDFILE_KEY_LEN == KEYS_STEALTH_LEN, "both are files of 32 bytes");
+
+/* 32 secret bytes. what to do names the way to a new file. */
+static int read_secret(
+	const char *path, const char *what_to_do, uint8_t raw[IDFILE_KEY_LEN], struct fault *f)
 {
 	uint8_t *data = NULL;
 	size_t len = 0;
@@ -37,8 +41,8 @@ static int read_key_file(const char *path, uint8_t raw[IDFILE_KEY_LEN], struct f
 	if (len == IDFILE_KEY_LEN) {
 		memcpy(raw, data, IDFILE_KEY_LEN);
 	} else {
-		fault_set(f, "%s: holds %zu bytes, a key file holds %d; make the server ID anew",
-			path, len, IDFILE_KEY_LEN);
+		fault_set(f, "%s: holds %zu bytes, a key file holds %d; %s", path, len,
+			IDFILE_KEY_LEN, what_to_do);
 		rc = -EINVAL;
 	}
 	sodium_memzero(data, len);
@@ -104,7 +108,8 @@ static const char *unlock_text(enum idfile_result r)
 	return "is not opened by the key file id-key names; name the right one";
 }
 
-struct server_keys *keys_load(const char *id_path, const char *key_path, struct fault *f)
+struct server_keys *keys_load(
+	const char *id_path, const char *key_path, const char *stealth_path, struct fault *f)
 {
 	struct server_keys *k = NULL, *ret = NULL;
 	struct idfile *id = NULL;
@@ -124,7 +129,7 @@ struct server_keys *keys_load(const char *id_path, const char *key_path, struct 
 		fault_set(f, "%s: %.400s", id_path, why.text);
 		goto out;
 	}
-	if (read_key_file(key_path, raw, f) < 0)
+	if (read_secret(key_path, "make the server ID anew", raw, f) < 0)
 		goto out;
 	k = calloc(1, sizeof(*k));
 	secrets = calloc(1, sizeof(*secrets));
@@ -138,6 +143,12 @@ struct server_keys *keys_load(const char *id_path, const char *key_path, struct 
 		goto out;
 	}
 	if (fill(k, id, secrets, id_path, f) < 0)
+		goto out;
+	memcpy(k->cookie_secret, k->sid, sizeof(k->cookie_secret));
+	if (stealth_path != NULL &&
+		read_secret(stealth_path,
+			"write 32 random bytes into it and put them into the server cards",
+			k->cookie_secret, f) < 0)
 		goto out;
 	ret = k;
 	k = NULL;

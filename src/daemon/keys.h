@@ -3,7 +3,8 @@
 
 /*
  * The server's private keys: identity (Ed25519), prekey 0 (X25519, from the ID file), rotating prekeys
- * (made here, kept in the store, erased 48 h after their end) and pre-shared keys. Wiped when freed.
+ * (made here, kept in the store, erased 48 h after their end), pre-shared keys, and the secret that keys
+ * cookies. Wiped when freed.
  */
 
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 #include "knock/spa.h"
 #include "store/store.h"
 
+#define KEYS_STEALTH_LEN 32
 #define KEYS_ROTATING_MAX 8
 #define KEYS_ROTATE_MS (24ull * 3600 * 1000)
 #define KEYS_KEEP_MS (48ull * 3600 * 1000)
@@ -26,6 +28,7 @@ struct server_keys {
 	char name[CARD_NAME_MAX + 1];
 	uint64_t not_after_ms; /* of the server's certificate; UINT64_MAX when it has none */
 	uint8_t sid[SPA_SID_LEN];
+	uint8_t cookie_secret[KEYS_STEALTH_LEN]; /* the stealth secret, or sid */
 	uint8_t pk[32];
 	uint8_t sk[64];
 	struct server_prekey fallback; /* id 0 */
@@ -38,8 +41,10 @@ struct server_keys {
 	} psks[15];
 };
 
-/* Unlock the server ID at id_path with the raw key in key_path. Returns keys the caller frees, or NULL with *f. */
-struct server_keys *keys_load(const char *id_path, const char *key_path, struct fault *f);
+/* Unlock the server ID at id_path with the raw key in key_path, and read the stealth secret at stealth_path unless
+ * that is NULL. Returns keys the caller frees, or NULL with *f. */
+struct server_keys *keys_load(
+	const char *id_path, const char *key_path, const char *stealth_path, struct fault *f);
 void keys_free(struct server_keys *k);
 
 /* The prekey that a request names (id and PSK slot), or NULL. */

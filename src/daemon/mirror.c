@@ -136,7 +136,7 @@ int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *
 		record_gate(r, k, &g);
 		snprintf(r->reason, sizeof(r->reason), "%s", why);
 		snprintf(r->text, sizeof(r->text), "by the %s%s", why,
-			is_cut ? ", with its connection" : "");
+			is_cut && g.is_used ? ", with its connections" : "");
 	}
 	live_remove(k->live, live_index);
 	return 0;

@@ -54,19 +54,10 @@ struct progress {
 	crypto_hash_sha256_state aad;
 };
 
-static void aad_add(crypto_hash_sha256_state *state, struct span body)
-{
-	uint8_t len[4];
-	struct writer w = writer_init(len, sizeof(len));
-	writer_u32(&w, (uint32_t)body.len);
-	crypto_hash_sha256_update(state, len, sizeof(len));
-	crypto_hash_sha256_update(state, body.data, body.len);
-}
-
 /* Each returns what is wrong with the block, or NULL. */
 static const char *add_id(struct idfile *id, struct progress *p, struct span body)
 {
-	aad_add(&p->aad, body);
+	pem_hash_body(&p->aad, body);
 	return idfile_header_decode(body, &id->header) ? NULL : "the header is not of version 1";
 }
 
@@ -74,7 +65,7 @@ static const char *add_cert(struct idfile *id, struct progress *p, struct span b
 {
 	if (body.len == 0 || body.len > IDFILE_CERT_LEN_MAX)
 		return "a certificate has 1 to 2048 bytes";
-	aad_add(&p->aad, body);
+	pem_hash_body(&p->aad, body);
 	id->certs[id->cert_count++] = body;
 	return NULL;
 }
@@ -381,10 +372,10 @@ static bool put_file(struct writer *w, const struct idfile_new *n, const struct 
 	struct span head = span_of(header, idfile_header_encode(&n->header, header));
 
 	crypto_hash_sha256_init(&state);
-	aad_add(&state, head);
+	pem_hash_body(&state, head);
 	pem_write(w, blocks[BLOCK_ID].label, head);
 	for (size_t i = 0; i < n->cert_count; i++) {
-		aad_add(&state, n->certs[i]);
+		pem_hash_body(&state, n->certs[i]);
 		pem_write(w, blocks[BLOCK_CERT].label, n->certs[i]);
 	}
 	crypto_hash_sha256_final(&state, aad);

@@ -188,15 +188,6 @@ static const struct step {
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
-static void hash_block(crypto_hash_sha256_state *hash, struct span body)
-{
-	uint8_t len_be[4];
-	struct writer w = writer_init(len_be, sizeof(len_be));
-	writer_u32(&w, (uint32_t)body.len);
-	crypto_hash_sha256_update(hash, len_be, sizeof(len_be));
-	crypto_hash_sha256_update(hash, body.data, body.len);
-}
-
 static bool read_block(struct parser *p, const struct pem_block *b)
 {
 	uint8_t body[BODY_MAX];
@@ -216,7 +207,7 @@ static bool read_block(struct parser *p, const struct pem_block *b)
 		return bad(p, "the block is not base64 or is too long");
 	p->stage = i + 1;
 	bool is_good = steps[i].read(p, span_of(body, len));
-	hash_block(&p->hash, span_of(body, len));
+	pem_hash_body(&p->hash, span_of(body, len));
 	sodium_memzero(body, sizeof(body)); /* the stealth secret passes through */
 	return is_good;
 }
@@ -272,7 +263,7 @@ struct formatter {
 
 static void put_block(struct formatter *o, const char *label, struct span body)
 {
-	hash_block(&o->hash, body);
+	pem_hash_body(&o->hash, body);
 	pem_write(&o->text, label, body);
 }
 

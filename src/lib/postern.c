@@ -107,18 +107,20 @@ const char *postern_status_advice(enum postern_status status)
 		return "the service opens only to an address that the knock signs, and the server did not "
 		       "take ours; knock again and name the address that the server sees you come from";
 	case POSTERN_DENIED:
-		return "the server knows who you are and its lists do not allow you this service; "
-		       "ask its administrator, who finds the reason in the server's journal";
+		return "the server knows who you are, but its lists do not allow you this service, or it "
+		       "has none of that name; ask its administrator, who finds the reason in the "
+		       "server's journal";
 	case POSTERN_EXPIRED:
 		return "your ID has expired; have your certifier renew it and knock again";
 	case POSTERN_BUSY:
-		return "the server has all it can do at the moment; wait as long as it says and knock again";
+		return "the server can grant nothing at the moment; wait a little and knock again, or ask its "
+		       "administrator, who finds the reason in its log";
 	case POSTERN_UNKNOWN_SERVICE:
 		return "the server has no service of that name or port; "
 		       "check the spelling or ask its administrator what it is called";
 	case POSTERN_LIMIT:
-		return "you hold as many openings of this service as it allows one person; "
-		       "close one or wait until one ends, then knock again";
+		return "you or the service have as many openings as the server allows, or you knock too fast; "
+		       "wait until one ends, then knock again";
 	}
 	return "the server gave an answer that this version does not know; update postern";
 }

@@ -118,6 +118,14 @@ class Knock:
         self.sock.close()
         return None
 
+    def datagram(self):
+        """What would be sent first, for a test that sends it in a way of its own."""
+        data, n, wait = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_uint32()
+        self.lib.postern_session_next(
+            self.session, ctypes.c_uint64(time.time_ns() // 1000000),
+            ctypes.c_uint64(time.monotonic_ns() // 1000000), ctypes.byref(data), ctypes.byref(n), ctypes.byref(wait))
+        return ctypes.string_at(data, n.value)
+
     def receive(self):
         data = self.sock.recv(2048)
         self.lib.postern_session_offer(self.session, data, ctypes.c_size_t(len(data)),

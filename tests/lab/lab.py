@@ -367,11 +367,12 @@ server {{
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with inside(self.ns[who]):
             s = socket.socket(family, socket.SOCK_STREAM)
+            at = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)[0][4]  # eth0 is a number there
         s.settimeout(timeout)
         try:
             if source_port:
                 s.bind(("", source_port))
-            s.connect((host, port))
+            s.connect(at)
             assert s.recv(6) == b"hello\n"
         except BaseException:
             s.close()

@@ -90,6 +90,41 @@ def test_refusals():
         assert lab.status()["ignored"]["identity-unknown"] >= 1
 
 
+def test_stealth():
+    """The secret is in the card and in a file of the server: a card without it meets silence and a counter."""
+    with Lab("stealth") as lab:
+        lab.setup("--stealth")
+        for name in ("server.card", "server.stealth"):
+            assert os.stat(lab.path("etc", name)).st_mode & 0o777 == 0o600, name
+        secret = lab.path("etc", "server.stealth")
+        lab.config(server=f'stealth = "{secret}"')
+        lab.echo(22)
+        lab.start()
+        lab.must_open("ssh")
+        lab.connect("client", V4["server"], 22).close()
+        # The same server as seen by somebody whose card has another secret, then with none of its own.
+        lab.stop()
+        with open(secret, "r+b") as f:
+            f.write(bytes(32))
+        lab.start()
+        status, answer, err = lab.knock("ssh")
+        assert status == 3, (status, answer, err)
+        ignored = lab.status()["ignored"]
+        assert ignored["cookie"] >= 2 and set(ignored) == {"cookie"}, ignored
+        assert lab.probe("client", V4["server"], 22) == "silent"
+        lab.config()
+        lab.ctl("reload")
+        lab.settled()
+        status, answer, err = lab.knock("ssh")
+        assert status == 3, (status, answer, err)
+        # A file that others may read, or of another length, is refused, and the running server stays.
+        lab.config(server=f'stealth = "{secret}"')
+        for change in (lambda: os.chmod(secret, 0o644), lambda: (os.chmod(secret, 0o600), os.truncate(secret, 31))):
+            change()
+            r = lab.exec("server", program("posternctl"), "--socket", lab.path("control"), "reload")
+            assert r.returncode == 1 and "server.stealth" in r.stderr, (r.returncode, r.stderr)
+
+
 def test_full_disk():
     """No room for the record: nothing opens, the client hears BUSY; with room again it works."""
     with Lab("disk") as lab:
@@ -135,4 +170,4 @@ def test_full_disk():
 
 
 if __name__ == "__main__":
-    main(test_clock_is_corrected, test_small_skew_is_stale, test_bind, test_refusals, test_full_disk)
+    main(test_clock_is_corrected, test_small_skew_is_stale, test_bind, test_refusals, test_stealth, test_full_disk)

@@ -134,6 +134,38 @@ def test_reload_within_the_back_off():
         lab.must_open("ssh")
 
 
+def test_gate_process_dies_between_record_and_kernel():
+    """Recorded, never ordered: nothing opens, and the client's last try goes to the next pair."""
+    with Lab("between") as lab:
+        ready(lab)
+        client = Client(lab)
+        assert client.run([client.start("ssh")]) == ["OK"]
+        lab.connect("client", V4["server"], 22).close()
+        until("the ticket is spent", lambda: lab.journal("connected"))
+        gate = lab.pids()["gate"]
+        os.kill(gate, signal.SIGSTOP)
+        knock = client.start("ssh")
+        knock.next()
+        until("the knock is recorded", lambda: len(lab.journal("granted")) == 2)
+        assert knock.status is None and lab.probe("client", V4["server"], 22) == "silent"
+        os.kill(gate, signal.SIGKILL)
+        until("the next pair answers", lambda: (lab.ctl("status", check=False) or [{"generation": 1}])[0]["generation"] > 1)
+        assert lab.probe("client", V4["server"], 22) == "silent"
+        assert client.run([knock]) == ["OK"]
+        lab.connect("client", V4["server"], 22).close()
+        assert lab.probe("client", V4["server"], 22) == "silent"
+        # Hung, not dead: a crowd is bounded by the room there is, and each of it is told or hears nothing.
+        os.kill(lab.pids()["gate"], signal.SIGSTOP)
+        knocks = [client.start("wiki") for _ in range(400)]
+        for k in knocks:
+            k.next()
+        until("the room is full", lambda: len(lab.journal("granted")) >= 250)
+        os.kill(lab.pids()["gate"], signal.SIGCONT)
+        got = client.run(knocks)
+        assert set(got) == {"OK"}, {s: got.count(s) for s in set(got)}
+        assert lab.status()["ignored"].get("busy", 0) > 0
+
+
 def test_stopped_while_starting():
     with Lab("hasty") as lab:
         lab.setup()
@@ -255,5 +287,5 @@ def test_hostile_lines_on_the_control_socket():
 
 if __name__ == "__main__":
     main(test_three_hundred_at_once, test_opened_and_closed_in_one_burst, test_reload_storm, test_reload_within_the_back_off, test_stopped_while_starting,
-         test_gate_process_has_no_key, test_core_and_trace, test_control_visitors,
+         test_gate_process_dies_between_record_and_kernel, test_gate_process_has_no_key, test_core_and_trace, test_control_visitors,
          test_hostile_lines_on_the_control_socket)

@@ -42,6 +42,19 @@ static struct config *load(const struct setup_plan *p, struct config_report *r)
 	return c;
 }
 
+static void loads_stealth(void **state)
+{
+	struct config_report r = { 0 };
+	struct setup_plan p = plan_of("VSD", "Admin", "/srv/my keys");
+	(void)state;
+	p.is_stealth = true;
+	struct config *c = load(&p, &r);
+	assert_non_null(c);
+	assert_string_equal(c->server.stealth, "/srv/my keys/server.stealth");
+	config_free(c);
+	config_report_deinit(&r);
+}
+
 static void loads(void **state)
 {
 	static const struct {
@@ -62,6 +75,7 @@ static void loads(void **state)
 		TEST_CASE(cases[i].organisation, c != NULL && r.count == 0);
 		snprintf(id, sizeof(id), "%s/server.id", cases[i].folder);
 		assert_string_equal(c->server.id, id);
+		assert_null(c->server.stealth);
 		assert_string_equal(c->server.user, "nobody");
 		assert_string_equal(c->server.allow.items[0].text, cases[i].allow);
 		assert_int_equal(c->door_count, 1);
@@ -136,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loads),
+		cmocka_unit_test(loads_stealth),
 		cmocka_unit_test(guards),
 		cmocka_unit_test(file_names),
 	};

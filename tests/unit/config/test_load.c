@@ -124,7 +124,7 @@ static const struct mistake mistakes[] = {
 		"t.conf:3: huh: unknown in a service block; known are port, allow, deny, open, "
 		"wait, lease, bind, gates-max, include\n" },
 	{ "key of another block", "server { id = /a directory = /b port = tcp/22 }\n" DOOR SERVICE,
-		"t.conf:1: port: unknown in a server block; known are id, id-key, trust, directory, "
+		"t.conf:1: port: unknown in a server block; known are id, id-key, stealth, trust, directory, "
 		"store, control, user, allow, deny, key-check, reveal, compat-open-lists, "
 		"retention, gates-max, identity-gates-max, identity-rate, mark-base, log-group, "
 		"include\n" },
@@ -240,7 +240,7 @@ static const struct mistake mistakes[] = {
 		"door wan { interface = eth0 spa { window = 1s } }\n"
 		"service ssh {\n  port = tcp/70000\n  allow = {\"*\"}\n  wait = 2h lease = 1h\n}\n",
 		"t.conf:2: id: \"server.id\" is not an absolute path; begin it with /\n"
-		"t.conf:4: colour: unknown in a server block; known are id, id-key, trust, "
+		"t.conf:4: colour: unknown in a server block; known are id, id-key, stealth, trust, "
 		"directory, store, control, user, allow, deny, key-check, reveal, "
 		"compat-open-lists, retention, gates-max, identity-gates-max, identity-rate, "
 		"mark-base, log-group, include\n"

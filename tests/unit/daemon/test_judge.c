@@ -96,6 +96,7 @@ static struct server_keys *make_keys(void)
 	memset(seed, 0x11, sizeof(seed));
 	crypto_sign_seed_keypair(k->pk, k->sk, seed);
 	spa_key_id(k->pk, k->sid);
+	memcpy(k->cookie_secret, k->sid, sizeof(k->cookie_secret));
 	memset(k->fallback.sk.b, 0x33, 32);
 	k->fallback.record = (struct prekey){ .id = 0, .not_after_ms = UINT64_MAX };
 	hpke_public_key(&k->fallback.sk, k->fallback.record.pk);
@@ -371,7 +372,7 @@ static void test_old_packet_after_clock_set_back(void **state)
 static void test_old_packets_take_no_rate(void **state)
 {
 	struct bench *b = *state;
-	for (int i = 0; i < 40; i++) {
+	for (unsigned i = 0; i < 40; i++) {
 		struct spa_request q = ask(&ann, "ssh", WALL - 100000, 0);
 		build(b, &ann, &q, WALL);
 		enum judge_outcome o = judge_at(
@@ -412,6 +413,24 @@ static void test_pre_shared_key(void **state)
 	forget_answers(b);
 	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
 	assert_int_equal(b->judged->drop, SPA_PREKEY);
+}
+
+/* With a stealth secret the server knows only cookies that were made with it, with or without epoch. */
+static void test_stealth_secret(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
+	memset(b->boot.keys->cookie_secret, 0x5a, 32);
+	for (unsigned i = 0; i < 2; i++) {
+		build(b, &ann, &q, i == 0 ? WALL : 0);
+		assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+		assert_int_equal(b->judged->drop, SPA_COOKIE);
+	}
+	memset(b->cookie_secret, 0x5a, 32);
+	for (unsigned i = 0; i < 2; i++) {
+		build(b, &ann, &q, i == 0 ? WALL : 0);
+		assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_OPEN);
+	}
 }
 
 static void test_who(void **state)
@@ -606,6 +625,7 @@ int main(void)
 			test_old_packet_after_clock_set_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_old_packets_take_no_rate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pre_shared_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stealth_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who, setup, teardown),
 		cmocka_unit_test(test_agents_and_tokens),
 		cmocka_unit_test_setup_teardown(test_token_bit_flips, setup, teardown),
