@@ -3,8 +3,8 @@
 
 /*
  * libpostern: the client half of postern. Build a knock, read the answer. No input or output of its own
- * but reading the files it is given; the caller owns the UDP socket and the clock. Depends on
- * libsodium only. Not thread-safe for one object; different objects are independent.
+ * but reading the files it is given and, for an ID of postern_id_agent, talking to the SSH agent; the
+ * caller owns the UDP socket and the clock. Depends on libsodium only. Not thread-safe for one object; different objects are independent.
  *
  * Wire format: doc/protocol.md. All times are milliseconds since 1970 UTC unless a name says otherwise.
  *
@@ -45,7 +45,7 @@ struct postern_error {
 /* 0 on success; on failure a negative errno, with the sentence in *err (which may be NULL). */
 
 struct postern_card; /* what a client needs to know of a server */
-struct postern_id;   /* an unlocked ID: holds a secret key, wiped by postern_id_free */
+struct postern_id; /* who knocks: an unlocked secret key, wiped by postern_id_free, or an agent's */
 
 int postern_card_load(const char *path, struct postern_card **ret, struct postern_error *err);
 void postern_card_free(struct postern_card *card);
@@ -62,6 +62,24 @@ const uint8_t *postern_card_sid(const struct postern_card *card); /* 32 bytes */
  */
 int postern_id_load(const char *path, const char *password, size_t len, struct postern_id **ret,
 	struct postern_error *err);
+
+/*
+ * An ID whose key stays in an SSH agent: ssh-ed25519, or sk-ssh-ed25519@openssh.com on a token. socket
+ * NULL: the one that SSH_AUTH_SOCK names. key: a fingerprint as "ssh-add -l" prints it, the key's comment,
+ * or a .pub file; NULL: the first key that will do. Connects to the agent here, which takes at most 10
+ * seconds, and for every signature (postern_session_next) again, at most 60 seconds each: the agent may
+ * ask a person, or wait for the token to be touched.
+ *
+ * Whoever controls a machine to which an agent is forwarded can have it sign. Unless may_forward, an
+ * agent is refused (-EPERM) when the process that listens is an SSH server or client, or cannot be
+ * seen. That is told by the name of the process: it keeps nobody out who controls this machine.
+ */
+int postern_id_agent(const char *socket, const char *key, bool may_forward, struct postern_id **ret,
+	struct postern_error *err);
+
+/* True for a token: somebody has to touch it for each signature. */
+bool postern_id_wants_touch(const struct postern_id *id);
+
 void postern_id_free(struct postern_id *id);
 const char *postern_id_name(const struct postern_id *id);
 
@@ -133,11 +151,13 @@ enum postern_step {
 	POSTERN_WAIT,   /* wait for a datagram or for *wait_ms, then ask again */
 	POSTERN_DONE,   /* the answer is there */
 	POSTERN_SILENT, /* given up: nothing was answered */
+	POSTERN_FAILED, /* given up: the agent did not sign, postern_session_error says why */
 };
 
 /*
  * What to do at wall_ms (for timestamps) and mono_ms (for waiting; any monotonic clock). The datagram is
- * borrowed until the next call.
+ * borrowed until the next call. Returns at once, but with the ID of an agent waits for its signature;
+ * then POSTERN_WAIT with *wait_ms 0 follows, so that the time is taken again.
  */
 enum postern_step postern_session_next(struct postern_session *s, uint64_t wall_ms,
 	uint64_t mono_ms, const uint8_t **datagram, size_t *len, uint32_t *wait_ms);
@@ -146,6 +166,9 @@ enum postern_step postern_session_next(struct postern_session *s, uint64_t wall_
  * it was one. */
 bool postern_session_offer(
 	struct postern_session *s, const uint8_t *datagram, size_t len, uint64_t wall_ms);
+
+/* After POSTERN_FAILED: one sentence. Borrowed from s. */
+const char *postern_session_error(const struct postern_session *s);
 
 /* After POSTERN_DONE. */
 void postern_session_answer(const struct postern_session *s, struct postern_answer *ret);

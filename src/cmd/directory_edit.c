@@ -163,6 +163,16 @@ static int put_options(struct writer *w, const struct directory_words *words, st
 		put_text(w, words->from);
 		put_text(w, "\"");
 	}
+	if (words->require != NULL) {
+		if (strcmp(words->require, "up") != 0 && strcmp(words->require, "up,uv") != 0) {
+			fault_set(f, "--require %s: it is up (touch) or up,uv (touch and PIN)",
+				words->require);
+			return -EINVAL;
+		}
+		put_text(w, ",require=\"");
+		put_text(w, words->require);
+		put_text(w, "\"");
+	}
 	if (words->is_certified_equivalent)
 		put_text(w, ",certified-equivalent");
 	return 0;
@@ -219,16 +229,27 @@ static struct span after_fields(struct span line, unsigned n)
 	return span_slice(line, at, line.len - at);
 }
 
+static bool is_known_type(struct span line)
+{
+	static const char *const types[] = { "ssh-ed25519 ", "sk-ssh-ed25519@openssh.com " };
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		size_t len = strlen(types[i]);
+		if (line.len >= len && memcmp(line.data, types[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
 int directory_edit_entry(struct span pub, const struct directory_words *w,
 	struct directory_entry *ret, struct span *ret_comment, struct fault *f)
 {
 	struct directory_entry e;
 	struct span line;
 
-	if (!key_line(pub, &line) || line.len < 12 || memcmp(line.data, "ssh-ed25519 ", 12) != 0) {
+	if (!key_line(pub, &line) || !is_known_type(line)) {
 		fault_set(f,
-			"not an OpenSSH public key of type ssh-ed25519, nor an ID file; make "
-			"one with ssh-keygen -t ed25519");
+			"not an OpenSSH public key of type ssh-ed25519 or sk-ssh-ed25519, nor an "
+			"ID file; make one with ssh-keygen -t ed25519 or -t ed25519-sk");
 		return -EINVAL;
 	}
 	*ret_comment = after_fields(line, 2);

@@ -30,7 +30,7 @@ __attribute__((warn_unused_result)) int directory_edit_remove(
 
 /* Options of an entry as typed; NULL: not said. */
 struct directory_words {
-	const char *name, *kind, *expires, *from;
+	const char *name, *kind, *expires, *from, *require;
 	bool is_certified_equivalent;
 };
 

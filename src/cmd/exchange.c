@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,8 +63,8 @@ static void receive(int fd, struct postern_session *s, int *unreachable)
 		continue;
 }
 
-/* Drive the session to its end. True when answered. */
-static bool drive(int fd, struct postern_session *s, int *unreachable)
+/* Drive the session to its end: POSTERN_DONE, POSTERN_SILENT or POSTERN_FAILED. */
+static enum postern_step drive(int fd, struct postern_session *s, int *unreachable)
 {
 	for (;;) {
 		const uint8_t *datagram = NULL;
@@ -73,8 +72,9 @@ static bool drive(int fd, struct postern_session *s, int *unreachable)
 		uint32_t wait_ms = 0;
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 
-		switch (postern_session_next(
-			s, clock_wall_ms(), clock_mono_ms(), &datagram, &len, &wait_ms)) {
+		enum postern_step step = postern_session_next(
+			s, clock_wall_ms(), clock_mono_ms(), &datagram, &len, &wait_ms);
+		switch (step) {
 		case POSTERN_SEND:
 			if (send(fd, datagram, len, 0) < 0)
 				note(errno, unreachable);
@@ -84,9 +84,9 @@ static bool drive(int fd, struct postern_session *s, int *unreachable)
 				receive(fd, s, unreachable);
 			break;
 		case POSTERN_DONE:
-			return true;
 		case POSTERN_SILENT:
-			return false;
+		case POSTERN_FAILED:
+			return step;
 		}
 	}
 }
@@ -113,9 +113,13 @@ int exchange_run(const struct exchange *x, const struct exchange_peer *peer,
 	if (rc < 0)
 		goto out;
 	uint64_t start_us = clock_mono_us();
-	if (drive(fd, s, &unreachable)) {
+	enum postern_step end = drive(fd, s, &unreachable);
+	if (end == POSTERN_DONE) {
 		*ret_us = clock_mono_us() - start_us;
 		postern_session_answer(s, ret);
+	} else if (end == POSTERN_FAILED) {
+		rc = -ECANCELED;
+		fault_set(f, "%s", postern_session_error(s));
 	} else if (unreachable != 0) {
 		rc = -unreachable;
 		fault_set(f, "nothing answered, and the network says: %s", strerror(unreachable));
@@ -132,13 +136,21 @@ int exchange_dry_run(const struct exchange *x, size_t *ret_len, struct fault *f)
 {
 	struct postern_session *s = NULL;
 	const uint8_t *datagram = NULL;
+	enum postern_step step;
 	uint32_t wait_ms;
 
 	int rc = new_session(x, &s, f);
 	if (rc < 0)
 		return rc;
-	if (postern_session_next(s, clock_wall_ms(), clock_mono_ms(), &datagram, ret_len,
-		    &wait_ms) != POSTERN_SEND) {
+	/* After an agent has signed, the session wants to know the time once more. */
+	do
+		step = postern_session_next(
+			s, clock_wall_ms(), clock_mono_ms(), &datagram, ret_len, &wait_ms);
+	while (step == POSTERN_WAIT && wait_ms == 0);
+	if (step == POSTERN_FAILED) {
+		fault_set(f, "%s", postern_session_error(s));
+		rc = -ECANCELED;
+	} else if (step != POSTERN_SEND) {
 		fault_set(f, "no packet could be built from this card and this ID");
 		rc = -EIO;
 	}

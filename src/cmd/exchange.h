@@ -23,8 +23,8 @@ struct exchange {
 
 /*
  * Knock. 0 and *ret and *ret_us (from first packet to final answer) when answered; -ETIMEDOUT when
- * nobody answered; -EHOSTUNREACH or -ENETUNREACH when, besides, the network said so; else -errno of
- * something local. *f is filled for all but -ETIMEDOUT.
+ * nobody answered; -EHOSTUNREACH or -ENETUNREACH when, besides, the network said so; -ECANCELED when
+ * the agent did not sign; else -errno of something local. *f is filled for all but -ETIMEDOUT.
  */
 __attribute__((warn_unused_result)) int exchange_run(const struct exchange *x,
 	const struct exchange_peer *peer, struct postern_answer *ret, uint64_t *ret_us,

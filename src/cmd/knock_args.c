@@ -43,6 +43,10 @@ static const char help_common[] =
 	"                      default) is the one the server sees\n"
 	"  --source-port N     only for connections that come from this port\n"
 	"  --id FILE           your ID file (default: default.id in the client folder)\n"
+	"  --agent             knock with a key in your SSH agent instead of an ID file\n"
+	"  --agent-key KEY     which one: fingerprint, comment or .pub file (default: the\n"
+	"                      first ssh-ed25519 or sk-ssh-ed25519 key)\n"
+	"  --allow-forwarded   use the agent even if it is forwarded from elsewhere\n"
 	"  --card FILE         the server's card (default: in the client folder\n"
 	"                      HOST.card, or the card that names HOST)\n"
 	"  --password-file F   read the password of the ID from the first line of F\n"
@@ -77,6 +81,9 @@ enum {
 	OPT_FOR = 256,
 	OPT_ADDRESS,
 	OPT_ID,
+	OPT_AGENT,
+	OPT_AGENT_KEY,
+	OPT_ALLOW_FORWARDED,
 	OPT_CARD,
 	OPT_PASSWORD_FILE,
 	OPT_PORT,
@@ -96,6 +103,9 @@ static const struct {
 	{ { "for", required_argument, NULL, OPT_FOR }, KNOCK_OPEN | KNOCK_CONNECT },
 	{ { "address", required_argument, NULL, OPT_ADDRESS }, 7 },
 	{ { "id", required_argument, NULL, OPT_ID }, 7 },
+	{ { "agent", no_argument, NULL, OPT_AGENT }, 7 },
+	{ { "agent-key", required_argument, NULL, OPT_AGENT_KEY }, 7 },
+	{ { "allow-forwarded", no_argument, NULL, OPT_ALLOW_FORWARDED }, 7 },
 	{ { "card", required_argument, NULL, OPT_CARD }, 7 },
 	{ { "password-file", required_argument, NULL, OPT_PASSWORD_FILE }, 7 },
 	{ { "port", required_argument, NULL, OPT_PORT }, 7 },
@@ -185,6 +195,15 @@ static int take_option(int c, struct knock_args *a)
 	case OPT_ID:
 		a->id = optarg;
 		break;
+	case OPT_AGENT:
+		a->is_agent = true;
+		break;
+	case OPT_AGENT_KEY:
+		a->agent_key = optarg;
+		break;
+	case OPT_ALLOW_FORWARDED:
+		a->may_forward = true;
+		break;
 	case OPT_CARD:
 		a->card = optarg;
 		break;
@@ -253,6 +272,20 @@ static int take_operands(int count, char **operands, struct knock_args *a)
 	return count == 2 ? take_service(operands[1], a) : EXIT_DONE;
 }
 
+/* An ID is a file with a password, or a key in an agent. */
+static int check_id(const struct knock_args *a)
+{
+	const char *name = command_names[a->command];
+	if (a->is_agent && a->id != NULL)
+		return say_usage(name, "--agent and --id are two identities; choose one");
+	if (a->is_agent && a->password_file != NULL)
+		return say_usage(name, "--agent needs no password; leave --password-file out");
+	if (!a->is_agent && (a->agent_key != NULL || a->may_forward))
+		return say_usage(name, "%s is about an agent; say --agent as well",
+			a->agent_key != NULL ? "--agent-key" : "--allow-forwarded");
+	return EXIT_DONE;
+}
+
 int knock_args_parse(enum knock_command command, int argc, char **argv, struct knock_args *ret,
 	bool *ret_is_help)
 {
@@ -276,6 +309,8 @@ int knock_args_parse(enum knock_command command, int argc, char **argv, struct k
 			return rc;
 	}
 	int rc = take_operands(argc - optind, argv + optind, &a);
+	if (rc == EXIT_DONE)
+		rc = check_id(&a);
 	if (rc == EXIT_DONE)
 		*ret = a;
 	return rc;

@@ -17,8 +17,10 @@ struct knock_args {
 	uint32_t for_s;      /* 0: as long as the service gives */
 	const char *address; /* NULL: as the server observes it */
 	const char *id, *card, *password_file;
-	uint16_t udp_port; /* 0: the card's */
+	const char *agent_key; /* NULL: the agent's first that will do */
+	uint16_t udp_port;     /* 0: the card's */
 	uint16_t source_port;
+	bool is_agent, may_forward; /* a key in an SSH agent instead of an ID file */
 	bool is_probe, is_dry_run, is_json, is_quiet, is_verbose;
 };
 

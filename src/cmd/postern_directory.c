@@ -35,11 +35,12 @@ static const char help[] =
 	"  --json              print what is listed or found as JSON\n"
 	"\n"
 	"add takes the key from an ID file (with name and last day from its certificate)\n"
-	"or from an OpenSSH .pub file (ssh-ed25519):\n"
+	"or from an OpenSSH .pub file (ssh-ed25519, sk-ssh-ed25519):\n"
 	"  --name NAME         the name, \"Jane Doe/VSD\" (a .pub file needs it)\n"
 	"  --kind user|server  what it is (default: what its certificate says, or user)\n"
 	"  --expires DATE      the last day, 2028-11-22\n"
 	"  --from PREFIX,...   only from these addresses\n"
+	"  --require up|up,uv  what a token must prove: touch (always), or touch and PIN\n"
 	"  --certified-equivalent\n"
 	"                      count the key of a .pub file like a certified one, so that\n"
 	"                      lists like */VSD cover it\n"
@@ -54,6 +55,7 @@ enum {
 	OPT_KIND,
 	OPT_EXPIRES,
 	OPT_FROM,
+	OPT_REQUIRE,
 	OPT_CERTIFIED,
 	OPT_COMMENT,
 	OPT_JSON,
@@ -279,6 +281,9 @@ static void take_option(int c, struct directory_order *o)
 	case OPT_FROM:
 		o->words.from = optarg;
 		break;
+	case OPT_REQUIRE:
+		o->words.require = optarg;
+		break;
 	case OPT_CERTIFIED:
 		o->words.is_certified_equivalent = true;
 		break;
@@ -305,10 +310,11 @@ static int parse(const struct action *a, int argc, char **argv, struct directory
 		{ "kind", required_argument, NULL, OPT_KIND },
 		{ "expires", required_argument, NULL, OPT_EXPIRES },
 		{ "from", required_argument, NULL, OPT_FROM },
+		{ "require", required_argument, NULL, OPT_REQUIRE },
 		{ "certified-equivalent", no_argument, NULL, OPT_CERTIFIED },
 		{ "comment", required_argument, NULL, OPT_COMMENT },
 	};
-	struct option options[10] = { common[0], common[1] };
+	struct option options[11] = { common[0], common[1] };
 	int c;
 
 	if (a->is_add)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd/client_memory.h"
@@ -19,6 +20,8 @@
 #include "cmd/say.h"
 #include "identity/cert.h"
 #include "identity/idfile.h"
+
+#define AGENT_WORDS "SSH agent"
 
 const char *visit_peer_text(const struct exchange_peer *p, char to[ADDR_TEXT_MAX])
 {
@@ -55,7 +58,9 @@ static int open_card(struct visit *v)
 {
 	struct postern_error e = { { 0 } };
 	struct fault f;
-	int rc = client_home_find(v->args->host, v->args->card, v->args->id, &v->files, &f);
+	/* With an agent no ID file is looked for; these words stand where its name would. */
+	const char *id = v->args->is_agent ? AGENT_WORDS : v->args->id;
+	int rc = client_home_find(v->args->host, v->args->card, id, &v->files, &f);
 	if (rc < 0) {
 		say_trouble("%s", f.text);
 		return EXIT_LOCAL;
@@ -177,6 +182,26 @@ static void look_at_id(const struct visit *v, char what[FAULT_MAX])
 	free(text);
 }
 
+/* Nothing on the screen moves while a token waits for its owner. */
+static void say_touch(const struct visit *v)
+{
+	if (postern_id_wants_touch(v->id) && !v->args->is_quiet && isatty(STDERR_FILENO))
+		say_trouble("touch the token when it blinks");
+}
+
+static int open_agent(struct visit *v)
+{
+	struct postern_error e = { { 0 } };
+	int rc = postern_id_agent(NULL, v->args->agent_key, v->args->may_forward, &v->id, &e);
+	if (rc == 0)
+		say_touch(v);
+	else if (rc == -EPERM)
+		say_trouble("%s (--allow-forwarded)", e.text);
+	else
+		say_trouble("%s", e.text);
+	return rc < 0 ? EXIT_LOCAL : EXIT_DONE;
+}
+
 static int open_id(struct visit *v)
 {
 	struct password_source from = { .file = v->args->password_file, .line = 1 };
@@ -229,7 +254,7 @@ int visit_open(const struct knock_args *args, struct visit *v)
 	if (rc == EXIT_DONE)
 		rc = find_address(v);
 	if (rc == EXIT_DONE)
-		rc = open_id(v);
+		rc = v->args->is_agent ? open_agent(v) : open_id(v);
 	if (rc == EXIT_DONE)
 		recall(v);
 	return rc;
@@ -262,6 +287,11 @@ int visit_knock(struct visit *v)
 		if (rc == 0) {
 			remember(v);
 			return EXIT_DONE;
+		}
+		/* It is no better at the server's other address, and may need a touch again. */
+		if (rc == -ECANCELED) {
+			say_trouble("%s", f.text);
+			return EXIT_LOCAL;
 		}
 		if (rc != -ETIMEDOUT)
 			say_trouble("%s: %s", visit_place(v, v->peer, place), f.text);

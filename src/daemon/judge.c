@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/proof.h"
+
 #define SOURCE_SLOTS 65536
 #define IDENTITY_SLOTS 65536
 #define RESEND_SLOTS 1024
@@ -191,14 +193,14 @@ static unsigned authenticate(const struct judge *j, struct judge_case *c)
 	const struct directory_entry *e =
 		directory_find(j->boot->directory, c->request.identity.data);
 	/* A line that names only a key id, or the id of a key to come, has no key to verify with. */
-	if (e == NULL || e->key != DIRECTORY_ED25519 ||
+	if (e == NULL || e->key == DIRECTORY_KEY_ID_ONLY ||
 		sodium_memcmp(e->key_id, c->request.identity.data, SPA_KEY_ID_LEN) != 0)
 		return JUDGE_DROP_IDENTITY;
 	const struct server_prekey *p = keys_find(j->boot->keys, c->header.prekey_id);
 	uint8_t transcript[SPA_TRANSCRIPT_MAX];
 	size_t len = spa_transcript(j->boot->keys->sid, p->record.pk, c->header.aad, c->header.enc,
 		c->request.signed_part, transcript);
-	if (crypto_sign_verify_detached(c->request.signature.data, transcript, len, e->pk) != 0)
+	if (!proof_holds(e, &c->request, span_of(transcript, len)))
 		return JUDGE_DROP_SIGNATURE;
 	c->claim.entry = e;
 	c->claim.name = e->name;
@@ -427,6 +429,9 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 	if (!is_fresh(j, c, wall_ms, mono_ms, &o))
 		return o;
 	find_service(j, c);
+	const char *lack = proof_lack(c->claim.entry, &c->request);
+	if (lack != NULL)
+		return finish(c, JUDGE_RECORD, SPA_STATUS_DENIED, lack);
 	if (c->request.op == SPA_PROBE)
 		return finish(c, JUDGE_RECORD, SPA_STATUS_OK, "probe");
 	c->claim.asked_s = c->request.seconds;

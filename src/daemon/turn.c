@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/knockd_internal.h"
+#include "daemon/proof.h"
 #include "gate/gate.h"
 
 #define BUSY_RETRY_S 5
@@ -306,6 +307,8 @@ static void fill_record(const struct knockd *k, struct slot *s, uint64_t now)
 			duration_format(c->verdict.granted_s, duration));
 	} else if (s->outcome == JUDGE_CLOSE) {
 		snprintf(r->text, sizeof(r->text), "asked for by its owner");
+	} else if (proof_text(c->reason)[0] != '\0') {
+		snprintf(r->text, sizeof(r->text), "%s", proof_text(c->reason));
 	} else if (c->verdict.reason != POLICY_NOT_AUTHENTICATED &&
 		c->verdict.reason != POLICY_GRANT) {
 		snprintf(r->text, sizeof(r->text), "%s", policy_reason_text(c->verdict.reason));
@@ -319,10 +322,31 @@ static bool is_journalled(const struct slot *s)
 	return s->outcome != JUDGE_RECORD || (st != SPA_STATUS_OK && st != SPA_STATUS_BIND);
 }
 
-/* Prepare one slot for the store: limits, grant id, gate and record. */
-static void prepare(struct knockd *k, struct slot *s, struct store_claim *claim, uint64_t now)
+/* A token's counter must grow. True when it is to be remembered; a refusal is put into the slot. */
+static bool check_counter(
+	struct knockd *k, struct slot *s, const struct store_claim *before, size_t n)
 {
+	const struct judge_case *c = &s->judged;
+	if (c->request.signature_type != SPA_SIG_SK)
+		return false;
+	int rc = proof_counter(k->store, before, n, c->claim.key_id, c->request.fido_counter);
+	if (rc == -ESTALE) {
+		refuse(s, SPA_STATUS_DENIED, PROOF_COUNTER);
+	} else if (rc < 0) {
+		store_trouble(k, "reading a token's counter", rc);
+		refuse(s, SPA_STATUS_BUSY, "store");
+		s->judged.retry_after_s = BUSY_RETRY_S;
+	}
+	return rc == 1;
+}
+
+/* Prepare the nth slot of a batch for the store: counter, limits, grant id, gate and record. */
+static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint64_t now)
+{
+	struct slot *s = &k->slots[k->batch[n]];
+	struct store_claim *claim = &claims[n];
 	struct judge_case *c = &s->judged;
+	bool has_counter = check_counter(k, s, claims, n);
 	uint64_t grant = 0;
 	if (s->outcome == JUDGE_OPEN) {
 		uint16_t service = (uint16_t)(c->claim.service - k->config->services);
@@ -347,6 +371,8 @@ static void prepare(struct knockd *k, struct slot *s, struct store_claim *claim,
 		.replay_until_ms = now + 2000ull * d->config->spa.window_s + 1000,
 		.gate = s->outcome == JUDGE_OPEN ? &s->gate : NULL,
 		.record = is_journalled(s) ? &s->record : NULL,
+		.fido_key_id = has_counter ? c->claim.key_id : NULL,
+		.fido_counter = c->request.fido_counter,
 	};
 	memcpy(claim->replay_key, c->replay_key, sizeof(claim->replay_key));
 	memcpy(claim->owner, &k->judge.instance, 8);
@@ -490,7 +516,7 @@ void turn_flush(struct knockd *k)
 		return;
 	uint64_t now = clock_wall_ms();
 	for (size_t i = 0; i < n; i++) {
-		prepare(k, &k->slots[k->batch[i]], &claims[i], now);
+		prepare(k, i, claims, now);
 		answers[i] = STORE_UNKNOWN;
 	}
 	int rc = store_claim_batch(k->store, claims, n, answers);

@@ -11,6 +11,9 @@
 #define KNOCK_TEXT(literal) span_of((literal), sizeof(literal) - 1)
 #define KNOCK_LABEL(literal) span_of((literal), sizeof(literal))
 
+/* FIDO flags and counter, before a signature of type 3. */
+#define KNOCK_FIDO_LEN 5
+
 /*
  * The tail of a plaintext, doc/protocol.md sections 3 and 5: TLVs (type u8, length u8, value), then
  * zero padding to the end; a zero where a type would stand starts the padding. Types under 128 are

@@ -53,10 +53,10 @@ enum spa_reject {
 	SPA_FLAGS,
 	SPA_ADDRESS, /* address mode, prefix or bytes contradict each other */
 	SPA_SELECTOR,
-	SPA_IDENTITY, /* identity type or length */
-	SPA_SIGNATURE_TYPE,
-	SPA_TLV,                  /* unknown critical or malformed TLV */
-	SPA_IDENTITY_UNSUPPORTED, /* a well-formed identity or signature type this version does not accept yet */
+	SPA_IDENTITY,       /* identity type or length */
+	SPA_SIGNATURE_TYPE, /* unknown, or one that such an identity cannot make */
+	SPA_TLV,            /* unknown critical or malformed TLV */
+	SPA_IDENTITY_UNSUPPORTED, /* a well-formed certificate chain, which this version does not accept yet */
 	SPA_REJECT_COUNT,
 };
 
@@ -211,11 +211,49 @@ struct spa_target {
 };
 
 /*
- * Build one request datagram, class S. r->nonce, time and all plain fields are the caller's; signed_part
- * and signature of r are ignored. Signs with the 64-byte libsodium Ed25519 secret key sign_sk
- * (signature type 1, identity = its key id is r->identity). epoch_wall_ms 0 means hint 0. eph must be fresh and never used
- * again. Returns the length (320), or 0 when a field does not fit the format or the server key is of low
- * order. *ret_ctx opens the reply; wipe it.
+ * One request, class S, waiting for its signature: whoever holds the key signs to_sign. Holds the
+ * plaintext and the context of the reply: wipe with spa_draft_wipe.
+ */
+struct spa_draft {
+	uint8_t to_sign[SPA_TRANSCRIPT_MAX]; /* the transcript; of types 2 and 3 its SSHSIG data */
+	size_t to_sign_len;
+	/* private */
+	enum spa_signature signature_type;
+	uint8_t inner[SPA_INNER_SMALL_LEN];
+	uint8_t datagram[SPA_SMALL_LEN];
+	uint8_t cookie_key[SPA_COOKIE_KEY_LEN];
+	struct hpke_context ctx;
+};
+
+/* A signature over to_sign; flags and counter are a token's, else zero. */
+struct spa_proof {
+	uint8_t signature[SPA_SIGNATURE_LEN];
+	uint8_t fido_flags;
+	uint32_t fido_counter;
+};
+
+/*
+ * The first half of building: all but signature, seal and cookie. r->nonce, time and all plain fields
+ * are the caller's, identity and signature type too; signed_part and signature of r are ignored.
+ * epoch_wall_ms 0 means hint 0. eph must be fresh and never used again. False, and nothing to wipe, when
+ * a field does not fit the format or the server key is of low order.
+ */
+bool spa_request_prepare(const struct spa_target *t, const struct spa_request *r,
+	const struct hpke_secret *eph, uint64_t epoch_wall_ms, struct spa_draft *ret);
+
+/*
+ * The second half, once a draft: one ephemeral key seals one plaintext. Whether the signature holds is
+ * the caller's affair. Returns the length (320), or 0 when our own decoder refuses the result. *ret_ctx
+ * opens the reply; wipe it.
+ */
+size_t spa_request_finish(const struct spa_draft *d, const struct spa_proof *p,
+	uint8_t to[SPA_LARGE_LEN], struct hpke_context *ret_ctx);
+
+void spa_draft_wipe(struct spa_draft *d);
+
+/*
+ * Both halves, signed with the 64-byte libsodium Ed25519 secret key sign_sk (signature types 1 and 2;
+ * r->identity is its key id). Returns as spa_request_finish; also 0 where prepare is false.
  */
 size_t spa_request_build(const struct spa_target *t, const struct spa_request *r,
 	const uint8_t sign_sk[64], const struct hpke_secret *eph, uint64_t epoch_wall_ms,

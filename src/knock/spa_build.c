@@ -8,16 +8,25 @@
 
 #include "knock/internal.h"
 #include "knock/spa.h"
+#include "knock/sshsig.h"
 
 #define INNER_VERSION 1
 #define COOKIE_AT 8
+#define ENC_AT 32
 #define SLOT_MAX 15
 #define EPOCH_MS ((uint64_t)SPA_EPOCH_S * 1000)
+
+/* Bytes that are signed: all but the signature, and a token's flags and counter before it. */
+static size_t signed_len(enum spa_signature type)
+{
+	size_t fido_len = type == SPA_SIG_SK ? KNOCK_FIDO_LEN : 0;
+	return SPA_INNER_SMALL_LEN - SPA_SIGNATURE_LEN - fido_len;
+}
 
 /* Inner bytes up to the signature, which is left zero. False when a field does not fit. */
 static bool encode_inner(const struct spa_request *r, uint8_t inner[SPA_INNER_SMALL_LEN])
 {
-	struct writer w = writer_init(inner, SPA_INNER_SMALL_LEN - SPA_SIGNATURE_LEN);
+	struct writer w = writer_init(inner, signed_len(r->signature_type));
 
 	if (r->selector.len > SPA_SELECTOR_MAX || r->identity.len != SPA_KEY_ID_LEN)
 		return false;
@@ -34,14 +43,14 @@ static bool encode_inner(const struct spa_request *r, uint8_t inner[SPA_INNER_SM
 	writer_put(&w, r->address.b, sizeof(r->address.b));
 	writer_u8(&w, (uint8_t)r->selector_type);
 	writer_u8(&w, (uint8_t)r->selector.len);
-	writer_u8(&w, SPA_ID_KEY);
-	writer_u8(&w, SPA_SIG_ED25519);
+	writer_u8(&w, (uint8_t)r->identity_type);
+	writer_u8(&w, (uint8_t)r->signature_type);
 	writer_u16(&w, (uint16_t)r->identity.len);
 	writer_u16(&w, 0);
 	writer_put(&w, r->selector.data, r->selector.len);
 	writer_put(&w, r->identity.data, r->identity.len);
 	writer_zero(&w, w.cap - w.len);
-	memset(inner + w.cap, 0, SPA_SIGNATURE_LEN);
+	memset(inner + w.cap, 0, SPA_INNER_SMALL_LEN - w.cap);
 	return !w.is_full;
 }
 
@@ -58,58 +67,98 @@ static void encode_header(const struct spa_target *t, uint64_t epoch_wall_ms,
 	writer_put(w, enc, HPKE_KEY_LEN);
 }
 
-static void put_cookie(
-	const struct spa_target *t, uint64_t epoch_wall_ms, uint8_t to[SPA_SMALL_LEN])
+/* What the key is given to sign. */
+static void put_to_sign(const struct spa_target *t, struct spa_draft *d)
 {
-	uint8_t key[SPA_COOKIE_KEY_LEN];
-	struct writer w = writer_init(to + COOKIE_AT, 8);
-	/* Hint 0 goes with epoch 0. */
-	spa_cookie_key(t->cookie_secret, (uint32_t)(epoch_wall_ms / EPOCH_MS), key);
-	writer_u64(&w, spa_cookie(key, span_of(to, SPA_SMALL_LEN)));
-	sodium_memzero(key, sizeof(key));
+	uint8_t transcript[SPA_TRANSCRIPT_MAX];
+	size_t len = spa_transcript(t->sid, t->prekey, span_of(d->datagram, SPA_AAD_LEN),
+		span_of(d->datagram + ENC_AT, HPKE_KEY_LEN),
+		span_of(d->inner, signed_len(d->signature_type)), transcript);
+
+	if (d->signature_type == SPA_SIG_ED25519) {
+		memcpy(d->to_sign, transcript, len);
+		d->to_sign_len = len;
+	} else {
+		sshsig_data(span_of(transcript, len), d->to_sign);
+		d->to_sign_len = SSHSIG_DATA_LEN;
+	}
+	sodium_memzero(transcript, sizeof(transcript));
 }
 
-/* Sign the inner bytes in place and let the decoder judge the result. */
-static bool sign_inner(const struct spa_target *t, const uint8_t sign_sk[64], struct span datagram,
-	uint8_t inner[SPA_INNER_SMALL_LEN])
+bool spa_request_prepare(const struct spa_target *t, const struct spa_request *r,
+	const struct hpke_secret *eph, uint64_t epoch_wall_ms, struct spa_draft *ret)
 {
-	const size_t signed_len = SPA_INNER_SMALL_LEN - SPA_SIGNATURE_LEN;
-	uint8_t transcript[SPA_TRANSCRIPT_MAX];
-	struct spa_request seen;
+	uint8_t info[KNOCK_INFO_LEN];
+	uint8_t enc[HPKE_KEY_LEN];
 
-	size_t len = spa_transcript(t->sid, t->prekey, span_slice(datagram, 0, SPA_AAD_LEN),
-		span_slice(datagram, 32, HPKE_KEY_LEN), span_of(inner, signed_len), transcript);
-	crypto_sign_detached(inner + signed_len, NULL, transcript, len, sign_sk);
-	sodium_memzero(transcript, sizeof(transcript));
-	return spa_request_decode(span_of(inner, SPA_INNER_SMALL_LEN), &seen) == SPA_OK;
+	memset(ret, 0, sizeof(*ret));
+	ret->signature_type = r->signature_type;
+	if (t->psk_slot > SLOT_MAX || (t->psk_slot != 0) != (t->psk != NULL))
+		return false;
+	if (!encode_inner(r, ret->inner) ||
+		!hpke_sender(t->prekey, eph, knock_info(t->sid, info), t->psk, enc, &ret->ctx)) {
+		spa_draft_wipe(ret);
+		return false;
+	}
+	struct writer w = writer_init(ret->datagram, sizeof(ret->datagram));
+	encode_header(t, epoch_wall_ms, enc, &w);
+	/* Hint 0 goes with epoch 0. */
+	spa_cookie_key(t->cookie_secret, (uint32_t)(epoch_wall_ms / EPOCH_MS), ret->cookie_key);
+	put_to_sign(t, ret);
+	return true;
+}
+
+static void put_proof(
+	const struct spa_draft *d, const struct spa_proof *p, uint8_t inner[SPA_INNER_SMALL_LEN])
+{
+	size_t at = signed_len(d->signature_type);
+	struct writer w = writer_init(inner + at, SPA_INNER_SMALL_LEN - at);
+	memcpy(inner, d->inner, at);
+	if (d->signature_type == SPA_SIG_SK) {
+		writer_u8(&w, p->fido_flags);
+		writer_u32(&w, p->fido_counter);
+	}
+	writer_put(&w, p->signature, sizeof(p->signature));
+}
+
+size_t spa_request_finish(const struct spa_draft *d, const struct spa_proof *p,
+	uint8_t to[SPA_LARGE_LEN], struct hpke_context *ret_ctx)
+{
+	uint8_t inner[SPA_INNER_SMALL_LEN];
+	struct spa_request seen;
+	size_t len = 0;
+
+	put_proof(d, p, inner);
+	if (spa_request_decode(SPAN_OF(inner), &seen) != SPA_OK)
+		goto out;
+	memcpy(to, d->datagram, SPA_HEADER_LEN);
+	hpke_seal(&d->ctx, span_of(to, SPA_AAD_LEN), SPAN_OF(inner), to + SPA_HEADER_LEN);
+	struct writer cookie = writer_init(to + COOKIE_AT, 8);
+	writer_u64(&cookie, spa_cookie(d->cookie_key, span_of(to, SPA_SMALL_LEN)));
+	*ret_ctx = d->ctx;
+	len = SPA_SMALL_LEN;
+out:
+	sodium_memzero(inner, sizeof(inner));
+	return len;
+}
+
+void spa_draft_wipe(struct spa_draft *d)
+{
+	sodium_memzero(d, sizeof(*d));
 }
 
 size_t spa_request_build(const struct spa_target *t, const struct spa_request *r,
 	const uint8_t sign_sk[64], const struct hpke_secret *eph, uint64_t epoch_wall_ms,
 	uint8_t to[SPA_LARGE_LEN], struct hpke_context *ret_ctx)
 {
-	uint8_t info[KNOCK_INFO_LEN];
-	uint8_t enc[HPKE_KEY_LEN];
-	uint8_t inner[SPA_INNER_SMALL_LEN];
-	struct hpke_context ctx = { 0 };
-	size_t len = 0;
+	struct spa_draft d;
+	struct spa_proof p = { 0 };
 
-	if (t->psk_slot > SLOT_MAX || (t->psk_slot != 0) != (t->psk != NULL))
+	/* A token counts and wants a touch: it is no key that can be passed in. */
+	if (r->signature_type == SPA_SIG_SK || !spa_request_prepare(t, r, eph, epoch_wall_ms, &d))
 		return 0;
-	if (!encode_inner(r, inner))
-		goto out;
-	if (!hpke_sender(t->prekey, eph, knock_info(t->sid, info), t->psk, enc, &ctx))
-		goto out;
-	struct writer w = writer_init(to, SPA_SMALL_LEN);
-	encode_header(t, epoch_wall_ms, enc, &w);
-	if (!sign_inner(t, sign_sk, writer_span(&w), inner))
-		goto out;
-	hpke_seal(&ctx, span_of(to, SPA_AAD_LEN), SPAN_OF(inner), to + SPA_HEADER_LEN);
-	put_cookie(t, epoch_wall_ms, to);
-	*ret_ctx = ctx;
-	len = SPA_SMALL_LEN;
-out:
-	sodium_memzero(inner, sizeof(inner));
-	hpke_context_wipe(&ctx);
+	crypto_sign_detached(p.signature, NULL, d.to_sign, d.to_sign_len, sign_sk);
+	size_t len = spa_request_finish(&d, &p, to, ret_ctx);
+	spa_draft_wipe(&d);
 	return len;
 }

@@ -13,7 +13,6 @@
 #define FLAGS_KNOWN                                                                                \
 	(SPA_FLAG_EXPLICIT | SPA_FLAG_WANT_SIGNATURE | SPA_FLAG_WANT_PREKEY |                      \
 		SPA_FLAG_AFTER_STALE | SPA_FLAG_AFTER_BIND)
-#define FIDO_LEN 5
 #define TLV_CRITICAL_BELOW 128
 #define V4_BITS 96 /* of the ::ffff: prefix */
 #define PROTO_TCP 6
@@ -209,6 +208,17 @@ static enum spa_reject read_variable(struct span body, const struct shape *s, st
 	return knock_tail_check(reader_rest(&r));
 }
 
+/* Certificate chains are read above in full and accepted by a later version. */
+static enum spa_reject check_types(const struct shape *s)
+{
+	if (s->identity_type == SPA_ID_CHAIN || s->identity_type == SPA_ID_TEMPLATE)
+		return SPA_IDENTITY_UNSUPPORTED;
+	/* The id of a token's key is an SSH key id: no other kind of id can name one. */
+	if (s->identity_type == SPA_ID_KEY && s->signature_type == SPA_SIG_SK)
+		return SPA_SIGNATURE_TYPE;
+	return SPA_OK;
+}
+
 enum spa_reject spa_request_decode(struct span inner, struct spa_request *ret)
 {
 	struct spa_request q = { 0 };
@@ -217,7 +227,7 @@ enum spa_reject spa_request_decode(struct span inner, struct spa_request *ret)
 	if (inner.len != SPA_INNER_SMALL_LEN && inner.len != SPA_INNER_LARGE_LEN)
 		return SPA_LENGTH;
 	const struct shape s = read_fixed(&r, &q);
-	size_t fido_len = s.signature_type == SPA_SIG_SK ? FIDO_LEN : 0;
+	size_t fido_len = s.signature_type == SPA_SIG_SK ? KNOCK_FIDO_LEN : 0;
 	struct span body = reader_take(&r, r.left - SPA_SIGNATURE_LEN - fido_len);
 	q.signed_part = span_slice(inner, 0, SPA_INNER_FIXED_LEN + body.len);
 	if (fido_len != 0) {
@@ -231,13 +241,13 @@ enum spa_reject spa_request_decode(struct span inner, struct spa_request *ret)
 		reason = read_variable(body, &s, &q);
 	if (reason != SPA_OK)
 		return reason;
-	/* Certificate chains and SSH keys are read above in full and accepted by a later version. */
-	if (s.identity_type != SPA_ID_KEY || s.signature_type != SPA_SIG_ED25519)
-		return SPA_IDENTITY_UNSUPPORTED;
+	reason = check_types(&s);
+	if (reason != SPA_OK)
+		return reason;
 	q.op = (enum spa_op)s.op;
 	q.selector_type = (enum spa_selector)s.selector_type;
-	q.identity_type = SPA_ID_KEY;
-	q.signature_type = SPA_SIG_ED25519;
+	q.identity_type = (enum spa_identity)s.identity_type;
+	q.signature_type = (enum spa_signature)s.signature_type;
 	*ret = q;
 	return SPA_OK;
 }

@@ -20,6 +20,8 @@ struct postern_id *lib_id_new(const char *name, const struct idfile_secrets *sec
 	strncpy(id->name, name, sizeof(id->name) - 1);
 	crypto_sign_seed_keypair(pk, id->sign_sk, secrets->seed);
 	spa_key_id(pk, id->key_id);
+	id->identity_type = SPA_ID_KEY;
+	id->signature_type = SPA_SIG_ED25519;
 	for (size_t i = 0; i < secrets->psk_count && i < IDFILE_PSKS_MAX; i++) {
 		memcpy(id->psks[i].sid, secrets->psks[i].sid, SPA_SID_LEN);
 		memcpy(id->psks[i].key, secrets->psks[i].key, HPKE_PSK_LEN);
@@ -124,4 +126,20 @@ void postern_id_free(struct postern_id *id)
 const char *postern_id_name(const struct postern_id *id)
 {
 	return id->name;
+}
+
+bool postern_id_wants_touch(const struct postern_id *id)
+{
+	return id->signature_type == SPA_SIG_SK;
+}
+
+int lib_id_sign(const struct postern_id *id, const struct spa_draft *draft, struct spa_proof *ret,
+	struct fault *f)
+{
+	const struct span data = span_of(draft->to_sign, draft->to_sign_len);
+	if (id->is_agent)
+		return lib_agent_sign(&id->agent, data, ret, f);
+	*ret = (struct spa_proof){ 0 };
+	crypto_sign_detached(ret->signature, NULL, data.data, data.len, id->sign_sk);
+	return 0;
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "identity/idfile.h"
 #include "knock/prekey.h"
+#include "lib/agent.h"
 #include "postern/postern.h"
 
 struct postern_card {
@@ -15,8 +16,12 @@ struct postern_card {
 
 /* Holds secrets: made with lib_id_new, freed with postern_id_free, which wipes it. */
 struct postern_id {
-	uint8_t sign_sk[64];
+	bool is_agent;
+	uint8_t sign_sk[64];    /* not of an agent */
+	struct lib_agent agent; /* only of an agent */
 	uint8_t key_id[SPA_KEY_ID_LEN];
+	enum spa_identity identity_type;
+	enum spa_signature signature_type;
 	char name[IDFILE_NAME_MAX + 1];
 	size_t psk_count;
 	struct {
@@ -25,6 +30,10 @@ struct postern_id {
 		uint8_t key[HPKE_PSK_LEN];
 	} psks[IDFILE_PSKS_MAX];
 };
+
+/* Sign what a draft asks for. 0, or -errno with *f when the agent fails. */
+__attribute__((warn_unused_result)) int lib_id_sign(const struct postern_id *id,
+	const struct spa_draft *draft, struct spa_proof *ret, struct fault *f);
 
 /* An ID of these secrets, in guarded memory; NULL when there is none. */
 struct postern_id *lib_id_new(const char *name, const struct idfile_secrets *secrets);
@@ -62,10 +71,11 @@ int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
 
 /*
  * A fresh request into *ret: new ephemeral key, nonce and signature. fixes and is_hint_zero are the
- * caller's, in *ret; is_fallback asks for the card's long-lived prekey. False when no server key
- * can be used.
+ * caller's, in *ret; is_fallback asks for the card's long-lived prekey. 0, -EINVAL when that server
+ * key cannot be used, or what lib_id_sign says; with *f.
  */
-bool lib_attempt_build(const struct lib_wish *w, const struct postern_memory *m, bool is_fallback,
-	uint64_t wall_ms, struct lib_attempt *ret);
+__attribute__((warn_unused_result)) int lib_attempt_build(const struct lib_wish *w,
+	const struct postern_memory *m, bool is_fallback, uint64_t wall_ms, struct lib_attempt *ret,
+	struct fault *f);
 
 #endif

@@ -25,9 +25,11 @@ static const uint32_t again_ms[] = { 1000, 2000, 4000 };
 
 enum phase {
 	PHASE_BUILD, /* a new request is to be made and sent */
+	PHASE_BUILT, /* it is made; the caller's clock is asked once more before it goes */
 	PHASE_SENT,
 	PHASE_DONE,
 	PHASE_SILENT,
+	PHASE_FAILED,
 };
 
 struct postern_session {
@@ -53,6 +55,7 @@ struct postern_session {
 	bool is_last_wait;
 
 	struct postern_answer answer;
+	struct fault fault; /* of PHASE_FAILED */
 };
 
 int postern_session_new(const struct postern_card *card, const struct postern_id *id,
@@ -111,31 +114,44 @@ static enum postern_step send_current(
 	return POSTERN_SEND;
 }
 
-static bool build(struct postern_session *s, uint64_t wall_ms)
+static int build(struct postern_session *s, uint64_t wall_ms)
 {
 	s->attempt_count++;
 	struct lib_attempt *a = current(s);
 	sodium_memzero(a, sizeof(*a));
 	a->fixes = s->fixes;
 	a->is_hint_zero = s->is_hint_zero;
-	if (lib_attempt_build(&s->wish, s->memory, s->is_fallback, wall_ms, a))
-		return true;
+	int rc = lib_attempt_build(&s->wish, s->memory, s->is_fallback, wall_ms, a, &s->fault);
+	if (rc != -EINVAL)
+		return rc;
 	/* A remembered key that cannot be used at all must not lock out. */
 	s->is_fallback = true;
-	return lib_attempt_build(&s->wish, s->memory, true, wall_ms, a);
+	return lib_attempt_build(&s->wish, s->memory, true, wall_ms, a, &s->fault);
 }
 
-static enum postern_step send_new(struct postern_session *s, uint64_t wall_ms, uint64_t mono_ms,
-	const uint8_t **datagram, size_t *len)
+static enum postern_step send_built(
+	struct postern_session *s, uint64_t mono_ms, const uint8_t **datagram, size_t *len)
 {
-	if (!build(s, wall_ms)) {
-		s->phase = PHASE_SILENT;
-		return POSTERN_SILENT;
-	}
 	s->phase = PHASE_SENT;
 	s->first_ms = mono_ms;
 	s->again = s->is_last_try ? AGAIN_COUNT : 0;
 	return send_current(s, mono_ms, datagram, len);
+}
+
+static enum postern_step send_new(struct postern_session *s, uint64_t wall_ms, uint64_t mono_ms,
+	const uint8_t **datagram, size_t *len, uint32_t *wait_ms)
+{
+	int rc = build(s, wall_ms);
+	if (rc < 0) {
+		s->phase = rc == -EINVAL ? PHASE_SILENT : PHASE_FAILED;
+		return rc == -EINVAL ? POSTERN_SILENT : POSTERN_FAILED;
+	}
+	if (!s->wish.id->is_agent)
+		return send_built(s, mono_ms, datagram, len);
+	/* Signing may have taken a minute: the waiting begins now, not before it. */
+	s->phase = PHASE_BUILT;
+	*wait_ms = 0;
+	return POSTERN_WAIT;
 }
 
 enum postern_step postern_session_next(struct postern_session *s, uint64_t wall_ms,
@@ -145,8 +161,12 @@ enum postern_step postern_session_next(struct postern_session *s, uint64_t wall_
 		return POSTERN_DONE;
 	if (s->phase == PHASE_SILENT)
 		return POSTERN_SILENT;
+	if (s->phase == PHASE_FAILED)
+		return POSTERN_FAILED;
 	if (s->phase == PHASE_BUILD)
-		return send_new(s, wall_ms, mono_ms, datagram, len);
+		return send_new(s, wall_ms, mono_ms, datagram, len, wait_ms);
+	if (s->phase == PHASE_BUILT)
+		return send_built(s, mono_ms, datagram, len);
 	if (mono_ms < s->due_ms) {
 		uint64_t wait = s->due_ms - mono_ms;
 		*wait_ms = wait < LAST_WAIT_MS ? (uint32_t)wait : LAST_WAIT_MS;
@@ -160,7 +180,7 @@ enum postern_step postern_session_next(struct postern_session *s, uint64_t wall_
 	}
 	/* Our clock may be wrong, or the server may have lost the prekey: ask without either. */
 	s->is_last_try = s->is_hint_zero = s->is_fallback = s->has_asked_zero = true;
-	return send_new(s, wall_ms, mono_ms, datagram, len);
+	return send_new(s, wall_ms, mono_ms, datagram, len, wait_ms);
 }
 
 /* ------------------------------------------------------------------ answers */
@@ -269,7 +289,7 @@ bool postern_session_offer(
 {
 	struct spa_reply r;
 
-	if (s->phase == PHASE_DONE || s->phase == PHASE_SILENT)
+	if (s->phase == PHASE_DONE || s->phase == PHASE_SILENT || s->phase == PHASE_FAILED)
 		return false;
 	for (size_t i = 0; i < ATTEMPTS_MAX; i++) {
 		struct lib_attempt *a = &s->attempts[i];
@@ -288,4 +308,9 @@ bool postern_session_offer(
 void postern_session_answer(const struct postern_session *s, struct postern_answer *ret)
 {
 	*ret = s->answer;
+}
+
+const char *postern_session_error(const struct postern_session *s)
+{
+	return s->fault.text;
 }

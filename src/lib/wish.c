@@ -122,9 +122,9 @@ int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
 	ret->request.op = (enum spa_op)request->op;
 	ret->request.seconds = request->seconds;
 	ret->request.source_port = request->source_port;
-	ret->request.identity_type = SPA_ID_KEY;
+	ret->request.identity_type = id->identity_type;
 	ret->request.identity = SPAN_OF(id->key_id);
-	ret->request.signature_type = SPA_SIG_ED25519;
+	ret->request.signature_type = id->signature_type;
 	int rc = set_selector(ret, request, f);
 	if (rc == 0)
 		rc = set_address(ret, request->address, f);
@@ -158,16 +158,46 @@ static void set_prekey(struct spa_target *t, const struct card *c, const struct 
 	memcpy(t->prekey, k->pk, sizeof(t->prekey));
 }
 
-bool lib_attempt_build(const struct lib_wish *w, const struct postern_memory *m, bool is_fallback,
-	uint64_t wall_ms, struct lib_attempt *ret)
+/* The datagram of these fields, with an ephemeral key of its own. */
+static int seal(const struct postern_id *id, const struct spa_target *t,
+	const struct spa_request *r, uint64_t epoch_wall_ms, struct lib_attempt *ret,
+	struct fault *f)
+{
+	struct hpke_secret eph;
+	struct spa_draft draft;
+	struct spa_proof proof;
+	uint8_t datagram[SPA_LARGE_LEN];
+
+	randombytes_buf(eph.b, sizeof(eph.b));
+	bool is_made = spa_request_prepare(t, r, &eph, epoch_wall_ms, &draft);
+	sodium_memzero(&eph, sizeof(eph));
+	if (!is_made) {
+		fault_set(f, "the server's card holds no key that can be used; get a new card");
+		return -EINVAL;
+	}
+	int rc = lib_id_sign(id, &draft, &proof, f);
+	if (rc < 0)
+		goto out;
+	if (spa_request_finish(&draft, &proof, datagram, &ret->ctx) != SPA_SMALL_LEN) {
+		rc = -EBADMSG;
+		fault_set(f, "no knock can be made of this request");
+		goto out;
+	}
+	memcpy(ret->datagram, datagram, SPA_SMALL_LEN);
+	ret->is_open = true;
+out:
+	spa_draft_wipe(&draft);
+	return rc;
+}
+
+int lib_attempt_build(const struct lib_wish *w, const struct postern_memory *m, bool is_fallback,
+	uint64_t wall_ms, struct lib_attempt *ret, struct fault *f)
 {
 	const struct card *c = &w->card->card;
 	/* Modulo 2^64 like the offset itself, so that no stored value can overflow. */
 	uint64_t server_ms = wall_ms + (uint64_t)m->offset_ms;
 	struct spa_request r = w->request;
 	struct spa_target t = { 0 };
-	struct hpke_secret eph;
-	uint8_t datagram[SPA_LARGE_LEN];
 
 	memcpy(t.sid, w->card->sid, sizeof(t.sid));
 	t.psk_slot = w->psk_slot;
@@ -186,13 +216,5 @@ bool lib_attempt_build(const struct lib_wish *w, const struct postern_memory *m,
 	if ((ret->fixes & LIB_FIX(POSTERN_BIND)) != 0)
 		r.flags |= SPA_FLAG_AFTER_BIND;
 
-	randombytes_buf(eph.b, sizeof(eph.b));
-	size_t len = spa_request_build(&t, &r, w->id->sign_sk, &eph,
-		ret->is_hint_zero ? 0 : server_ms, datagram, &ret->ctx);
-	sodium_memzero(&eph, sizeof(eph));
-	if (len != SPA_SMALL_LEN)
-		return false;
-	memcpy(ret->datagram, datagram, len);
-	ret->is_open = true;
-	return true;
+	return seal(w->id, &t, &r, ret->is_hint_zero ? 0 : server_ms, ret, f);
 }

@@ -27,6 +27,8 @@ enum store_sql {
 	SQL_GATE_LIST,
 	SQL_JOURNAL_ADD,
 	SQL_JOURNAL_LIST,
+	SQL_FIDO_GET,
+	SQL_FIDO_RAISE,
 	SQL_PREKEY_PUT,
 	SQL_PREKEY_LIST,
 	SQL_EXPIRE_REPLAY,
@@ -87,6 +89,10 @@ __attribute__((warn_unused_result)) int store_finish(struct store *s, int rc);
 __attribute__((warn_unused_result)) int store_gate_add(struct store *s, const struct store_gate *g);
 __attribute__((warn_unused_result)) int store_record_add(
 	struct store *s, const struct store_record *r);
+
+/* -ESTALE when the counter is not greater than the one that is remembered. */
+__attribute__((warn_unused_result)) int store_fido_raise(
+	struct store *s, const uint8_t key_id[32], uint32_t counter);
 
 /* Make the file ours when it is new, refuse it when it is another's or damaged. 0 or -errno with
  * *f. */

@@ -11,7 +11,7 @@
 #include "store/internal.h"
 
 #define APPLICATION_ID 0x70737472 /* "pstr" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 /* Up to this size every page is looked at when the store is opened, which takes well under a
  * second; past it only what the statements touch. */
@@ -19,6 +19,9 @@
 
 #define QUOTED(x) QUOTED_(x)
 #define QUOTED_(x) #x
+
+#define FIDO_TABLE                                                                                 \
+	"CREATE TABLE fido(key_id BLOB PRIMARY KEY, counter INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
 /*
  * No index on name or source: decisions are written all the time and searched by a person now and
@@ -44,11 +47,15 @@ static const char schema[] =
 	" entry TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
 	"CREATE INDEX journal_wall ON journal(wall_ms);"
 	"CREATE TABLE prekey(id INTEGER PRIMARY KEY, not_before_ms INTEGER NOT NULL,"
-	" not_after_ms INTEGER NOT NULL, erase_ms INTEGER NOT NULL, sk BLOB NOT NULL) STRICT;"
+	" not_after_ms INTEGER NOT NULL, erase_ms INTEGER NOT NULL, sk BLOB NOT NULL) STRICT;" FIDO_TABLE
 	"PRAGMA application_id = " QUOTED(APPLICATION_ID) ";"
 							  "PRAGMA user_version = " QUOTED(
 								  SCHEMA_VERSION) ";"
 										  "COMMIT;";
+
+/* Layout 1 had no counters of tokens. */
+static const char upgrade[] =
+	"BEGIN IMMEDIATE;" FIDO_TABLE "PRAGMA user_version = " QUOTED(SCHEMA_VERSION) ";COMMIT;";
 
 /* The first column of the first row, as a number. 0 or -errno. */
 static int ask(struct store *s, const char *sql, sqlite3_int64 *ret)
@@ -147,22 +154,31 @@ static bool is_empty(const struct mark *m)
 	return m->application == 0 && m->version == 0 && m->objects == 0;
 }
 
+/* The tables of this version in a file that had none, or added to those of layout 1. */
+static int run_schema(struct store *s, const char *sql, const char *path, struct fault *f)
+{
+	/* The log's mode is set first, so that making the tables needs no rollback journal. */
+	int done = sqlite3_exec(
+		s->db, "PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = WAL;", NULL, NULL, NULL);
+	if (done == SQLITE_OK)
+		done = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+	int rc = store_errno(s, done);
+	if (rc < 0)
+		fault_set(f, "%s: cannot be made: %s (%s)", path, strerror(-rc),
+			sqlite3_errmsg(s->db));
+	return rc;
+}
+
 int store_schema_make(struct store *s, const char *path, struct fault *f)
 {
 	struct mark m = { 0 };
 	int rc = read_mark(s, &m);
 	if (rc < 0)
 		return explain(s, rc, path, f);
-	if (!is_empty(&m))
+	if (is_empty(&m))
+		return run_schema(s, schema, path, f);
+	if (m.application != APPLICATION_ID || m.version != 1)
 		return store_schema_check(s, path, f);
-	/* The log's mode is set first, so that making the tables needs no rollback journal. */
-	int done = sqlite3_exec(
-		s->db, "PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = WAL;", NULL, NULL, NULL);
-	if (done == SQLITE_OK)
-		done = sqlite3_exec(s->db, schema, NULL, NULL, NULL);
-	rc = store_errno(s, done);
-	if (rc < 0)
-		fault_set(f, "%s: cannot be made: %s (%s)", path, strerror(-rc),
-			sqlite3_errmsg(s->db));
-	return rc;
+	rc = check_pages(s);
+	return rc < 0 ? explain(s, rc, path, f) : run_schema(s, upgrade, path, f);
 }

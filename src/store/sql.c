@@ -49,6 +49,11 @@ static const struct {
 			       " AND (?4 IS NULL OR source = ?4) ORDER BY id DESC LIMIT ?5)"
 			       " ORDER BY id",
 		true },
+	[SQL_FIDO_GET] = { "SELECT counter FROM fido WHERE key_id = ?", true },
+	[SQL_FIDO_RAISE] = { "INSERT INTO fido(key_id, counter) VALUES(?, ?)"
+			     " ON CONFLICT(key_id) DO UPDATE SET counter = excluded.counter"
+			     " WHERE excluded.counter > counter",
+		false },
 	[SQL_PREKEY_PUT] = { "INSERT INTO prekey(id, not_before_ms, not_after_ms, erase_ms, sk)"
 			     " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET"
 			     " not_before_ms = ?2, not_after_ms = ?3, erase_ms = ?4, sk = ?5",

@@ -36,7 +36,7 @@ says 1 'postern: bob.pub: --expires 2028-01-01,locked: not a date; write 2028-11
 	-- directory add bob.pub $d --name Eve/VSD --expires 2028-01-01,locked
 says 1 'postern: bob.pub: --kind robot: it is user or server' \
 	-- directory add bob.pub $d --name Eve/VSD --kind robot
-says 1 'postern: dir: not an OpenSSH public key of type ssh-ed25519, nor an ID file; make one with ssh-keygen -t ed25519' \
+says 1 'postern: dir: not an OpenSSH public key of type ssh-ed25519 or sk-ssh-ed25519, nor an ID file; make one with ssh-keygen -t ed25519 or -t ed25519-sk' \
 	-- directory add dir $d --name Eve/VSD
 says 1 'postern: W/pg/certifier.id: this is the ID of a certifier; it certifies, it does not knock' \
 	-- directory add "$W/pg/certifier.id" $d

@@ -1,10 +1,11 @@
 # What every test of the command line begins with:  . "$(dirname "$0")/lib.sh"
-# $1 is the postern program, $2 the responder. $W is a folder of the test's own; in expected texts and
+# $1 is the postern program, $2 the responder, $3 the software token. $W is a folder of the test's own; in expected texts and
 # in what was printed it is written W.
 
 set -u
 postern=$(realpath "$1") || exit 1
 responder=$(realpath "${2:-/}") || exit 1
+token=$(realpath "${3:-/}") || exit 1
 W=$(mktemp -d "${TMPDIR:-/tmp}/postern-cli.XXXXXX") || exit 1
 export POSTERN_HOME="$W/home" XDG_STATE_HOME="$W/state" HOME="$W" TZ=UTC LC_ALL=C
 failed=0

@@ -7,6 +7,9 @@
 
 #define KEY_A "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"
 #define KEY_B "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID1AF8PoQ4lakrcKp00bfrycmCzPLsSWjMDNVfEq9GYM"
+#define KEY_SK                                                                                     \
+	"sk-ssh-ed25519@openssh.com "                                                              \
+	"AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIBfLefsrQSDysexl5BmNbgiyjoE/6wHkpACDm4XhgIDOAAAABHNzaDo="
 #define ANN "name=\"Ann/VSD\",kind=user " KEY_A
 #define BOB "name=\"Bob/VSD\",kind=user " KEY_B
 
@@ -117,6 +120,14 @@ static void entries(void **state)
 				.is_certified_equivalent = true },
 			"name=\"Gate1/VSD\",kind=server,expires=2028-11-22,"
 			"from=\"10.0.0.0/8,2001:db8::/32\",certified-equivalent " KEY_A "\n" },
+		{ "a token", KEY_SK " yubikey", { .name = "Ann/VSD" },
+			"name=\"Ann/VSD\",kind=user,require=\"up\" " KEY_SK "\n" },
+		{ "a token with a PIN", KEY_SK, { .name = "Ann/VSD", .require = "up,uv" },
+			"name=\"Ann/VSD\",kind=user,require=\"up,uv\" " KEY_SK "\n" },
+		{ "a touch of what has no button", KEY_A, { .name = "Ann/VSD", .require = "up" },
+			NULL },
+		{ "an option in require", KEY_SK, { .name = "Ann/VSD", .require = "up\",locked" },
+			NULL },
 		{ "quotes in a name", KEY_A, { .name = "A \"B\" \\ C/VSD" },
 			"name=\"A \\\"B\\\" \\\\ C/VSD\",kind=user " KEY_A "\n" },
 		{ "an option in the name", KEY_A, { .name = "Ann/VSD\",locked,from=\"::/0" },

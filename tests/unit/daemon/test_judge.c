@@ -17,7 +17,7 @@ static const char conf[] =
 	"server { id = \"/x/server.id\" id-key = \"/x/server.key\" directory = \"/x/directory\"\n"
 	"  allow = {\"*/VSD\"} identity-rate = 3 }\n"
 	"door wan { interface = \"eth0\" spa { udp = 62201 source-rate = 50 no-epoch-rate = 2 } }\n"
-	"service ssh { port = tcp/22 allow = {\"Ann/VSD\"} open = once wait = 30s lease = 1h }\n"
+	"service ssh { port = tcp/22 allow = {\"Ann/VSD\", \"Tess/VSD\"} open = once wait = 30s lease = 1h }\n"
 	"service bound { port = tcp/2200 allow = {\"*/VSD\"} bind = required open = once wait = 30s lease = 1h }\n";
 
 struct person {
@@ -29,6 +29,7 @@ static struct person ann = { .options = "name=\"Ann/VSD\",certified-equivalent" 
 static struct person bob = { .options = "name=\"Bob/VSD\",certified-equivalent" };
 static struct person old = { .options =
 				     "name=\"Old/VSD\",certified-equivalent,expires=2020-01-01" };
+static struct person tess = { .options = "name=\"Tess/VSD\",certified-equivalent" };
 static struct person nobody = { .options = NULL };
 
 struct bench {
@@ -50,6 +51,32 @@ static void make_person(struct person *p, uint8_t seed)
 	memset(s, seed, sizeof(s));
 	crypto_sign_seed_keypair(p->pk, p->sk, s);
 	spa_key_id(p->pk, p->key_id);
+}
+
+/* The key blob of a token. Returns its length. */
+static size_t token_blob(const uint8_t pk[32], uint8_t to[74])
+{
+	static const char type[] = "\0\0\0\032sk-ssh-ed25519@openssh.com\0\0\0 ";
+	memcpy(to, type, 34);
+	memcpy(to + 34, pk, 32);
+	memcpy(to + 66, "\0\0\0\4ssh:", 8);
+	return 74;
+}
+
+static void make_token(struct person *p, uint8_t seed)
+{
+	uint8_t blob[74];
+	make_person(p, seed);
+	crypto_hash_sha256(p->key_id, blob, token_blob(p->pk, blob));
+}
+
+static size_t token_line(const struct person *p, char *to, size_t cap)
+{
+	uint8_t blob[74];
+	char b64[120];
+	sodium_bin2base64(
+		b64, sizeof(b64), blob, token_blob(p->pk, blob), sodium_base64_VARIANT_ORIGINAL);
+	return (size_t)snprintf(to, cap, "%s sk-ssh-ed25519@openssh.com %s\n", p->options, b64);
 }
 
 static size_t person_line(const struct person *p, char *to, size_t cap)
@@ -89,9 +116,11 @@ static int setup(void **state)
 	make_person(&bob, 2);
 	make_person(&old, 3);
 	make_person(&nobody, 4);
+	make_token(&tess, 5);
 	len += person_line(&ann, text + len, sizeof(text) - len);
 	len += person_line(&bob, text + len, sizeof(text) - len);
 	len += person_line(&old, text + len, sizeof(text) - len);
+	len += token_line(&tess, text + len, sizeof(text) - len);
 	b->boot.config = config_parse_text("postern.conf", span_of(conf, sizeof(conf) - 1), &r);
 	if (r.kept > 0)
 		print_error("%s\n", r.lines[0]);
@@ -148,6 +177,27 @@ static void build(
 	struct hpke_secret eph;
 	randombytes_buf(eph.b, sizeof(eph.b));
 	b->len = spa_request_build(&b->target, q, p->sk, &eph, epoch_ms, b->datagram, &b->context);
+	assert_int_equal(b->len, SPA_SMALL_LEN);
+	memcpy(b->enc, b->datagram + 32, 32);
+}
+
+/* As a token that says this of itself. */
+static void build_token(
+	struct bench *b, const struct person *p, struct spa_request *q, uint8_t flags)
+{
+	struct hpke_secret eph;
+	struct spa_draft d;
+	struct spa_proof proof = { .fido_flags = flags, .fido_counter = 7 };
+	uint8_t message[69];
+	randombytes_buf(eph.b, sizeof(eph.b));
+	q->identity_type = SPA_ID_SSH;
+	q->signature_type = SPA_SIG_SK;
+	assert_true(spa_request_prepare(&b->target, q, &eph, WALL, &d));
+	crypto_hash_sha256(message, (const uint8_t *)"ssh:", 4);
+	memcpy(message + 32, (const uint8_t[]){ flags, 0, 0, 0, 7 }, 5);
+	crypto_hash_sha256(message + 37, d.to_sign, d.to_sign_len);
+	crypto_sign_detached(proof.signature, NULL, message, sizeof(message), p->sk);
+	b->len = spa_request_finish(&d, &proof, b->datagram, &b->context);
 	assert_int_equal(b->len, SPA_SMALL_LEN);
 	memcpy(b->enc, b->datagram + 32, 32);
 }
@@ -415,6 +465,66 @@ static void test_who(void **state)
 	assert_int_equal(b->judged->status, SPA_STATUS_UNKNOWN_SERVICE);
 }
 
+static void test_agents_and_tokens(void **state)
+{
+	static const struct {
+		const char *name;
+		const struct person *who, *key; /* whose id, whose signature */
+		enum spa_signature type;
+		uint8_t flags;
+		enum judge_outcome want;
+		const char *reason; /* of JUDGE_RECORD */
+	} cases[] = {
+		{ "agent", &ann, &ann, SPA_SIG_SSHSIG, 0, JUDGE_OPEN, NULL },
+		{ "agent, another key", &ann, &bob, SPA_SIG_SSHSIG, 0, JUDGE_IGNORE, NULL },
+		{ "agent, token's line", &tess, &tess, SPA_SIG_SSHSIG, 0, JUDGE_IGNORE, NULL },
+		{ "plain, token's line", &tess, &tess, SPA_SIG_ED25519, 0, JUDGE_IGNORE, NULL },
+		{ "token", &tess, &tess, SPA_SIG_SK, 1, JUDGE_OPEN, NULL },
+		{ "token, another key", &tess, &ann, SPA_SIG_SK, 1, JUDGE_IGNORE, NULL },
+		{ "token, plain line", &ann, &ann, SPA_SIG_SK, 1, JUDGE_IGNORE, NULL },
+		{ "token, not touched", &tess, &tess, SPA_SIG_SK, 0, JUDGE_RECORD, "fido-touch" },
+	};
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		void *fresh = NULL;
+		setup(&fresh);
+		struct bench *b = fresh;
+		struct spa_request q = ask(cases[i].who, "ssh", WALL, b->judge.instance);
+		q.signature_type = cases[i].type;
+		if (cases[i].type == SPA_SIG_SK)
+			build_token(b, cases[i].key, &q, cases[i].flags);
+		else
+			build(b, cases[i].key, &q, WALL);
+		TEST_CASE(cases[i].name, judge_at(b, "192.0.2.7", WALL, MONO) == cases[i].want);
+		if (cases[i].want == JUDGE_IGNORE)
+			TEST_CASE(cases[i].name, b->judged->drop == JUDGE_DROP_SIGNATURE);
+		if (cases[i].reason != NULL)
+			TEST_CASE(cases[i].name,
+				b->judged->status == SPA_STATUS_DENIED &&
+					strcmp(b->judged->reason, cases[i].reason) == 0);
+		/* The packet again: from elsewhere nothing, whatever became of it. */
+		if (cases[i].want != JUDGE_IGNORE) {
+			answer(b, WALL, MONO);
+			TEST_CASE(cases[i].name,
+				judge_at(b, "192.0.2.8", WALL, MONO) == JUDGE_IGNORE);
+		}
+		teardown(&fresh);
+	}
+	(void)state;
+}
+
+static void test_token_bit_flips(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&tess, "ssh", WALL, b->judge.instance);
+	build_token(b, &tess, &q, 1);
+	for (size_t bit = 0; bit < 8 * b->len; bit++) {
+		b->datagram[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_IGNORE);
+		b->datagram[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_OPEN);
+}
+
 static void test_bind(void **state)
 {
 	struct bench *b = *state;
@@ -517,6 +627,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pre_shared_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stealth_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who, setup, teardown),
+		cmocka_unit_test(test_agents_and_tokens),
+		cmocka_unit_test_setup_teardown(test_token_bit_flips, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_port_is_refused, setup, teardown),

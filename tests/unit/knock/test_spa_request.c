@@ -93,11 +93,12 @@ static const struct request_case cases[] = {
 	{ "identity past the end", { { 64, "006a" } }, SPA_IDENTITY },
 	{ "identity of 65535", { { 64, "ffff" } }, SPA_IDENTITY },
 	{ "identity empty", { { 64, "0000" } }, SPA_IDENTITY },
-	{ "SSH key id", { { 62, "0402" } }, SPA_IDENTITY_UNSUPPORTED },
-	{ "SSH key id, plain signature", { { 62, "0401" } }, SPA_IDENTITY_UNSUPPORTED },
+	{ "SSH key id", { { 62, "0402" } }, SPA_OK },
+	{ "SSH key id, plain signature", { { 62, "0401" } }, SPA_OK },
+	{ "SSH key id, FIDO signature", { { 62, "0403" } }, SPA_OK },
 	{ "SSH key id of 31", { { 62, "0402001f" } }, SPA_IDENTITY },
-	{ "signature over SSHSIG", { { 63, "02" } }, SPA_IDENTITY_UNSUPPORTED },
-	{ "FIDO signature", { { 63, "03" } }, SPA_IDENTITY_UNSUPPORTED },
+	{ "signature over SSHSIG", { { 63, "02" } }, SPA_OK },
+	{ "FIDO signature of a plain key", { { 63, "03" } }, SPA_SIGNATURE_TYPE },
 	{ "signature type 0", { { 63, "00" } }, SPA_SIGNATURE_TYPE },
 	{ "signature type 4", { { 63, "04" } }, SPA_SIGNATURE_TYPE },
 	{ "reserved 66", { { 66, "01" } }, SPA_RESERVED },
@@ -113,9 +114,10 @@ static const struct request_case cases[] = {
 	{ "TLV type in the last byte", { { TAIL, "8046" }, { 175, "80" } }, SPA_TLV },
 	{ "padding not zero", { { TAIL, "0001" } }, SPA_RESERVED },
 	{ "last padding byte", { { 175, "01" } }, SPA_RESERVED },
-	{ "FIDO bytes are no padding", { { 63, "03" }, { 171, "0500000007" } },
-		SPA_IDENTITY_UNSUPPORTED },
-	{ "padding before FIDO bytes", { { 63, "03" }, { 170, "01" } }, SPA_RESERVED },
+	{ "FIDO bytes are no padding", { { 62, "0403" }, { 171, "0500000007" } }, SPA_OK },
+	{ "padding before FIDO bytes", { { 62, "0403" }, { 170, "01" } }, SPA_RESERVED },
+	{ "TLV up to FIDO bytes", { { 62, "0403" }, { TAIL, "8042" } }, SPA_OK },
+	{ "TLV into FIDO bytes", { { 62, "0403" }, { TAIL, "8043" } }, SPA_TLV },
 };
 
 static struct vector edited(const struct request_case *c)
@@ -196,6 +198,21 @@ static void test_fields(void **state)
 	assert_ptr_equal(q.signed_part.data, v.b);
 	assert_int_equal(q.signed_part.len, 176);
 	assert_ptr_equal(q.signature.data, v.b + 176);
+}
+
+/* The FIDO bytes stand before the signature and are not signed themselves. */
+static void test_fido_fields(void **state)
+{
+	(void)state;
+	struct vector v = vector_get("spa_sk.txt", "inner");
+	struct spa_request q;
+	assert_int_equal(spa_request_decode(vector_span(&v), &q), SPA_OK);
+	assert_int_equal(q.identity_type, SPA_ID_SSH);
+	assert_int_equal(q.signature_type, SPA_SIG_SK);
+	assert_int_equal(q.fido_flags, 5);
+	assert_int_equal(q.fido_counter, 0x01020304);
+	assert_int_equal(q.signed_part.len, SPA_INNER_SMALL_LEN - 69);
+	assert_ptr_equal(q.signature.data, v.b + SPA_INNER_SMALL_LEN - 64);
 }
 
 /* A class L plaintext with this selector and identity. */
@@ -355,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_every_bit_flip_shows),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_fido_fields),
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_templates),
 		cmocka_unit_test(test_large_with_key_id),

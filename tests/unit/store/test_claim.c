@@ -142,6 +142,64 @@ static void test_limits(void **state)
 	store_close(s);
 }
 
+/* A token's counter grows with its claim or not at all, and survives. */
+static void test_counters(void **state)
+{
+	static const uint8_t mine[32] = { 1 }, other[32] = { 2 };
+	static const struct {
+		const char *name;
+		const uint8_t *key_id;
+		uint32_t counter;
+		int want;
+	} cases[] = {
+		{ "first", mine, 5, 0 },
+		{ "the same", mine, 5, -ESTALE },
+		{ "less", mine, 4, -ESTALE },
+		{ "none", mine, 0, -ESTALE },
+		{ "one more", mine, 6, 0 },
+		{ "another key", other, 1, 0 },
+		{ "the greatest", mine, UINT32_MAX, 0 },
+		{ "around the end", mine, 1, -ESTALE },
+	};
+	struct place *p = *state;
+	uint32_t seen = 77;
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	assert_int_equal(store_fido_counter(s, mine, &seen), 0);
+	assert_int_equal(seen, 77);
+	for (uint32_t i = 0; i < TEST_LEN(cases); i++) {
+		struct store_claim c = place_claim(i, 1);
+		enum store_answer got = STORE_ACCEPTED;
+		c.fido_key_id = cases[i].key_id;
+		c.fido_counter = cases[i].counter;
+		TEST_CASE(cases[i].name, store_claim_batch(s, &c, 1, &got) == cases[i].want);
+		TEST_CASE(cases[i].name,
+			got == (cases[i].want == 0 ? STORE_ACCEPTED : STORE_UNKNOWN));
+		TEST_CASE(cases[i].name, place_known(s, i) == (cases[i].want == 0));
+	}
+	store_close(s);
+	s = place_open_reader(p->path);
+	assert_int_equal(store_fido_counter(s, mine, &seen), 1);
+	assert_int_equal(seen, UINT32_MAX);
+	store_close(s);
+}
+
+/* A replay of a token's packet is a replay, whatever its counter. */
+static void test_counter_of_a_replay(void **state)
+{
+	static const uint8_t key_id[32] = { 1 };
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	struct store_claim c = place_claim(1, 1), again = place_claim(1, 2);
+	assert_non_null(s);
+	c.fido_key_id = again.fido_key_id = key_id;
+	c.fido_counter = again.fido_counter = 5;
+	claim(s, &c, STORE_ACCEPTED);
+	claim(s, &again, STORE_REPLAY);
+	claim(s, &c, STORE_ACCEPTED);
+	store_close(s);
+}
+
 static void keep_gate(void *arg, const struct store_gate *g)
 {
 	*(struct store_gate *)arg = *g;
@@ -305,6 +363,8 @@ int main(void)
 		TEST(test_written_once),
 		TEST(test_batch),
 		TEST(test_all_or_nothing),
+		TEST(test_counters),
+		TEST(test_counter_of_a_replay),
 		TEST(test_limits),
 		TEST(test_gate_fields),
 		TEST(test_live_gates),

@@ -76,10 +76,10 @@ static void test_not_ours(void **state)
 		{ "another's mark", "PRAGMA application_id = 5", "not a store", -EMEDIUMTYPE },
 		{ "a version but no mark", "PRAGMA user_version = 1", "not a store", -EMEDIUMTYPE },
 		{ "a newer version of ours",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 2; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 3; CREATE TABLE t(x)",
 			"another version", -EMEDIUMTYPE },
 		{ "our mark, other tables",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 1; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 2; CREATE TABLE t(x)",
 			"tables", -EUCLEAN },
 	};
 	struct place *p = *state;
@@ -93,6 +93,35 @@ static void test_not_ours(void **state)
 		TEST_CASE(cases[i].name, strstr(f.text, cases[i].says) != NULL);
 		TEST_CASE(cases[i].name, strstr(f.text, p->path) == f.text);
 	}
+}
+
+/* A store of layout 1, which had no counters, keeps what it has and gets the table. */
+static void test_layout_1_is_taken_on(void **state)
+{
+	struct place *p = *state;
+	struct store_claim c = place_claim(1, 1), token = place_claim(2, 1);
+	static const uint8_t key_id[32] = { 7 };
+	enum store_answer got = STORE_UNKNOWN;
+	struct fault f;
+	uint32_t counter = 0;
+
+	struct store *s = place_open(p->path);
+	assert_int_equal(store_claim_batch(s, &c, 1, &got), 0);
+	store_close(s);
+	run_sql(p->path, "DROP TABLE fido; PRAGMA user_version = 1");
+	assert_int_equal(try_read(p->path, &f), -EMEDIUMTYPE);
+	assert_non_null(strstr(f.text, "another version"));
+	s = place_open(p->path);
+	assert_non_null(s);
+	assert_int_equal(place_known(s, 1), 1);
+	token.fido_key_id = key_id;
+	token.fido_counter = 3;
+	assert_int_equal(store_claim_batch(s, &token, 1, &got), 0);
+	store_close(s);
+	s = place_open(p->path);
+	assert_int_equal(store_fido_counter(s, key_id, &counter), 1);
+	assert_int_equal(counter, 3);
+	store_close(s);
 }
 
 /* Another program's file is left exactly as it was. */
@@ -333,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_new_file),
 		TEST(test_not_ours),
+		TEST(test_layout_1_is_taken_on),
 		TEST(test_not_touched),
 		TEST(test_names),
 		TEST(test_damaged),
