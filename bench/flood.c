@@ -16,7 +16,6 @@
 
 #include "base/clock.h"
 #include "bench.h"
-#include "identity/keyid.h"
 #include "knock/prekey.h"
 #include "knock/spa.h"
 
@@ -82,7 +81,7 @@ static void load_people(struct flood *f, const char *path)
 	f->people = bench_new(f->person_count, sizeof(f->people[0]));
 	for (size_t i = 0; i < f->person_count; i++) {
 		crypto_sign_seed_keypair(pk, f->people[i].sk, seeds + i * crypto_sign_SEEDBYTES);
-		keyid_ed25519(pk, f->people[i].key_id);
+		spa_key_id(pk, f->people[i].key_id);
 	}
 	sodium_memzero(seeds, len);
 	free(seeds);

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "bench.h"
 #include "identity/directory.h"
-#include "identity/keyid.h"
+#include "knock/spa.h"
 
 static void print_person(unsigned long i, const uint8_t pk[32])
 {
@@ -26,7 +26,7 @@ static void print_person(unsigned long i, const uint8_t pk[32])
 	if (name_parse(name, false, &e.name) != NAME_OK)
 		bench_die("%s: not a name", name);
 	memcpy(e.pk, pk, sizeof(e.pk));
-	keyid_ed25519(pk, e.key_id);
+	spa_key_id(pk, e.key_id);
 	if (directory_line_format(&e, "benchmark", line, sizeof(line)) == 0)
 		bench_die("%s: does not make a directory line", name);
 	fputs(line, stdout);
