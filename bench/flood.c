@@ -22,7 +22,7 @@
 #define LOST_NS BENCH_S /* unanswered for so long: lost, its place in the window is free again */
 
 struct person {
-	uint8_t key_id[KEYID_LEN];
+	uint8_t key_id[SPA_KEY_ID_LEN];
 	uint8_t sk[crypto_sign_SECRETKEYBYTES];
 };
 

@@ -67,6 +67,7 @@ static bool probe_step(struct sender *s, struct postern_session *p, uint32_t sou
 	case POSTERN_DONE:
 		return true;
 	case POSTERN_SILENT:
+	case POSTERN_FAILED:
 		break;
 	}
 	bench_die("the server does not answer a probe");
