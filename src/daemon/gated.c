@@ -266,6 +266,10 @@ int gated_run(const struct gated_start *start)
 		log_error("%s", f.text);
 		return 1;
 	}
+	if (!gate_is_owned(g.gate))
+		log_warn(
+			"this kernel (before 6.9) cannot keep the table from a flush of all rules; "
+			"restart posternd after one");
 	g.live = live_new(start->config);
 	rc = g.live != NULL ? start_loop(&g) : -ENOMEM;
 	if (rc < 0)

@@ -83,6 +83,16 @@ json_t *report_gate(const struct live_gate *g, const struct config *c)
 	return o;
 }
 
+/* Frames that never became a datagram for us, by reason. */
+static json_t *rejected(const struct capture_counts *n)
+{
+	json_t *o = json_object();
+	for (unsigned i = 1; i < CAPTURE_REJECT_COUNT; i++)
+		if (n->rejected[i] != 0)
+			set_number(o, capture_reject_name((enum capture_reject)i), n->rejected[i]);
+	return o;
+}
+
 static json_t *doors(const struct knockd *k)
 {
 	json_t *a = json_array();
@@ -97,6 +107,7 @@ static json_t *doors(const struct knockd *k)
 		json_object_set_new(o, "watching", json_boolean(d->pcap != NULL));
 		set_number(o, "packets", n->seen);
 		set_number(o, "dropped", n->dropped);
+		json_object_set_new(o, "rejected", rejected(n));
 		json_array_append_new(a, o);
 	}
 	return a;
@@ -141,6 +152,7 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 		json_pack("{s:I, s:I, s:I}", "admitted", (json_int_t)listed->counts[1], "dropped",
 			(json_int_t)listed->counts[2], "cut", (json_int_t)listed->counts[3]));
 	json_object_set_new(o, "gate_uses_heard", json_boolean(k->nflog != NULL));
+	set_number(o, "gate_uses_lost", k->nflog != NULL ? capture_nflog_lost(k->nflog) : 0);
 	json_object_set_new(o, "store_ok",
 		json_boolean(k->store_trouble_mono_ms == 0 ||
 			clock_mono_ms() - k->store_trouble_mono_ms > 60000));

@@ -30,6 +30,8 @@ def test_garbage_is_silence_and_a_counter():
         until("the daemon saw them all", lambda: lab.datagrams() >= before + sent)
         ignored = lab.status()["ignored"]
         assert sum(ignored.values()) == sent, (sent, ignored)
+        door, = lab.status()["doors"]
+        assert door["rejected"] == {} and lab.status()["gate_uses_lost"] == 0, lab.status()
         assert len(lab.log().splitlines()) <= lines + 1, "strangers fill the log"
         assert lab.journal("refused") == []
         sock.setblocking(False)
