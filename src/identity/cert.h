@@ -43,7 +43,16 @@ struct cert {
 	uint8_t issuer_key_identifier[CERT_KEY_IDENTIFIER_LEN];
 };
 
+/* What a new certificate is to its issuer. */
+enum cert_role {
+	CERT_BELOW =
+		0,  /* one level below it (parent rule), or an organisation that certifies itself */
+	CERT_CROSS, /* a cross-certificate: a name that is not below it. The issuer may be a user */
+	CERT_ROLLOVER, /* the issuer's own name under another key of it; certifiers only */
+};
+
 struct cert_order {
+	enum cert_role role;
 	struct name subject;
 	enum cert_kind kind;
 	uint8_t pk[32];
