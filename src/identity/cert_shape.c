@@ -247,11 +247,17 @@ X509 *cert_shape(const struct cert *c, const struct cert_strings *strings)
 	return NULL;
 }
 
+void cert_public_key(const uint8_t seed[32], uint8_t ret_pk[32])
+{
+	uint8_t sk[crypto_sign_SECRETKEYBYTES];
+	crypto_sign_seed_keypair(ret_pk, sk, seed);
+	sodium_memzero(sk, sizeof(sk));
+}
+
 bool cert_seed_is_of(const uint8_t seed[32], const uint8_t pk[32])
 {
-	uint8_t made[32], sk[64];
-	crypto_sign_seed_keypair(made, sk, seed);
-	sodium_memzero(sk, sizeof(sk));
+	uint8_t made[32];
+	cert_public_key(seed, made);
 	return memcmp(made, pk, 32) == 0;
 }
 

@@ -41,10 +41,17 @@ X509 *cert_shape(const struct cert *c, const struct cert_strings *strings);
 /* A name, one attribute a level; types as in struct cert_strings, NULL: all UTF8String. NULL: failed. */
 X509_NAME *cert_shape_name(const struct name *n, const int *types);
 
+/*
+ * A name as it stands, not yet checked by the rules of identity/name.h, and its string types. *n is
+ * zero before. NULL, or why it cannot be read.
+ */
+const char *cert_read_name(const X509_NAME *x, struct name *n, int strings[NAME_PARTS_MAX]);
+
 /* An authorityKeyIdentifier that holds id alone. NULL when OpenSSL fails. */
 AUTHORITY_KEYID *cert_shape_issuer_key(const uint8_t id[CERT_KEY_IDENTIFIER_LEN]);
 
-/* True when pk is the public key of a 32-byte seed. */
+/* The public key of a 32-byte seed, and whether pk is that. */
+void cert_public_key(const uint8_t seed[32], uint8_t ret_pk[32]);
 bool cert_seed_is_of(const uint8_t seed[32], const uint8_t pk[32]);
 
 /* Sign x and encode it. key is a 32-byte seed. False when OpenSSL fails or it does not fit. */
