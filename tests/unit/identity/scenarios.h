@@ -8,8 +8,9 @@
 #include "pki.h"
 
 enum scenario_openssl {
-	SAME,   /* accepts when we do, and refuses when we do */
-	LAXER,  /* accepts what we refuse: a trap */
+	SAME,  /* accepts when we do, and refuses when we do */
+	LAXER, /* accepts what we refuse: a trap */
+	TIED, /* refuses what we accept: it applies a unit's nameConstraints to its cross-certificates */
 	UNASKED /* has no such notion */
 };
 
@@ -85,7 +86,7 @@ static const struct scenario scenarios[] = {
 	/* cross-certificates */
 	{ "organisation", GATE, "acme-by-vsd", 0, OFF, "bob r", 0, CHAIN_OK, SAME, 0, 0 },
 	{ "its person", GATE, "acme-by-vsd", 0, OFF, "carl", 0, CHAIN_OK, SAME, 0, 0 },
-	{ "by our unit", GATE, "acme-by-nn", 0, OFF, "bob r", 0, CHAIN_OK, SAME, "nn", 0 },
+	{ "by our unit", GATE, "acme-by-nn", 0, OFF, "bob r", 0, CHAIN_OK, TIED, "nn", 0 },
 	{ "unit", GATE, "r-by-vsd", 0, OFF, "bob", 0, CHAIN_OK, SAME, 0, 0 },
 	{ "unit, not its organisation", GATE, "r-by-vsd", 0, OFF, "carl", 0, CHAIN_NO_ANCHOR, SAME,
 		0, 0 },
