@@ -97,7 +97,7 @@ static const char *read_part(const X509_NAME_ENTRY *entry, struct name_part *p, 
 	return NULL;
 }
 
-static const char *read_name(const X509_NAME *x, struct name *n, int strings[NAME_PARTS_MAX])
+const char *cert_read_name(const X509_NAME *x, struct name *n, int strings[NAME_PARTS_MAX])
 {
 	int count = X509_NAME_entry_count(x);
 	if (count > NAME_PARTS_MAX)
@@ -126,9 +126,9 @@ static int check_name(const struct name *n, bool is_certifier, const char *whose
 
 static int read_names(const X509 *x, struct cert *c, struct cert_strings *strings, struct fault *f)
 {
-	const char *why = read_name(X509_get_subject_name(x), &c->subject, strings->subject);
+	const char *why = cert_read_name(X509_get_subject_name(x), &c->subject, strings->subject);
 	if (why == NULL)
-		why = read_name(X509_get_issuer_name(x), &c->issuer, strings->issuer);
+		why = cert_read_name(X509_get_issuer_name(x), &c->issuer, strings->issuer);
 	if (why != NULL)
 		return refuse(f, why);
 	int rc = check_name(&c->subject, c->kind == CERT_CERTIFIER, "subject", f);
