@@ -12,6 +12,7 @@
 
 #include "capture/capture.h"
 #include "daemon/boot.h"
+#include "daemon/identify.h"
 #include "daemon/resend.h"
 #include "knock/spa.h"
 #include "policy/policy.h"
@@ -53,6 +54,8 @@ struct judge_case {
 	bool has_context;
 	uint8_t replay_key[STORE_REPLAY_KEY_LEN];
 	struct claim claim;
+	struct chain_identity chain;     /* step_count 0: known by the directory, not by a chain */
+	enum policy_key_match key_match; /* set when the claim was decided */
 	struct verdict verdict;
 	enum spa_status status;
 	const char *reason; /* word for the journal */
@@ -73,6 +76,7 @@ struct judge {
 	uint64_t wall_high_ms;       /* latest wall clock seen since it was set back */
 	uint64_t cold_until_wall_ms; /* until then only our own instance id is accepted */
 	struct spa_cookie_keys cookies;
+	struct identify identify;
 	struct limiter *source;
 	struct limiter *no_epoch;
 	struct limiter *identity;

@@ -480,6 +480,25 @@ static void order_close(struct knockd *k, struct slot *s)
 	slot_free(s);
 }
 
+static void note_key_mismatch(struct knockd *k, const struct slot *s)
+{
+	const struct judge_case *c = &s->judged;
+	if (!policy_key_match_is_logged(k->judge.boot->policy, c->key_match))
+		return;
+	struct store_record *r = events_record(k, STORE_KEY_MISMATCH);
+	uint64_t now = r->wall_ms;
+	*r = s->record;
+	r->wall_ms = now;
+	r->event = STORE_KEY_MISMATCH;
+	r->grant_id = r->until_ms = 0;
+	r->list[0] = r->entry[0] = '\0';
+	snprintf(r->reason, sizeof(r->reason), "key-check");
+	snprintf(r->text, sizeof(r->text), "%s",
+		c->key_match == POLICY_KEY_DIFFERS
+			? "the directory lists this name with another key"
+			: "the directory does not list this name");
+}
+
 static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 {
 	switch (a) {
@@ -496,6 +515,7 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 	case STORE_ACCEPTED:
 		break;
 	}
+	note_key_mismatch(k, s);
 	if (s->outcome == JUDGE_OPEN) {
 		mirror_add(k, s);
 		order_open(k, s);

@@ -16,6 +16,10 @@ static const struct {
 	[POLICY_NOT_AUTHENTICATED] = { "not-authenticated", "nobody's signature was verified" },
 	[POLICY_LOCKED] = { "locked", "the identity is locked out" },
 	[POLICY_DISABLED] = { "disabled", "the identity is disabled in the directory" },
+	[POLICY_REVOKED] = { "revoked", "a certificate of the identity was revoked" },
+	[POLICY_NO_CRL] = { "no-crl",
+		"the revocation list of a certifier above the identity is missing or too old" },
+	[POLICY_NOT_YET] = { "not-yet", "a certificate of the identity is not valid yet" },
 	[POLICY_EXPIRED] = { "expired", "the identity has expired" },
 	[POLICY_KEY_CHECK] = { "key-check", "the directory does not list this name with this key" },
 	[POLICY_FROM] = { "from", "the identity may not come from this address" },
@@ -57,21 +61,32 @@ static const struct directory_entry *listed_entry(const struct claim *c)
 	return e != NULL && has_key(e, c->key_id) && name_equal(&e->name, &c->name) ? e : NULL;
 }
 
-static bool passes_key_check(
-	const struct policy *p, const struct claim *c, const struct directory_entry *listed)
+enum policy_key_match policy_key_match(const struct policy *p, const struct claim *c)
 {
-	if (listed != NULL)
-		return true;
-	switch (p->config->server.key_check) {
+	if (listed_entry(c) != NULL)
+		return POLICY_KEY_MATCHES;
+	return directory_find_name(p->directory, &c->name) != NULL ? POLICY_KEY_DIFFERS
+								   : POLICY_KEY_UNLISTED;
+}
+
+/* Does a setting of off, listed or all cover such a mismatch? */
+static bool is_covered(enum config_key_check setting, enum policy_key_match m)
+{
+	switch (setting) {
 	case CONFIG_KEY_CHECK_OFF:
-		return true;
+		return false;
 	case CONFIG_KEY_CHECK_LISTED:
 		/* Names that have an entry must show its key; others are outsiders and may go on. */
-		return directory_find_name(p->directory, &c->name) == NULL;
+		return m == POLICY_KEY_DIFFERS;
 	case CONFIG_KEY_CHECK_ALL:
 		break;
 	}
-	return false;
+	return m != POLICY_KEY_MATCHES;
+}
+
+bool policy_key_match_is_logged(const struct policy *p, enum policy_key_match m)
+{
+	return is_covered(p->config->server.key_check_log, m);
 }
 
 static bool covers(const struct directory_entry *e, const struct addr *source)
@@ -93,8 +108,8 @@ static uint64_t end_of_life_ms(const struct claim *c)
 }
 
 /* Rule 1: what the identity alone decides. */
-static enum policy_reason check_identity(const struct policy *p, const struct claim *c,
-	const struct directory_entry *listed, uint64_t wall_ms)
+static enum policy_reason check_identity(
+	const struct policy *p, const struct claim *c, uint64_t wall_ms)
 {
 	if (!c->is_authenticated)
 		return POLICY_NOT_AUTHENTICATED;
@@ -102,9 +117,15 @@ static enum policy_reason check_identity(const struct policy *p, const struct cl
 		return POLICY_LOCKED;
 	if (c->entry != NULL && c->entry->is_disabled)
 		return POLICY_DISABLED;
+	if (c->is_revoked)
+		return POLICY_REVOKED;
+	if (c->lacks_crl)
+		return POLICY_NO_CRL;
+	if (c->is_not_yet)
+		return POLICY_NOT_YET;
 	if (end_of_life_ms(c) <= wall_ms)
 		return POLICY_EXPIRED;
-	if (!passes_key_check(p, c, listed))
+	if (is_covered(p->config->server.key_check, policy_key_match(p, c)))
 		return POLICY_KEY_CHECK;
 	if (c->entry != NULL && !covers(c->entry, &c->source))
 		return POLICY_FROM;
@@ -174,7 +195,7 @@ struct verdict policy_decide(const struct policy *p, const struct claim *claim, 
 {
 	const struct config *f = p->config;
 	const struct directory_entry *listed = listed_entry(claim);
-	enum policy_reason reason = check_identity(p, claim, listed, wall_ms);
+	enum policy_reason reason = check_identity(p, claim, wall_ms);
 	if (reason != POLICY_GRANT)
 		return refuse(reason);
 	size_t service = service_index(f, claim->service);

@@ -29,6 +29,10 @@ struct claim {
 	bool is_authenticated;
 	bool is_certified;     /* verified chain, or the entry says certified-equivalent */
 	uint64_t not_after_ms; /* of the identity; UINT64_MAX: no end */
+	/* of its certificates, when there are some and they are genuine */
+	bool is_revoked; /* one of them is on its issuer's list */
+	bool lacks_crl;  /* the list that has to be there is missing or too old */
+	bool is_not_yet; /* one of them is not valid yet */
 	/* what for */
 	const struct config_service *service; /* NULL: no service has that name or port */
 	uint32_t asked_s;                     /* 0: as long as the service gives */
@@ -42,6 +46,9 @@ enum policy_reason {
 	POLICY_NOT_AUTHENTICATED,
 	POLICY_LOCKED,
 	POLICY_DISABLED,
+	POLICY_REVOKED,
+	POLICY_NO_CRL,
+	POLICY_NOT_YET,
 	POLICY_EXPIRED,
 	POLICY_KEY_CHECK, /* not in the directory, or with another key, under key-check */
 	POLICY_FROM,      /* the entry's from= does not cover the source */
@@ -78,6 +85,17 @@ void policy_free(struct policy *p);
 
 /* Pure but for the borrowed tables; allocates nothing. */
 struct verdict policy_decide(const struct policy *p, const struct claim *claim, uint64_t wall_ms);
+
+/* The key presented against the directory's. */
+enum policy_key_match {
+	POLICY_KEY_MATCHES = 0,
+	POLICY_KEY_DIFFERS,  /* the directory lists the name with another key */
+	POLICY_KEY_UNLISTED, /* it does not list the name */
+};
+enum policy_key_match policy_key_match(const struct policy *p, const struct claim *c);
+
+/* Does key-check-log ask for a note of it? */
+bool policy_key_match_is_logged(const struct policy *p, enum policy_key_match m);
 
 /*
  * Rates: token buckets in a table of fixed size, keyed by 16 bytes (a source prefix, an identity). A new

@@ -43,6 +43,7 @@ enum store_event {
 	STORE_EXPIRED,   /* unused at its end */
 	STORE_FAILED,    /* granted, but the kernel refused the gate */
 	STORE_DOOR,      /* a door came or went */
+	STORE_KEY_MISMATCH, /* somebody's key is not the one in the directory; granted or not */
 	STORE_EVENT_COUNT,
 };
 
