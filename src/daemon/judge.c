@@ -190,6 +190,8 @@ static unsigned open_request(const struct judge *j, struct judge_case *c)
 /* Steps 6 and 7: who says so, and is it true. */
 static unsigned authenticate(const struct judge *j, struct judge_case *c)
 {
+	if (c->request.identity_type != SPA_ID_KEY && c->request.identity_type != SPA_ID_SSH)
+		return JUDGE_DROP_IDENTITY; /* no certificate is read here */
 	const struct directory_entry *e =
 		directory_find(j->boot->directory, c->request.identity.data);
 	/* A line that names only a key id, or the id of a key to come, has no key to verify with. */

@@ -50,7 +50,8 @@ struct lib_attempt {
 	bool is_hint_zero; /* sent without an epoch */
 	unsigned fixes;    /* what earlier answers had made us correct before */
 	struct hpke_context ctx;
-	uint8_t datagram[SPA_SMALL_LEN];
+	size_t len;
+	uint8_t datagram[SPA_LARGE_LEN];
 };
 
 /* What every request of one session says; secret because of the pre-shared key. */

@@ -110,7 +110,7 @@ static enum postern_step send_current(
 {
 	schedule(s, mono_ms);
 	*datagram = current(s)->datagram;
-	*len = SPA_SMALL_LEN;
+	*len = current(s)->len;
 	return POSTERN_SEND;
 }
 
@@ -193,7 +193,7 @@ static void remember_prekey(
 
 	if (!r->has_prekey || r->prekey_not_after_ms <= r->time_ms)
 		return;
-	spa_reply_transcript(r, SPAN_OF(a->datagram), transcript);
+	spa_reply_transcript(r, span_of(a->datagram, a->len), transcript);
 	if (crypto_sign_verify_detached(r->signature, transcript, sizeof(transcript),
 		    s->wish.card->card.identity_pk) != 0)
 		return;

@@ -166,7 +166,6 @@ static int seal(const struct postern_id *id, const struct spa_target *t,
 	struct hpke_secret eph;
 	struct spa_draft draft;
 	struct spa_proof proof;
-	uint8_t datagram[SPA_LARGE_LEN];
 
 	randombytes_buf(eph.b, sizeof(eph.b));
 	bool is_made = spa_request_prepare(t, r, &eph, epoch_wall_ms, &draft);
@@ -178,12 +177,12 @@ static int seal(const struct postern_id *id, const struct spa_target *t,
 	int rc = lib_id_sign(id, &draft, &proof, f);
 	if (rc < 0)
 		goto out;
-	if (spa_request_finish(&draft, &proof, datagram, &ret->ctx) != SPA_SMALL_LEN) {
+	ret->len = spa_request_finish(&draft, &proof, ret->datagram, &ret->ctx);
+	if (ret->len == 0) {
 		rc = -EBADMSG;
 		fault_set(f, "no knock can be made of this request");
 		goto out;
 	}
-	memcpy(ret->datagram, datagram, SPA_SMALL_LEN);
 	ret->is_open = true;
 out:
 	spa_draft_wipe(&draft);
