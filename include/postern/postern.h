@@ -97,6 +97,13 @@ enum postern_status {
 	POSTERN_LIMIT = 8,
 };
 
+/* How a server is told who knocks. */
+enum postern_identity {
+	POSTERN_IDENTITY_AUTO,  /* whichever it answers, see struct postern_session */
+	POSTERN_IDENTITY_KEY,   /* by key id: the server's directory has the key */
+	POSTERN_IDENTITY_CHAIN, /* by certificates: the server trusts the certifier */
+};
+
 struct postern_request {
 	enum postern_op op;
 	const char *service; /* by name; or NULL and proto and port */
@@ -106,6 +113,7 @@ struct postern_request {
 	const char *
 		address; /* NULL: the address the server observes; else a numeric address to be signed */
 	uint16_t source_port; /* 0: any */
+	enum postern_identity identity;
 };
 
 /* What a client remembers of one server between knocks. Zero at first; the caller stores it. */
@@ -116,6 +124,7 @@ struct postern_memory {
 	uint8_t prekey[32];
 	uint64_t prekey_not_after_ms;
 	uint8_t last_address[16]; /* observed by the server, ::ffff: form for IPv4; zero: never */
+	uint8_t identity;         /* enum postern_identity that it last answered; AUTO: none yet */
 };
 
 struct postern_answer {
@@ -134,6 +143,11 @@ struct postern_answer {
 /*
  * One knock from first packet to final answer: identical retransmissions after 1, 2 and 4 s, then one try
  * with epoch hint 0; after STALE, RETRY or BIND a corrected request, each at most once.
+ *
+ * POSTERN_IDENTITY_AUTO: a server says nothing to those it does not know, so both ways are tried. The one
+ * that memory names goes first, the key id when it names none; after 1 s of silence the other joins it (in
+ * its place that one time, when nothing is remembered). The one that is answered is the only one from then
+ * on, and is remembered. An ID without certificates, or of an agent, has its key id alone.
  */
 struct postern_session;
 

@@ -22,6 +22,10 @@ struct postern_id {
 	uint8_t key_id[SPA_KEY_ID_LEN];
 	enum spa_identity identity_type;
 	enum spa_signature signature_type;
+	/* Certificates for whoever does not know the key id; chain_len 0: none. */
+	enum spa_identity chain_type;
+	size_t chain_len;
+	uint8_t chain[SPA_ROOM_LARGE];
 	char name[IDFILE_NAME_MAX + 1];
 	size_t psk_count;
 	struct {
@@ -46,18 +50,23 @@ int lib_fail(struct postern_error *err, int rc, const char *path, const struct f
 
 /* One request that was sent and may still be answered. */
 struct lib_attempt {
-	bool is_open;      /* its answer has not come */
-	bool is_hint_zero; /* sent without an epoch */
-	unsigned fixes;    /* what earlier answers had made us correct before */
+	enum postern_identity identity; /* never AUTO */
+	bool is_open;                   /* its answer has not come */
+	bool is_hint_zero;              /* sent without an epoch */
+	unsigned fixes;                 /* what earlier answers had made us correct before */
 	struct hpke_context ctx;
-	uint8_t datagram[SPA_SMALL_LEN];
+	size_t len;
+	uint8_t datagram[SPA_LARGE_LEN];
 };
 
 /* What every request of one session says; secret because of the pre-shared key. */
 struct lib_wish {
 	const struct postern_card *card;
 	const struct postern_id *id;
-	struct spa_request request; /* all but time, nonce, instance */
+	struct spa_request request; /* all but identity, time, nonce, instance */
+	/* Ways to say who we are, in the order they are tried: one or two. */
+	enum postern_identity identities[2];
+	size_t identity_count;
 	uint8_t selector[SPA_SELECTOR_MAX];
 	bool has_psk;
 	uint8_t psk_slot;
@@ -70,8 +79,8 @@ int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
 	const struct postern_id *id, const struct postern_request *request, struct fault *f);
 
 /*
- * A fresh request into *ret: new ephemeral key, nonce and signature. fixes and is_hint_zero are the
- * caller's, in *ret; is_fallback asks for the card's long-lived prekey. 0, -EINVAL when that server
+ * A fresh request into *ret: new ephemeral key, nonce and signature. identity, fixes and is_hint_zero are
+ * the caller's, in *ret; is_fallback asks for the card's long-lived prekey. 0, -EINVAL when that server
  * key cannot be used, or what lib_id_sign says; with *f.
  */
 __attribute__((warn_unused_result)) int lib_attempt_build(const struct lib_wish *w,
