@@ -99,7 +99,7 @@ static void read_files(struct pile *p, const struct config_list *files, const ch
 		size_t len = 0;
 		struct fault f;
 		if (file_read(t->text, FILE_TRUSTED, file_max, &text, &len, &f) < 0)
-			config_report_add(r, t, "%s", f.text);
+			config_report_add(r, t, "%s: %s", files->at.text, f.text);
 		else
 			read_blocks(p, t, span_of(text, len), label, max, r);
 		free(text);
