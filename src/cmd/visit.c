@@ -87,6 +87,7 @@ static int build_request(struct visit *v)
 		.seconds = a->for_s,
 		.address = a->address,
 		.source_port = a->source_port,
+		.identity = a->identity,
 	};
 	/* A probe is about no service. */
 	if (a->service != NULL || a->service_port != 0 || a->is_probe)
