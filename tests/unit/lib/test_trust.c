@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "identity/cert_shape.h"
 #include "identity/crl.h"
 #include "identity/issue.h"
 #include "identity/template.h"
@@ -25,7 +26,12 @@ enum who {
 	DOOR,
 	GATE3,
 	BOB,
+	QN_NEW,      /* the unit, certified by the organisation's next key */
+	JULIA_PLAIN, /* Julia, her name as a PrintableString */
 	WHO_COUNT,
+	VSD_OVER = WHO_COUNT, /* the organisation's next key, vouched for by the one before */
+	VSD_BACK,             /* and the other way round */
+	CERT_COUNT,
 };
 
 static const struct {
@@ -44,10 +50,12 @@ static const struct {
 	[DOOR] = { "Door/ACME", CERT_SERVER, ACME },
 	[GATE3] = { "Gate3/West/ACME", CERT_SERVER, WEST },
 	[BOB] = { "Bob/West/ACME", CERT_USER, WEST },
+	[QN_NEW] = { "QN/VSD", CERT_CERTIFIER, VSD_NEW },
+	[JULIA_PLAIN] = { "Julia Herlihy/QN/VSD", CERT_USER, QN },
 };
 
 static struct holder keys[WHO_COUNT];
-static struct issued certs[WHO_COUNT];
+static struct issued certs[CERT_COUNT];
 static char folder[] = "/tmp/postern-trust-XXXXXX";
 
 static struct span cert_of(enum who w)
@@ -71,13 +79,32 @@ static void cross(const char *file, enum who by, enum who to)
 	save(folder, file, "CERTIFICATE", issue(&o, &i));
 }
 
-static void rollover(const char *file, enum who old, enum who new)
+static void vouch(enum who for_key, enum who by_key, enum who ret)
 {
-	struct issued i;
-	struct cert_order o =
-		order(people[new].name, CERT_CERTIFIER, &keys[new], people[old].name, &keys[old]);
+	struct cert_order o = order("VSD", CERT_CERTIFIER, &keys[for_key], "VSD", &keys[by_key]);
 	o.role = CERT_ROLLOVER;
-	save(folder, file, "CERTIFICATE", issue(&o, &i));
+	issue(&o, &certs[ret]);
+}
+
+static void roll_over(void)
+{
+	vouch(VSD_NEW, VSD, VSD_OVER);
+	vouch(VSD, VSD_NEW, VSD_BACK);
+	save(folder, "rollover.pem", "CERTIFICATE", cert_of(VSD_OVER));
+}
+
+/* The same certificate with strings that the short form has no way to say. */
+static void make_plain(void)
+{
+	struct cert c = read_back(cert_of(JULIA_PLAIN));
+	struct cert_strings strings;
+	for (size_t i = 0; i < NAME_PARTS_MAX; i++)
+		strings.subject[i] = strings.issuer[i] = V_ASN1_UTF8STRING;
+	strings.subject[2] = V_ASN1_PRINTABLESTRING;
+	X509 *x = cert_shape(&c, &strings);
+	assert_non_null(x);
+	assert_true(cert_sign(x, keys[QN].seed, certs[JULIA_PLAIN].der, &certs[JULIA_PLAIN].len));
+	X509_free(x);
 }
 
 static void revoke_in(const char *file, enum who by, enum who whom)
@@ -337,26 +364,55 @@ static void test_order_of_files(void **state)
 	postern_id_free(id);
 }
 
+/* What is sent of each file: never the organisation's own, and the file's order does not matter. */
+static const struct chain_case {
+	const char *name;
+	enum who own;
+	size_t count;
+	enum who file[6];
+	enum spa_identity type;
+	size_t sent_count;
+	enum who sent[4];
+} chain_cases[] = {
+	{ "person of a unit", JULIA, 3, { JULIA, QN, VSD }, SPA_ID_TEMPLATE, 2, { JULIA, QN } },
+	{ "below the organisation", GATE2, 2, { GATE2, VSD_NEW }, SPA_ID_TEMPLATE, 1, { GATE2 } },
+	{ "organisation rolled over", GATE2, 4, { GATE2, VSD_NEW, VSD_OVER, VSD_BACK },
+		SPA_ID_TEMPLATE, 2, { GATE2, VSD_OVER } },
+	{ "person of a unit, rolled over", JULIA, 5, { JULIA, QN_NEW, VSD_NEW, VSD_BACK, VSD_OVER },
+		SPA_ID_TEMPLATE, 3, { JULIA, QN_NEW, VSD_OVER } },
+	{ "PrintableString", JULIA, 3, { JULIA_PLAIN, QN, VSD }, SPA_ID_CHAIN, 2,
+		{ JULIA_PLAIN, QN } },
+};
+
+static struct chain decode_sent(const struct postern_id *id, struct template_room *room)
+{
+	struct span sent = span_of(id->chain, id->chain_len);
+	struct chain c = { 0 };
+	if (id->chain_type == SPA_ID_TEMPLATE) {
+		assert_int_equal(template_decode(sent, room, &c), CHAIN_OK);
+		return c;
+	}
+	for (struct reader r = reader_init(sent); r.left > 0;) {
+		uint16_t len = reader_u16(&r);
+		c.der[c.count++] = reader_take(&r, len);
+	}
+	return c;
+}
+
 static void test_chain_sent(void **state)
 {
 	(void)state;
-	struct postern_id *id = julia();
 	struct template_room *room = calloc(1, sizeof(*room));
-	struct chain c;
-	assert_int_equal(id->chain_type, SPA_ID_TEMPLATE);
-	assert_int_equal(template_decode(span_of(id->chain, id->chain_len), room, &c), CHAIN_OK);
-	assert_int_equal(c.count, 2);
-	assert_true(span_equal(c.der[0], cert_of(JULIA)));
-	assert_true(span_equal(c.der[1], cert_of(QN)));
-	postern_id_free(id);
-
-	/* Straight below the organisation: the leaf alone. */
-	static const enum who short_chain[] = { GATE2, VSD_NEW };
-	id = id_of(GATE2, short_chain, 2);
-	assert_non_null(id);
-	assert_int_equal(template_decode(span_of(id->chain, id->chain_len), room, &c), CHAIN_OK);
-	assert_int_equal(c.count, 1);
-	postern_id_free(id);
+	for (size_t i = 0; i < TEST_LEN(chain_cases); i++) {
+		const struct chain_case *c = &chain_cases[i];
+		struct postern_id *id = id_of(c->own, c->file, c->count);
+		TEST_CASE(c->name, id != NULL && id->chain_type == c->type);
+		struct chain sent = decode_sent(id, room);
+		TEST_CASE(c->name, sent.count == c->sent_count);
+		for (size_t k = 0; k < sent.count; k++)
+			TEST_CASE(c->name, span_equal(sent.der[k], cert_of(c->sent[k])));
+		postern_id_free(id);
+	}
 	free(room);
 }
 
@@ -375,7 +431,8 @@ static void make_files(void)
 	cross("julia-door.pem", JULIA, DOOR);
 	cross("bob-door.pem", BOB, GATE1);
 	cross("new-acme.pem", VSD_NEW, ACME);
-	rollover("rollover.pem", VSD, VSD_NEW);
+	roll_over();
+	make_plain();
 	revoke_in("gate1.crl", QN, GATE1);
 	save(folder, "gate1.crl", "CERTIFICATE", cert_of(QN));
 	save(folder, "acme.pem", "CERTIFICATE", cert_of(ACME));
@@ -398,6 +455,8 @@ static int set_up(void **state)
 		return -1;
 	for (uint8_t i = 0; i < WHO_COUNT; i++)
 		keys[i] = holder((uint8_t)(i + 1));
+	keys[QN_NEW] = keys[QN];
+	keys[JULIA_PLAIN] = keys[JULIA];
 	for (size_t i = 0; i < WHO_COUNT; i++) {
 		enum who by = people[i].by;
 		struct cert_order o =
