@@ -12,6 +12,8 @@
  *
  *	postern_card_load("gw.card", &card, &err);
  *	postern_id_load("me.id", password, strlen(password), &id, &err);
+ *	if (postern_card_verify(card, id, wall(), &err) == 1)
+ *		fprintf(stderr, "%s\n", err.text);
  *	struct postern_request request = { .op = POSTERN_OPEN, .service = "ssh" };
  *	postern_session_new(card, id, &request, &memory, &session, &err);
  *	while ((step = postern_session_next(session, wall(), mono(), &datagram, &len, &wait_ms)) !=
@@ -62,6 +64,23 @@ const uint8_t *postern_card_sid(const struct postern_card *card); /* 32 bytes */
  */
 int postern_id_load(const char *path, const char *password, size_t len, struct postern_id **ret,
 	struct postern_error *err);
+
+/*
+ * Trust what the certificates and revocation lists in a PEM file say as well: cross-certificates, which an
+ * ID or its certifiers issued for other organisations, units or servers, and new keys of its certifiers. An
+ * ID that was loaded trusts its own certifiers anyway. -ENOKEY: something in the file says nothing to this
+ * ID, since nobody it trusts signed it; the rest counts.
+ */
+int postern_trust_add(struct postern_id *id, const char *path, struct postern_error *err);
+
+/*
+ * Is the card of a server that the ID trusts? 0: yes. 1: yes, but its certificate is not valid at wall_ms,
+ * *err says which way; this does not keep anybody from knocking, since it may be our clock that is wrong.
+ * -EKEYREJECTED: no. postern_session_new asks this, all but the dates, by itself. An ID without certificates,
+ * such as an agent's, trusts every card: then who gave you the card decides.
+ */
+int postern_card_verify(const struct postern_card *card, const struct postern_id *id,
+	uint64_t wall_ms, struct postern_error *err);
 
 /*
  * An ID whose key stays in an SSH agent: ssh-ed25519, or sk-ssh-ed25519@openssh.com on a token. socket
@@ -152,6 +171,7 @@ struct postern_answer {
 struct postern_session;
 
 /*
+ * -EKEYREJECTED when the ID does not trust the card.
  * card, id and memory are borrowed until postern_session_free; request is not. memory is updated as answers
  * arrive; NULL: nothing is remembered.
  */

@@ -7,6 +7,7 @@
 #include "identity/idfile.h"
 #include "knock/prekey.h"
 #include "lib/agent.h"
+#include "lib/trust.h"
 #include "postern/postern.h"
 
 struct postern_card {
@@ -26,6 +27,8 @@ struct postern_id {
 	enum spa_identity chain_type;
 	size_t chain_len;
 	uint8_t chain[SPA_ROOM_LARGE];
+	struct lib_trust
+		*trust; /* owned; NULL: no certificates, a card is taken for what it says */
 	char name[IDFILE_NAME_MAX + 1];
 	size_t psk_count;
 	struct {
@@ -38,6 +41,13 @@ struct postern_id {
 /* Sign what a draft asks for. 0, or -errno with *f when the agent fails. */
 __attribute__((warn_unused_result)) int lib_id_sign(const struct postern_id *id,
 	const struct spa_draft *draft, struct spa_proof *ret, struct fault *f);
+
+/* Fill *id's chain from the certificates of its file; leave it empty when they do not fit a packet. */
+void lib_id_set_chain(struct postern_id *id, const struct idfile *file);
+
+/* As postern_card_verify. */
+int lib_card_verify(const struct postern_card *card, const struct postern_id *id, uint64_t wall_ms,
+	struct fault *f);
 
 /* An ID of these secrets, in guarded memory; NULL when there is none. */
 struct postern_id *lib_id_new(const char *name, const struct idfile_secrets *secrets);

@@ -92,7 +92,9 @@ int postern_session_new(const struct postern_card *card, const struct postern_id
 		fault_set(&f, "no memory to knock; close something and try again");
 		return lib_fail(err, -ENOMEM, NULL, &f);
 	}
-	int rc = lib_wish_init(&s->wish, card, id, request, &f);
+	int rc = lib_card_verify(card, id, 0, &f);
+	if (rc >= 0)
+		rc = lib_wish_init(&s->wish, card, id, request, &f);
 	if (rc < 0) {
 		postern_session_free(s);
 		return lib_fail(err, rc, NULL, &f);

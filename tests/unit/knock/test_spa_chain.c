@@ -1,6 +1,7 @@
 /* A knock with certificates, class L: the vector of tests/vectors/knock/spa_chain.txt and what is near it. */
 
 #include "fixture.h"
+#include "identity/template.h"
 
 #define FILE_NAME "spa_chain.txt"
 #define TEMPLATE_AT (SPA_INNER_FIXED_LEN + 3)
@@ -69,6 +70,26 @@ static void test_vector(void **state)
 	assert_int_equal(n, SPA_TRANSCRIPT_MAX - SPA_SIGNATURE_LEN);
 	assert_int_equal(
 		crypto_sign_verify_detached(q.signature.data, transcript, n, l.x.client_pk), 0);
+}
+
+/* The short form in the vector says the two certificates that stand beside it. */
+static void test_template(void **state)
+{
+	(void)state;
+	struct vector template = vector_get(FILE_NAME, "template");
+	struct vector leaf = vector_get(FILE_NAME, "leaf_der"),
+		      unit = vector_get(FILE_NAME, "unit_der");
+	struct chain c = { .count = 2, .der = { vector_span(&leaf), vector_span(&unit) } }, back;
+	struct template_room *room = calloc(1, sizeof(*room));
+	uint8_t to[SPA_ROOM_LARGE];
+
+	assert_int_equal(template_encode(&c, to, sizeof(to)), template.len);
+	assert_memory_equal(to, template.b, template.len);
+	assert_int_equal(template_decode(vector_span(&template), room, &back), CHAIN_OK);
+	assert_int_equal(back.count, 2);
+	assert_true(span_equal(back.der[0], c.der[0]));
+	assert_true(span_equal(back.der[1], c.der[1]));
+	free(room);
 }
 
 static void test_every_bit_flip(void **state)
@@ -181,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vector),
+		cmocka_unit_test(test_template),
 		cmocka_unit_test(test_every_bit_flip),
 		cmocka_unit_test(test_bit_flips_with_cookie),
 		cmocka_unit_test(test_every_inner_bit_flip),
