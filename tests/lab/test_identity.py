@@ -81,6 +81,9 @@ def test_deleted_person():
     with Lab("deleted") as lab:
         make(lab, server="key-check = all")
         ann = lab.person("Ann/VSD")
+        refused(lab, ann, "key-check")  # listed, but the daemon does not know it yet
+        lab.ctl("reload")
+        lab.settled()
         opens(lab, ann)
         run(program("postern"), "directory", "remove", "Ann/VSD", "--directory", lab.path("etc", "directory"))
         lab.ctl("reload")
