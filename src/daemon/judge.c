@@ -363,6 +363,8 @@ static enum spa_status status_of(const struct judge *j, enum policy_reason reaso
 	case POLICY_NOT_AUTHENTICATED:
 	case POLICY_LOCKED:
 	case POLICY_DISABLED:
+	case POLICY_REVOKED:
+	case POLICY_NO_CRL:
 	case POLICY_KEY_CHECK:
 	case POLICY_FROM:
 	case POLICY_DENY_SERVICE:
