@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 from lab import Lab, V4, main, program
 
@@ -231,6 +232,24 @@ def test_service_gone():
         is_out(lab, sock)
 
 
+def test_lease_ends_with_the_line():
+    """A window and its connections last no longer than the directory's line does."""
+    with Lab("lease") as lab:
+        p = People(lab)
+        lab.config(services=SERVICES.replace("lease = 1h", "lease = 30d").replace("wait = 300s", "wait = 1d"))
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        p.edit(lambda line: f"expires={today}," + re.sub(r"expires=[0-9-]+,?", "", line))
+        talk(p.bob("wiki"))
+        gate = gates(lab, BOB)[0]
+        end = (int(time.time()) // 86400 + 1) * 86400
+        assert gate["until_ms"] <= end * 1000, gate
+        table = json.loads(lab.exec("server", "nft", "-j", "list", "set", "inet", "postern", "lease", check=True).stdout)
+        leases = [e["elem"] for o in table["nftables"] if "set" in o for e in o["set"]["elem"]]
+        mine = [e["expires"] for e in leases if e["timeout"] < 30 * 86400 - 1 and e["timeout"] > 3600]
+        assert len(mine) == 1 and time.time() + mine[0] <= end + 2, leases
+        p.stays()
+
+
 def test_why():
     with Lab("why") as lab:
         p = People(lab)
@@ -257,4 +276,4 @@ def test_why():
 
 if __name__ == "__main__":
     main(test_revoke_and_restore, test_revoke_of_the_unknown, test_locked, test_disabled, test_expired, test_removed, test_from,
-         test_denied, test_not_allowed, test_while_stopped, test_service_gone, test_why)
+         test_denied, test_not_allowed, test_while_stopped, test_service_gone, test_lease_ends_with_the_line, test_why)
