@@ -66,15 +66,6 @@ static enum chain_reject split(struct span s, struct chain *ret)
 	return ret->count == 0 ? CHAIN_EMPTY : CHAIN_OK;
 }
 
-/* Dates and lists, which a cached chain passes again each time. */
-static enum chain_reject standing(
-	const struct trust *t, const struct chain_identity *c, uint64_t wall_ms)
-{
-	if (c->not_after_ms <= wall_ms)
-		return CHAIN_EXPIRED;
-	return wall_ms >= c->valid_until_ms ? chain_recheck(t, c, wall_ms) : CHAIN_OK;
-}
-
 static enum chain_reject verify(struct identify *i, uint64_t wall_ms, const uint8_t key[32],
 	struct chain_identity *ret, bool *ret_is_cached)
 {
@@ -83,17 +74,19 @@ static enum chain_reject verify(struct identify *i, uint64_t wall_ms, const uint
 	if (known == NULL)
 		return chain_walk(i->boot->trust, &i->path, wall_ms, ret);
 	*ret = *known;
-	return standing(i->boot->trust, ret, wall_ms);
+	/* The lists were asked when it was put there, and are the same until that time. */
+	if (wall_ms < ret->valid_until_ms)
+		return CHAIN_OK;
+	return chain_recheck(i->boot->trust, ret, wall_ms);
 }
 
-/* The line of that very name and key, else one of the name, else one of the key: any may lock it out. */
-static const struct directory_entry *find_entry(
-	const struct directory *d, const struct chain_identity *c)
+const struct directory_entry *identify_entry(
+	const struct directory *d, const struct name *name, const uint8_t key_id[32])
 {
-	const struct directory_entry *by_key = directory_find(d, c->key_id);
-	if (by_key != NULL && name_equal(&by_key->name, &c->name))
+	const struct directory_entry *by_key = directory_find(d, key_id);
+	if (by_key != NULL && name_equal(&by_key->name, name))
 		return by_key;
-	const struct directory_entry *by_name = directory_find_name(d, &c->name);
+	const struct directory_entry *by_name = directory_find_name(d, name);
 	return by_name != NULL ? by_name : by_key;
 }
 
@@ -124,7 +117,7 @@ static enum identify_result by_chain(struct identify *i, const struct spa_reques
 		return IDENTIFY_UNSIGNED;
 	if (!is_cached && r == CHAIN_OK)
 		chain_cache_put(i->cache, key, ret);
-	claim->entry = find_entry(i->boot->directory, ret);
+	claim->entry = identify_entry(i->boot->directory, &ret->name, ret->key_id);
 	claim->name = ret->name;
 	memcpy(claim->key_id, ret->key_id, sizeof(claim->key_id));
 	claim->is_certified = true;

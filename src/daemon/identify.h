@@ -26,6 +26,13 @@ struct identify {
 __attribute__((warn_unused_result)) int identify_init(struct identify *i, const struct boot *boot);
 void identify_deinit(struct identify *i);
 
+/*
+ * The directory's line for somebody who came by certificate: of that very name and key, else of the name,
+ * else of the key; NULL for none. Any of them may lock out; only the first makes it listed.
+ */
+const struct directory_entry *identify_entry(
+	const struct directory *d, const struct name *name, const uint8_t key_id[32]);
+
 enum identify_result { IDENTIFY_OK, IDENTIFY_UNKNOWN, IDENTIFY_UNSIGNED };
 
 /*

@@ -381,6 +381,7 @@ static enum spa_status status_of(const struct judge *j, enum policy_reason reaso
 /* Step 11: may they. */
 static enum judge_outcome decide(const struct judge *j, struct judge_case *c, uint64_t wall_ms)
 {
+	c->claim.is_locked_out = lockout_has(j->lockout, &c->claim.name);
 	c->verdict = policy_decide(j->boot->policy, &c->claim, wall_ms);
 	c->key_match = policy_key_match(j->boot->policy, &c->claim);
 	if (c->verdict.reason != POLICY_GRANT)
@@ -410,8 +411,9 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 	c->service[0] = '\0';
 	c->retry_after_s = 0;
 	c->claim = (struct claim){ .door = s->door };
-	c->verdict =
-		(struct verdict){ .reason = POLICY_NOT_AUTHENTICATED, .list = "", .entry = "" };
+	c->verdict = (struct verdict){
+		.reason = POLICY_NOT_AUTHENTICATED, .list = "", .entry = "", .text = ""
+	};
 	c->seen = *s;
 	if (s->payload.len > 0)
 		memcpy(c->datagram, s->payload.data, s->payload.len);

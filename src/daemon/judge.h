@@ -13,6 +13,7 @@
 #include "capture/capture.h"
 #include "daemon/boot.h"
 #include "daemon/identify.h"
+#include "daemon/lockout.h"
 #include "daemon/resend.h"
 #include "knock/spa.h"
 #include "policy/policy.h"
@@ -68,8 +69,9 @@ void judge_case_wipe(struct judge_case *c);
 
 struct judge {
 	const struct boot *boot;
-	struct store *store; /* borrowed; NULL: no replay memory (posternd --read) */
-	uint64_t instance;   /* another one when the wall clock is set back */
+	struct store *store;           /* borrowed; NULL: no replay memory (posternd --read) */
+	const struct lockout *lockout; /* borrowed; NULL: nobody is locked out */
+	uint64_t instance;             /* another one when the wall clock is set back */
 	uint64_t start_mono_ms;
 	bool is_offline; /* any instance id is taken, rates do not apply */
 	/* private */
