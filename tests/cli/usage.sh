@@ -34,6 +34,10 @@ says 2 'postern knock: --port 65536: not a port; write a number from 1 to 65535;
 	-- knock gw --port 65536
 says 2 'postern knock: --source-port 0: not a port; write a number from 1 to 65535; see postern knock --help' \
 	-- knock gw --source-port 0
+says 2 'postern knock: --identity name: neither auto nor key nor chain; see postern knock --help' \
+	-- knock gw --identity name
+says 2 'postern knock: a key in an agent has no certificates; leave --identity out; see postern knock --help' \
+	-- knock gw --agent --identity chain
 says 2 'postern knock: --scheme sequence: this version knows only spa; see postern knock --help' \
 	-- knock gw --scheme sequence
 says 2 'postern knock: SSH: not a service; write its name (a-z, 0-9 and -) or tcp/PORT; see postern knock --help' \
