@@ -11,9 +11,10 @@
  *
  * Options: name (required), kind (user, server; default user), expires (date, last day included,
  * UTC), from ("prefix,prefix"), disabled, locked, key-next (sha256:hex), require ("up", "up,uv";
- * tokens only, "up" unless said), certified-equivalent. Each at most once. In a quoted value \"
- * stands for a quote and \\ for a backslash. Fields are separated by spaces or tabs; what follows
- * the key is a comment. Blank lines and lines that begin with # mean nothing.
+ * tokens only, "up" unless said), certified-equivalent, document-key (x25519:hex, of files for this
+ * person). Each at most once. In a quoted value \" stands for a quote and \\ for a backslash. Fields
+ * are separated by spaces or tabs; what follows the key is a comment. Blank lines and lines that
+ * begin with # mean nothing.
  *
  * Key ids: of an ssh-ed25519 key the SHA-256 of its SubjectPublicKeyInfo, of an
  * sk-ssh-ed25519@openssh.com key the SHA-256 of its whole key blob, of a postern-key the id itself.
@@ -47,6 +48,8 @@ struct directory_entry {
 	char application[DIRECTORY_APPLICATION_MAX];
 	bool has_next;
 	uint8_t key_next[32];
+	bool has_document_key;
+	uint8_t document_key[32]; /* X25519; identity/document.h */
 	bool is_disabled, is_locked, is_certified_equivalent;
 	bool requires_up, requires_uv;
 	uint64_t expires_ms; /* first ms at which it is expired; UINT64_MAX: never */

@@ -30,6 +30,8 @@ static void check_entry(const struct directory *d, const struct directory_entry 
 		again.key != e->key || memcmp(again.key_id, e->key_id, 32) != 0 ||
 		memcmp(again.pk, e->pk, 32) != 0 || again.has_next != e->has_next ||
 		memcmp(again.key_next, e->key_next, 32) != 0 ||
+		again.has_document_key != e->has_document_key ||
+		memcmp(again.document_key, e->document_key, 32) != 0 ||
 		again.application_len != e->application_len ||
 		memcmp(again.application, e->application, sizeof(e->application)) != 0 ||
 		again.is_disabled != e->is_disabled || again.is_locked != e->is_locked ||
