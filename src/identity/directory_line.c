@@ -53,34 +53,41 @@ static const char *quote(struct span s, char to[QUOTED_MAX])
 	return text_quote(s, to, QUOTED_MAX);
 }
 
-static int read_quoted(struct reader *r, struct directory_option *o, struct fault *f)
+/* How far the next quote or backslash is; all that is left when there is none. */
+static size_t plain_len(const struct reader *r)
 {
 	size_t len = 0;
+	while (len < r->left && r->at[len] != '"' && r->at[len] != '\\')
+		len++;
+	return len;
+}
+
+static int read_quoted(struct reader *r, struct directory_option *o, struct fault *f)
+{
+	struct writer w = writer_init(o->value, DIRECTORY_OPTION_VALUE_MAX);
 	reader_u8(r);
 	for (;;) {
-		if (r->left == 0) {
-			fault_set(f, "the value of %s has no closing quote; add one", o->name);
-			return -EINVAL;
-		}
-		uint8_t c = reader_u8(r);
-		if (c == '"')
-			break;
-		if (c == '\\') {
-			c = reader_u8(r);
-			if (c != '"' && c != '\\') {
-				fault_set(f, "the value of %s has a lone backslash; write two",
-					o->name);
-				return -EINVAL;
-			}
-		}
-		if (len == DIRECTORY_OPTION_VALUE_MAX) {
+		struct span plain = reader_take(r, plain_len(r));
+		writer_put(&w, plain.data, plain.len);
+		if (w.is_full) {
 			fault_set(f, "the value of %s is longer than %d bytes; shorten it", o->name,
 				DIRECTORY_OPTION_VALUE_MAX);
 			return -EINVAL;
 		}
-		o->value[len++] = (char)c;
+		if (r->left == 0) {
+			fault_set(f, "the value of %s has no closing quote; add one", o->name);
+			return -EINVAL;
+		}
+		if (reader_u8(r) == '"')
+			break;
+		uint8_t c = reader_u8(r);
+		if (c != '"' && c != '\\') {
+			fault_set(f, "the value of %s has a lone backslash; write two", o->name);
+			return -EINVAL;
+		}
+		writer_u8(&w, c);
 	}
-	o->value[len] = '\0';
+	o->value[w.len] = '\0';
 	return 0;
 }
 

@@ -313,12 +313,15 @@ static void test_empty(void **state)
 	directory_free(d);
 }
 
+/* Names to the case of their letters; what is behind a count is nobody's. */
 static bool is_same(const struct directory_entry *a, const struct directory_entry *b)
 {
-	return memcmp(&a->name, &b->name, sizeof(a->name)) == 0 && a->kind == b->kind &&
-		a->key == b->key && memcmp(a->key_id, b->key_id, 32) == 0 &&
+	char p[NAME_TEXT_MAX], q[NAME_TEXT_MAX];
+	return strcmp(name_format_canonical(&a->name, p), name_format_canonical(&b->name, q)) ==
+		0 &&
+		a->kind == b->kind && a->key == b->key && memcmp(a->key_id, b->key_id, 32) == 0 &&
 		memcmp(a->pk, b->pk, 32) == 0 && a->application_len == b->application_len &&
-		memcmp(a->application, b->application, sizeof(a->application)) == 0 &&
+		memcmp(a->application, b->application, a->application_len) == 0 &&
 		a->has_next == b->has_next && memcmp(a->key_next, b->key_next, 32) == 0 &&
 		a->has_document_key == b->has_document_key &&
 		memcmp(a->document_key, b->document_key, 32) == 0 &&
@@ -326,7 +329,38 @@ static bool is_same(const struct directory_entry *a, const struct directory_entr
 		a->is_certified_equivalent == b->is_certified_equivalent &&
 		a->requires_up == b->requires_up && a->requires_uv == b->requires_uv &&
 		a->expires_ms == b->expires_ms && a->from_count == b->from_count &&
-		memcmp(a->from, b->from, sizeof(a->from)) == 0;
+		memcmp(a->from, b->from, a->from_count * sizeof(a->from[0])) == 0;
+}
+
+/* Entries are as long as what they use; each kind of end, first, last and between others. */
+static void test_lengths_of_entries(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {
+		"name=\"a/VSD\" postern-key " ID_A,
+		"name=\"CN=b/OU=" X10 "/OU=" X10 "/OU=" X10 "/OU=" X10 "/O=VSD/C=de\" " SK,
+		"name=\"c/VSD\",from=\"10.0.0.0/8\" " KEY,
+		"name=\"d/VSD\",from=\"::1,::2,::3,::4,::5,::6,::7,::8\" postern-key " ID_B,
+	};
+	char text[4 * TEST_LEN(lines) * 256];
+	for (size_t turn = 0; turn < TEST_LEN(lines); turn++) {
+		size_t len = 0;
+		for (size_t i = 0; i < TEST_LEN(lines); i++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\n",
+				lines[(turn + i) % TEST_LEN(lines)]);
+		struct directory *d = directory_parse(span_of(text, len), &faults);
+		assert_non_null(d);
+		for (size_t i = 0; i < TEST_LEN(lines); i++) {
+			const char *line = lines[(turn + i) % TEST_LEN(lines)];
+			struct directory_entry e, copy = *directory_at(d, i);
+			struct fault f;
+			assert_int_equal(directory_line_parse(text_span(line), &e, &f), 1);
+			assert_true(is_same(&e, directory_at(d, i)));
+			assert_true(is_same(&e, &copy));
+			assert_int_equal(copy.line, i + 1);
+		}
+		directory_free(d);
+	}
 }
 
 static void test_format(void **state)
@@ -425,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_names_the_other_line),
 		cmocka_unit_test(test_all_mistakes_are_counted),
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_lengths_of_entries),
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_large),
