@@ -56,7 +56,7 @@ static const char help[] =
 	"\n"
 	"export-edge writes what an exposed server needs of this directory and no more:\n"
 	"  --config FILE       that server's postern.conf: whom its lists can match\n"
-	"  --names-from FILE   or a list of names and */OU/O, one a line (with --directory)\n"
+	"  --names-from FILE   or names and */OU/O, one a line (with --directory)\n"
 	"  -o, --out FILE      where to\n"
 	"  --all               also when a list takes in everybody (*)\n"
 	"  --keep-keys         keep public keys also of those who have certificates\n"
