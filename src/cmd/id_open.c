@@ -163,8 +163,9 @@ int id_open_replace(const struct id_open *o, char *text, struct fault *f)
 
 	if (text == NULL) {
 		fault_set(f,
-			"there is not enough memory to lock the ID file; take less with "
-			"--kdf-mem 64");
+			"%s: cannot be written anew: not enough memory (--kdf-mem takes less), or no "
+			"room in the file",
+			o->path);
 		return -ENOMEM;
 	}
 	if (stat(o->path, &st) == 0 && is_same(&st, &o->st)) {
@@ -175,4 +176,30 @@ int id_open_replace(const struct id_open *o, char *text, struct fault *f)
 	}
 	free(text);
 	return rc;
+}
+
+/* The slots in a file of another key are bound to that key. */
+static void renew_slots(const struct id_open *o, struct idfile_change *c)
+{
+	c->has_password = o->has_password;
+	c->password = password_span(&o->password);
+	for (size_t i = 0; i < idfile_slot_count(o->file); i++) {
+		struct idfile_cost cost = idfile_slot_cost(o->file, i);
+		if (cost.ops == 0)
+			continue;
+		c->ops = cost.ops;
+		c->mem_kib = cost.mem_kib;
+	}
+	c->raw_key = o->has_raw_key ? o->raw_key : NULL;
+}
+
+int id_open_save(const struct id_open *o, const struct idfile_change *c, struct fault *f)
+{
+	struct idfile_change change = *c;
+	if (change.secrets == NULL)
+		change.secrets = &o->secrets;
+	if (change.header != NULL &&
+		memcmp(change.header->key_id, idfile_header(o->file)->key_id, 32) != 0)
+		renew_slots(o, &change);
+	return id_open_replace(o, idfile_format_change(o->file, &o->key, &change), f);
 }

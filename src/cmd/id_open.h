@@ -69,4 +69,11 @@ const struct cert *id_open_own(const struct id_open *o);
 __attribute__((warn_unused_result)) int id_open_replace(
 	const struct id_open *o, char *text, struct fault *f);
 
+/*
+ * Write a change of *o: id_open_replace with the text of idfile_format_change. c->secrets NULL: those of
+ * *o. When c->header has another key id, the slots that opened *o are made anew, at the cost they had.
+ */
+__attribute__((warn_unused_result)) int id_open_save(
+	const struct id_open *o, const struct idfile_change *c, struct fault *f);
+
 #endif
