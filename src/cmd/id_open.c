@@ -73,20 +73,21 @@ static int unlock_by_password(struct id_open *o, const struct id_way *way, struc
 
 static int unlock(struct id_open *o, const struct id_way *way, struct fault *f)
 {
-	bool is_key_missing = has_slot(o->file, false) && way->key_file == NULL;
-	if (way->is_every_slot && is_key_missing) {
-		fault_set(f,
-			"%s: opens with a key file, which the new key is locked with too; "
-			"name it with --key-file",
-			o->path);
-		return -ENOKEY;
-	}
-	int rc = 0;
+	return way->key_file != NULL ? unlock_by_key(o, way, f) : unlock_by_password(o, way, f);
+}
+
+int id_open_more(struct id_open *o, const struct id_way *way, struct fault *f)
+{
+	if (!o->has_password && has_slot(o->file, true))
+		return unlock_by_password(o, way, f);
+	if (o->has_raw_key || !has_slot(o->file, false))
+		return 0;
 	if (way->key_file != NULL)
-		rc = unlock_by_key(o, way, f);
-	if (rc == 0 && (way->key_file == NULL || (way->is_every_slot && has_slot(o->file, true))))
-		rc = unlock_by_password(o, way, f);
-	return rc;
+		return unlock_by_key(o, way, f);
+	fault_set(f,
+		"%s: opens with a key file too, and so shall the new key; name it with --key-file",
+		o->path);
+	return -ENOKEY;
 }
 
 static void take_certs(struct id_open *o)

@@ -130,19 +130,28 @@ static int id_passwd(int argc, char **argv)
 
 /* ------------------------------------------------------------------ the command */
 
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} parts[] = {
+	{ "new", id_new },
+	{ "show", id_show },
+	{ "passwd", id_passwd },
+	{ "renew", id_renew },
+	{ "rollover", id_rollover },
+	{ "merge", id_merge },
+};
+
 int cmd_id(int argc, char **argv)
 {
 	if (argc < 2)
-		return say_usage("id", "new, show or passwd?");
+		return say_usage("id", "what with an ID? new, show, passwd ..");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		fputs(help, stdout);
 		return EXIT_DONE;
 	}
-	if (strcmp(argv[1], "new") == 0)
-		return id_new(argc - 1, argv + 1);
-	if (strcmp(argv[1], "show") == 0)
-		return id_show(argc - 1, argv + 1);
-	if (strcmp(argv[1], "passwd") == 0)
-		return id_passwd(argc - 1, argv + 1);
-	return say_usage("id", "there is no %s; it is new, show or passwd", argv[1]);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (strcmp(argv[1], parts[i].name) == 0)
+			return parts[i].run(argc - 1, argv + 1);
+	return say_usage("id", "there is no %s", argv[1]);
 }
