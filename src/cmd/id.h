@@ -20,5 +20,7 @@ int id_show(int argc, char **argv);
 int id_renew(int argc, char **argv);
 int id_rollover(int argc, char **argv);
 int id_merge(int argc, char **argv);
+int id_export(int argc, char **argv);
+int id_import(int argc, char **argv);
 
 #endif

@@ -14,12 +14,21 @@
 #include "cmd/say.h"
 
 static const char help[] =
-	"usage: postern id new NAME --certifier FILE [options]\n"
-	"       postern id show FILE [--json]\n"
-	"       postern id passwd FILE [options]\n"
+	"usage: postern id PART [arguments]\n"
 	"\n"
-	"Makes an ID file (key, certificate and password of a person or a server), says\n"
-	"whose it is, or changes its password. postern id new --help explains more.\n"
+	"ID files: key, certificate and password of a person or a server.\n"
+	"\n"
+	"  new NAME           make one, certified at once or by request\n"
+	"  show FILE          say whose it is, without the password\n"
+	"  passwd FILE        change its password\n"
+	"  renew FILE         a new certificate for the key it has, or a request for one\n"
+	"  rollover FILE      the next key, and its certificate or a request for one\n"
+	"  merge FILE CHAIN   put in what a certifier sent back\n"
+	"  export FILE        write its key for openssl, ssh or a browser\n"
+	"  import             make one of a key there is, or put a certificate for the\n"
+	"                     internet in\n"
+	"\n"
+	"postern id PART --help explains one part.\n"
 	"\n"
 	"Exit codes: 0 done, 1 refused, 2 usage, 4 trouble with a file or a password.\n";
 
@@ -140,6 +149,8 @@ static const struct {
 	{ "renew", id_renew },
 	{ "rollover", id_rollover },
 	{ "merge", id_merge },
+	{ "export", id_export },
+	{ "import", id_import },
 };
 
 int cmd_id(int argc, char **argv)
