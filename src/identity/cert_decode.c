@@ -25,7 +25,7 @@ static const char *const reject_texts[CERT_REJECT_COUNT] = {
 	[CERT_TAG] = "it has another ASN.1 type where the profile has one",
 	[CERT_LENGTH] = "it is too long, or a length is not in its one DER form",
 	[CERT_VERSION] = "its version is not that of the profile",
-	[CERT_SERIAL] = "its serial is not a positive number of 8 bytes",
+	[CERT_SERIAL] = "a serial is not a positive number of 8 bytes, or out of order",
 	[CERT_ALGORITHM] = "its signature or its key is not Ed25519",
 	[CERT_NAME] = "a name in it breaks the rules for names",
 	[CERT_STRING] = "a name in it is neither UTF8String nor PrintableString",
@@ -36,6 +36,7 @@ static const char *const reject_texts[CERT_REJECT_COUNT] = {
 	[CERT_USAGE] = "its keyUsage or extKeyUsage is not that of its kind",
 	[CERT_SUBTREE] = "its nameConstraints are not its own name alone",
 	[CERT_KEY_IDENTIFIER] = "a key identifier is not of 20 bytes or not that of its key",
+	[CERT_NUMBER] = "its number is not a positive one of 1 to 8 bytes",
 };
 
 const char *cert_reject_text(enum cert_reject reason)

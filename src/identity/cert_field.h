@@ -44,7 +44,7 @@ enum cert_reject cert_field_extension(struct reader *r, struct cert_field_extens
 enum cert_reject cert_field_expect(
 	struct reader *r, struct span oid, bool is_critical, struct span *ret);
 
-/* The last extension of both: authorityKeyIdentifier with a 20-byte key identifier alone. */
+/* The extension that both have: authorityKeyIdentifier with a 20-byte key identifier alone. */
 enum cert_reject cert_field_authority(struct reader *r, uint8_t ret[CERT_KEY_IDENTIFIER_LEN]);
 
 /* True when the signature is one by pk over tbs. */
