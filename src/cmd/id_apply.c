@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cmd/id_path.h"
+#include "identity/recovery.h"
 #include "knock/spa.h"
 
 /* The file to be, apart from its secrets: those are changed in the opened ID itself. */
@@ -21,6 +22,7 @@ struct next {
 	bool is_other;          /* another name or key than before */
 	size_t cross_count;
 	struct id_path_cert cross[IDFILE_CERTS_MAX];
+	uint8_t recovery[RECOVERY_LEN_MAX];
 	struct idfile_change change;
 };
 
@@ -153,13 +155,32 @@ static int put_certs(
 
 /* ------------------------------------------------------------------ recovery */
 
-/* A recovery block names the key. */
-static int check_recovery(const struct id_open *o, struct fault *f)
+/* A recovery block names the key; the same authorities are to be able to help with the new one. */
+static int renew_recovery(const struct id_open *o, struct next *n, struct fault *f)
 {
-	if (idfile_header(o->file)->recovery_n == 0)
+	struct fault why;
+	struct span old = idfile_block(o->file, RECOVERY_LABEL);
+	if (old.len == 0)
 		return 0;
-	fault_set(f, "%s: its recovery block is bound to the old key; take it out first", o->path);
-	return -EINVAL;
+	struct recovery *r = malloc(sizeof(*r));
+	if (r == NULL) {
+		fault_set(f, "there is not enough memory");
+		return -ENOMEM;
+	}
+	size_t len = 0;
+	if (recovery_decode(old, o->pk, r, &why) == 0)
+		len = recovery_make(r->list_der, n->header.key_id, &o->key, n->sk, n->recovery);
+	free(r);
+	if (len == 0) {
+		fault_set(f,
+			"%s: its recovery block cannot be made anew for the new key; put a good "
+			"one in with postern id protect first",
+			o->path);
+		return -EINVAL;
+	}
+	n->change.has_recovery = true;
+	n->change.recovery = span_of(n->recovery, len);
+	return 0;
 }
 
 /* ------------------------------------------------------------------ all of it */
@@ -175,7 +196,7 @@ static int prepare(struct id_open *o, const struct id_path *p, uint64_t now_ms, 
 	if (rc == 0)
 		rc = put_certs(o, p, n, f);
 	if (rc == 0 && p->is_pending)
-		rc = check_recovery(o, f);
+		rc = renew_recovery(o, n, f);
 	n->change.header = &n->header;
 	return rc;
 }
