@@ -14,6 +14,7 @@
 #include "cmd/directory_order.h"
 #include "cmd/issue.h"
 #include "cmd/say.h"
+#include "identity/document.h"
 
 #define COMMENT_MAX 256
 
@@ -63,6 +64,25 @@ static bool is_there(const char *path)
 
 /* ------------------------------------------------------------------ add */
 
+/* The document key that the ID's owner signed; one that nobody signed is not passed on. */
+static int take_document_key(
+	const struct idfile *id, const struct cert *c, struct directory_entry *ret, struct fault *f)
+{
+	struct document_key k;
+	struct span block = idfile_block(id, DOCUMENT_KEY_LABEL);
+	if (block.len == 0)
+		return 0;
+	if (!document_key_decode(block, c->pk, &k) || span_is_zero(SPAN_OF(k.x25519))) {
+		fault_set(f,
+			"its document key is not signed by this ID; take a newer copy of the "
+			"file from its owner");
+		return -EINVAL;
+	}
+	ret->has_document_key = true;
+	memcpy(ret->document_key, k.x25519, sizeof(ret->document_key));
+	return 0;
+}
+
 /* Name and key id alone: each knock then brings its certificates, which say the rest. */
 static void keep_key_id(struct directory_entry *e)
 {
@@ -92,7 +112,8 @@ static int entry_of_id(const struct idfile *id, const struct directory_order *o,
 	issue_entry_of_cert(&c, ret);
 	if (o->is_key_id)
 		keep_key_id(ret);
-	return directory_edit_apply(&o->words, ret, f);
+	int rc = take_document_key(id, &c, ret, f);
+	return rc < 0 ? rc : directory_edit_apply(&o->words, ret, f);
 }
 
 /* From an ID file or a .pub file, whichever the text is. comment holds COMMENT_MAX bytes. */
