@@ -1,6 +1,6 @@
 # The directory in numbers: entries changed in place, lists imported, an edge server's part exported.
 . "$(dirname "$0")/lib.sh"
-need jq
+need jq openssl xxd
 make_server
 umask 077
 cd "$W" || exit 1
@@ -75,6 +75,28 @@ says 2 'postern directory: bob.pub: --key-id is for ID files; a public key bring
 	-- directory add bob.pub --name Bob/VSD --key-id $d
 says 0 '' -- directory add "$W/pg/admin.id" --replace $d
 is 'and the whole key again' grep -q '^name="Admin/VSD",kind=user,expires=[0-9-]*,certified-equivalent ssh-ed25519 ' dir
+
+# The document key of an ID, when the ID signed it. openssl signs it as the owner's program would.
+echo 'eleven brown kettles hum' >new-password
+says 0 '' -- id export "$W/pg/admin.id" --pkcs8 --out admin.pem --password-file "$W/admin-password" \
+	--new-password-file new-password
+run directory list --json $d
+body=$(jq -r '.[0].key_id' out)0000019c1c38a400$doc
+{ printf 'postern document key v1\0' && echo "$body" | xxd -r -p; } >signed
+openssl pkeyutl -sign -rawin -inkey admin.pem -passin file:new-password -in signed -out signature
+{ # PEM after the blocks that are there
+	cat "$W/pg/admin.id"
+	echo '-----BEGIN POSTERN DOCUMENT KEY-----'
+	{ echo "$body" | xxd -r -p && cat signature; } | base64 -w 64
+	echo '-----END POSTERN DOCUMENT KEY-----'
+} >documents.id
+says 0 '' -- directory add documents.id --replace $d
+is 'its document key' grep -q "^name=\"Admin/VSD\",.*,document-key=x25519:$doc ssh-ed25519 " dir
+echo "$body" | xxd -r -p | cat - signature | base64 -w 64 | sed '2s/^./A/' >body
+{ cat "$W/pg/admin.id" && echo '-----BEGIN POSTERN DOCUMENT KEY-----' && cat body &&
+	echo '-----END POSTERN DOCUMENT KEY-----'; } >documents.id
+says 1 'postern: documents.id: its document key is not signed by this ID; take a newer copy of the file from its owner' \
+	-- directory add documents.id --replace $d
 
 # -- lists of others -------------------------------------------------------------------------------
 
