@@ -4,24 +4,31 @@
  */
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cmd/commands.h"
 #include "cmd/id.h"
+#include "cmd/id_open.h"
 #include "cmd/password.h"
 #include "cmd/say.h"
 
 static const char help[] =
-	"usage: postern id new NAME --certifier FILE [options]\n"
-	"       postern id show FILE [--json]\n"
-	"       postern id passwd FILE [options]\n"
+	"usage: postern id PART [arguments]\n"
 	"\n"
-	"Makes an ID file (key, certificate and password of a person or a server), says\n"
-	"whose it is, or changes its password. postern id new --help explains more.\n"
+	"ID files: key, certificate and password of a person or a server.\n"
+	"\n"
+	"  new NAME           make one, certified at once or by request\n"
+	"  show FILE          say whose it is, without the password\n"
+	"  passwd FILE        change its password\n"
+	"  renew FILE         a new certificate for the key it has, or a request for one\n"
+	"  rollover FILE      the next key, and its certificate or a request for one\n"
+	"  merge FILE CHAIN   put in what a certifier sent back\n"
+	"  export FILE        write its key for openssl, ssh or a browser\n"
+	"  import             make one of a key there is, or put a certificate for the\n"
+	"                     internet in\n"
+	"\n"
+	"postern id PART --help explains one part.\n"
 	"\n"
 	"Exit codes: 0 done, 1 refused, 2 usage, 4 trouble with a file or a password.\n";
 
@@ -31,6 +38,8 @@ static const char help_passwd[] =
 	"Changes the password of an ID file. Copies of the old file keep the old one.\n"
 	"\n"
 	"  --password-file F      read the password it has from the first line of F\n"
+	"  --key-file F           open it with this key file instead (a server's; it can\n"
+	"                         have a password beside it)\n"
 	"  --new-password-file F  read the new one from the first line of F\n"
 	"  --kdf-mem MIB          memory that a try of the password costs, 1 to 4096\n"
 	"                         (default: 256)\n"
@@ -38,12 +47,13 @@ static const char help_passwd[] =
 	"Exit codes: 0 done, 1 the new password is too weak, 2 usage, 4 wrong password or\n"
 	"trouble with the file; after any but 0 the file is as it was.\n";
 
-enum { OPT_PASSWORD_FILE = 256, OPT_NEW_PASSWORD_FILE, OPT_KDF_MEM };
+enum { OPT_PASSWORD_FILE = 256, OPT_KEY_FILE, OPT_NEW_PASSWORD_FILE, OPT_KDF_MEM };
 
 /* ------------------------------------------------------------------ passwd */
 
 struct passwd_words {
-	const char *file, *old_file, *new_file;
+	const char *file, *new_file;
+	struct id_way way;
 	uint32_t mem_kib;
 	bool is_help;
 };
@@ -52,6 +62,7 @@ static int passwd_parse(int argc, char **argv, struct passwd_words *w)
 {
 	static const struct option options[] = {
 		{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
+		{ "key-file", required_argument, NULL, OPT_KEY_FILE },
 		{ "new-password-file", required_argument, NULL, OPT_NEW_PASSWORD_FILE },
 		{ "kdf-mem", required_argument, NULL, OPT_KDF_MEM },
 		{ "help", no_argument, NULL, 'h' },
@@ -64,7 +75,9 @@ static int passwd_parse(int argc, char **argv, struct passwd_words *w)
 		if (c == 'h')
 			w->is_help = true;
 		else if (c == OPT_PASSWORD_FILE)
-			w->old_file = optarg;
+			w->way.password_file = optarg;
+		else if (c == OPT_KEY_FILE)
+			w->way.key_file = optarg;
 		else if (c == OPT_NEW_PASSWORD_FILE)
 			w->new_file = optarg;
 		else if (c == OPT_KDF_MEM && !say_parse_mem(optarg, &w->mem_kib))
@@ -80,64 +93,28 @@ static int passwd_parse(int argc, char **argv, struct passwd_words *w)
 	return EXIT_DONE;
 }
 
-static int unlock(const struct passwd_words *w, const struct idfile *id, struct idfile_key *key,
-	struct fault *f)
-{
-	struct password_source from = { .file = w->old_file, .line = 1 };
-	struct password password;
-
-	int rc = password_get(&from, idfile_header(id)->name, &password, f);
-	if (rc < 0)
-		return rc;
-	rc = id_unlock_fault(
-		w->file, idfile_unlock_password(id, password_span(&password), NULL, key), f);
-	password_wipe(&password);
-	return rc;
-}
-
-/* The new text in place of the old, with the mode it had. */
-static int replace(const struct passwd_words *w, const struct idfile *id,
-	const struct idfile_key *key, const struct password *password, struct fault *f)
-{
-	struct stat st;
-	if (stat(w->file, &st) < 0) {
-		int rc = -errno;
-		fault_set(f, "%s: cannot be examined: %s", w->file, strerror(-rc));
-		return rc;
-	}
-	char *text = idfile_format_password(id, key, password_span(password), 0, w->mem_kib);
-	if (text == NULL) {
-		fault_set(f,
-			"there is not enough memory to lock the ID file; take less with "
-			"--kdf-mem 64");
-		return -ENOMEM;
-	}
-	int rc = file_write(w->file, text, strlen(text), st.st_mode & 0777, false, f);
-	free(text);
-	return rc;
-}
-
-static int change(const struct passwd_words *w, const struct idfile *id, struct fault *f)
+static int change(const struct passwd_words *w, const struct id_open *o, struct fault *f)
 {
 	struct password_source from = { .file = w->new_file, .line = 1 };
+	const struct idfile_header *h = idfile_header(o->file);
 	struct password password = { 0 };
-	struct idfile_key key;
 
-	int rc = unlock(w, id, &key, f);
+	/* A server's ID had no password so far, and hence no rule for one. */
+	unsigned quality = h->quality_min != 0 ? h->quality_min : PASSWORD_QUALITY_USER;
+	int rc = password_choose(&from, h->name, quality, &password, f);
 	if (rc == 0)
-		rc = password_choose(&from, idfile_header(id)->name, idfile_header(id)->quality_min,
-			&password, f);
-	if (rc == 0)
-		rc = replace(w, id, &key, &password, f);
+		rc = id_open_replace(o,
+			idfile_format_password(
+				o->file, &o->key, password_span(&password), 0, w->mem_kib),
+			f);
 	password_wipe(&password);
-	sodium_memzero(&key, sizeof(key));
 	return rc;
 }
 
 static int id_passwd(int argc, char **argv)
 {
 	struct passwd_words w = { 0 };
-	struct idfile *id = NULL;
+	struct id_open *o = NULL;
 	struct fault f;
 
 	int code = passwd_parse(argc, argv, &w);
@@ -147,34 +124,45 @@ static int id_passwd(int argc, char **argv)
 		fputs(help_passwd, stdout);
 		return EXIT_DONE;
 	}
-	int rc = id_file_load(w.file, FILE_SECRET, &id, &f);
+	int rc = id_open_file(w.file, &w.way, &o, &f);
 	if (rc == 0)
-		rc = change(&w, id, &f);
+		rc = change(&w, o, &f);
 	if (rc == 0)
 		printf("the password of %s (%s) is changed; copies of the old file still open "
 		       "with the old one\n",
-			idfile_header(id)->name, w.file);
+			idfile_header(o->file)->name, w.file);
 	else
 		say_trouble("%s", f.text);
-	idfile_free(id);
+	id_open_free(o);
 	return rc == 0 ? EXIT_DONE : rc == -EKEYREJECTED ? EXIT_REFUSED : EXIT_LOCAL;
 }
 
 /* ------------------------------------------------------------------ the command */
 
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} parts[] = {
+	{ "new", id_new },
+	{ "show", id_show },
+	{ "passwd", id_passwd },
+	{ "renew", id_renew },
+	{ "rollover", id_rollover },
+	{ "merge", id_merge },
+	{ "export", id_export },
+	{ "import", id_import },
+};
+
 int cmd_id(int argc, char **argv)
 {
 	if (argc < 2)
-		return say_usage("id", "new, show or passwd?");
+		return say_usage("id", "what with an ID? new, show, passwd ..");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		fputs(help, stdout);
 		return EXIT_DONE;
 	}
-	if (strcmp(argv[1], "new") == 0)
-		return id_new(argc - 1, argv + 1);
-	if (strcmp(argv[1], "show") == 0)
-		return id_show(argc - 1, argv + 1);
-	if (strcmp(argv[1], "passwd") == 0)
-		return id_passwd(argc - 1, argv + 1);
-	return say_usage("id", "there is no %s; it is new, show or passwd", argv[1]);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (strcmp(argv[1], parts[i].name) == 0)
+			return parts[i].run(argc - 1, argv + 1);
+	return say_usage("id", "there is no %s", argv[1]);
 }

@@ -8,7 +8,8 @@ says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
 for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' directory \
-	'directory add' 'directory remove' 'directory list' 'directory check'; do
+	'directory add' 'directory remove' 'directory list' 'directory check' 'directory lock' \
+	'directory roll' 'directory import' 'directory export-edge'; do
 	# shellcheck disable=SC2086
 	says 0 '' -- $c --help
 	is "$c: a usage line" grep -q '^usage: postern' "$W/out"
@@ -54,8 +55,8 @@ says 2 'postern connect: ssh: not a port; write a number from 1 to 65535; see po
 says 2 'postern connect: there is no option --json; see postern connect --help' \
 	-- connect gw 22 --json
 
-says 2 'postern id: new, show or passwd?; see postern id --help' -- id
-says 2 'postern id: there is no sell; it is new, show or passwd; see postern id --help' -- id sell
+says 2 'postern id: what with an ID? new, show, passwd ..; see postern id --help' -- id
+says 2 'postern id: there is no sell; see postern id --help' -- id sell
 says 2 'postern id show: which FILE?; see postern id show --help' -- id show
 says 2 'postern id show: one FILE at a time; see postern id show --help' -- id show a b
 says 2 'postern id passwd: which FILE?; see postern id passwd --help' -- id passwd
@@ -75,8 +76,8 @@ says 2 'postern id new: --host, --service and --port are for the card of a --ser
 says 2 'postern id new: a --server opens with a key file, not with a password; see postern id new --help' \
 	-- id new gw --certifier x --server --password-file y
 
-says 2 'postern directory: add, remove, list or check?; see postern directory --help' -- directory
-says 2 'postern directory: there is no sort; it is add, remove, list or check; see postern directory --help' \
+says 2 'postern directory: add, remove, lock, unlock, disable, enable, roll, import, export-edge, list or check?; see postern directory --help' -- directory
+says 2 'postern directory: there is no sort; it is add, remove, lock, unlock, disable, enable, roll, import, export-edge, list or check; see postern directory --help' \
 	-- directory sort
 says 2 'postern directory add: which FILE?; see postern directory add --help' -- directory add
 says 2 'postern directory list: x: one argument too many; see postern directory list --help' \
