@@ -2,8 +2,8 @@
 #define POSTERN_IDENTITY_CERT_H
 
 /*
- * X.509 certificates of the rigid profile (doc/protocol.md section 7), issued and read with
- * OpenSSL. Not on the packet path, not part of libpostern.
+ * X.509 certificates of the rigid profile (doc/protocol.md section 7.1). Issued and read with OpenSSL:
+ * cert_issue, cert_read and cert_read_pem are neither on the packet path nor part of libpostern.
  *
  * Version 3; serial 8 bytes, the first 01..7f; Ed25519 without parameters; names [C] O OU{0,4}
  * [CN], root first, one attribute a level, UTF8String (PrintableString accepted when reading);
@@ -11,12 +11,12 @@
  *
  *   certifier     basicConstraints critical CA TRUE (ff), pathlen 4 - number of OU; keyUsage
  *                 critical keyCertSign + cRLSign; nameConstraints critical, one permitted
- *                 directoryName, its own (not on a self-issued organisation);
+ *                 directoryName, its own (not when an organisation's subject is its issuer);
  *                 subjectKeyIdentifier; authorityKeyIdentifier
  *   user, server  keyUsage critical digitalSignature; extKeyUsage clientAuth or serverAuth;
  *                 authorityKeyIdentifier
  *
- * Key identifiers are the first 20 bytes of SHA-256(32-byte key).
+ * The issuer is a certifier or, of a cross-certificate, a user. Key identifiers are the first 20 bytes of SHA-256(32-byte key).
  */
 
 #include <stdbool.h>
@@ -88,7 +88,13 @@ __attribute__((warn_unused_result)) int cert_read_pem(
 /* The 20-byte key identifier of a key. */
 void cert_key_identifier(const uint8_t pk[32], uint8_t ret[CERT_KEY_IDENTIFIER_LEN]);
 
-/* True when the certificate's signature is one by issuer_pk. */
+/*
+ * True when the issuer is a user, who may cross-certify: the issuer has a CN and the subject is neither
+ * that name nor below it. Any other issuer's name is a certifier's.
+ */
+bool cert_is_issued_by_user(const struct cert *c);
+
+/* True when the certificate's signature is one by issuer_pk. The rest of it is not looked at. */
 bool cert_signed_by(struct span der, const uint8_t issuer_pk[32]);
 
 /* SHA-256 of the DER, for comparing out of band: "ab12 cd34 ..." 16 groups; to holds 80 bytes. */

@@ -2,7 +2,7 @@
 #define POSTERN_IDENTITY_CERT_DECODE_H
 
 /*
- * The strict certificate reader: X.509 DER of the rigid profile (doc/protocol.md section 7) and nothing
+ * The strict certificate reader: X.509 DER of the rigid profile (doc/protocol.md section 7.1) and nothing
  * else, read straight down with the checked reader. libsodium only; runs on strangers' bytes on the packet
  * path. It accepts exactly what cert_read (OpenSSL, identity/cert.h) accepts; a differential test holds
  * the two together. Signatures are not looked at here.
@@ -11,16 +11,16 @@
 #include "base/span.h"
 #include "identity/cert.h"
 
-/* Why bytes are not a certificate of the profile. */
+/* Why bytes are not a certificate, or a list (identity/crl.h), of the profile. */
 enum cert_reject {
 	CERT_OK = 0,
-	CERT_SHORT,     /* ends early, or a length points past its end */
-	CERT_TRAILING,  /* bytes after the end of the certificate or of a field */
-	CERT_TAG,       /* another ASN.1 type than the profile has there */
-	CERT_LENGTH,    /* a length not in its one DER form, or over CERT_LEN_MAX */
-	CERT_VERSION,   /* not version 3 */
-	CERT_SERIAL,    /* not a positive number of 8 bytes */
-	CERT_ALGORITHM, /* not Ed25519 without parameters, in one of its three places */
+	CERT_SHORT,    /* ends early, or a length points past its end */
+	CERT_TRAILING, /* bytes after the end of the certificate or of a field */
+	CERT_TAG,      /* another ASN.1 type than the profile has there */
+	CERT_LENGTH,   /* a length not in its one DER form, or over CERT_LEN_MAX */
+	CERT_VERSION,  /* not version 3; a list: not version 2 */
+	CERT_SERIAL,   /* not a positive number of 8 bytes; in a list, not above the one before */
+	CERT_ALGORITHM, /* not Ed25519 without parameters, in one of its three places; no 64-byte signature */
 	CERT_NAME,      /* breaks the rules of identity/name.h, or an attribute the profile lacks */
 	CERT_STRING,    /* neither UTF8String nor a true PrintableString */
 	CERT_TIME,      /* not a valid time in the profile's form, or ends before it begins */
@@ -30,10 +30,11 @@ enum cert_reject {
 	CERT_USAGE,     /* keyUsage or extKeyUsage not those of its kind */
 	CERT_SUBTREE,   /* nameConstraints not its own name alone */
 	CERT_KEY_IDENTIFIER, /* subjectKeyIdentifier not that of the key; either not 20 bytes */
+	CERT_NUMBER,         /* a list's cRLNumber is not a positive number of 1 to 8 bytes */
 	CERT_REJECT_COUNT,
 };
 
-/* A clause: "its serial is not a positive number of 8 bytes". */
+/* A clause: "its key has not 32 bytes". */
 const char *cert_reject_text(enum cert_reject reason);
 
 /* Where the parts lie; all borrow the DER. */

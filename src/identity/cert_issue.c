@@ -1,6 +1,7 @@
 /*
- * Issuing. Invariant: a certifier signs only names one level below its own, and an organisation
- * signs itself once; OpenSSL would sign anything.
+ * Issuing. Invariant: what is signed is one of three things, said beforehand: a name one level below
+ * the issuer's (or an organisation itself), a foreign name, or the issuer's own name under another
+ * key; OpenSSL would sign anything.
  */
 
 #include <errno.h>
@@ -9,16 +10,6 @@
 
 #include "base/text.h"
 #include "identity/cert_shape.h"
-
-#define TIME_END_MS UINT64_C(253402300800000) /* 10000-01-01: GeneralizedTime has four digits */
-
-static bool seed_is_of(const uint8_t seed[32], const uint8_t pk[32])
-{
-	uint8_t made[32], sk[64];
-	crypto_sign_seed_keypair(made, sk, seed);
-	sodium_memzero(sk, sizeof(sk));
-	return memcmp(made, pk, 32) == 0;
-}
 
 static int refuse_name(const struct name *n, enum name_reject reason, struct fault *f)
 {
@@ -47,26 +38,77 @@ static int check_self_signed(const struct cert_order *o, struct fault *f)
 	return 0;
 }
 
-static int check_names(const struct cert_order *o, struct fault *f)
+static int check_below(const struct cert_order *o, struct fault *f)
 {
 	char subject[NAME_TEXT_MAX], issuer[NAME_TEXT_MAX];
+	if (name_equal(&o->subject, &o->issuer))
+		return check_self_signed(o, f);
+	if (name_is_child(&o->subject, &o->issuer))
+		return 0;
+	/* Each at most 190 bytes of its 476, so that the sentence is not cut. */
+	fault_set(f,
+		"\"%.190s\" is not one level below \"%.190s\"; use the certifier directly "
+		"above it",
+		name_format(&o->subject, subject), name_format(&o->issuer, issuer));
+	return -EINVAL;
+}
+
+static int check_cross(const struct cert_order *o, struct fault *f)
+{
+	char subject[NAME_TEXT_MAX], issuer[NAME_TEXT_MAX];
+	if (!name_equal(&o->subject, &o->issuer) && !name_is_below(&o->subject, &o->issuer))
+		return 0;
+	fault_set(f,
+		"\"%.190s\" is not foreign to \"%.190s\": a cross-certificate is for names of "
+		"others",
+		name_format(&o->subject, subject), name_format(&o->issuer, issuer));
+	return -EINVAL;
+}
+
+static int check_rollover(const struct cert_order *o, struct fault *f)
+{
+	char subject[NAME_TEXT_MAX], issuer[NAME_TEXT_MAX];
+	if (!name_equal(&o->subject, &o->issuer)) {
+		fault_set(f,
+			"\"%.190s\" cannot vouch for a key of \"%.190s\"; in a rollover both are "
+			"one name",
+			name_format(&o->issuer, issuer), name_format(&o->subject, subject));
+		return -EINVAL;
+	}
+	if (o->kind == CERT_CERTIFIER && memcmp(o->pk, o->issuer_pk, 32) != 0)
+		return 0;
+	fault_set(f, "\"%s\" cannot roll over: %s", name_format(&o->subject, subject),
+		o->kind == CERT_CERTIFIER ? "both keys are the same"
+					  : "only a certifier vouches for its next key");
+	return -EINVAL;
+}
+
+/* A cross-certificate for a client's own use is issued by a person. */
+static enum name_reject check_issuer_name(const struct cert_order *o)
+{
+	const struct name *n = &o->issuer;
+	bool is_person = o->role == CERT_CROSS && n->count > 0 && n->count <= NAME_PARTS_MAX &&
+		n->parts[n->count - 1].type == NAME_CN;
+	return name_check(n, !is_person);
+}
+
+static int check_names(const struct cert_order *o, struct fault *f)
+{
 	enum name_reject reason = name_check(&o->subject, o->kind == CERT_CERTIFIER);
 	if (reason != NAME_OK)
 		return refuse_name(&o->subject, reason, f);
-	reason = name_check(&o->issuer, true);
+	reason = check_issuer_name(o);
 	if (reason != NAME_OK)
 		return refuse_name(&o->issuer, reason, f);
-	if (name_equal(&o->subject, &o->issuer))
-		return check_self_signed(o, f);
-	if (!name_is_child(&o->subject, &o->issuer)) {
-		/* Each at most 190 bytes of its 476, so that the sentence is not cut. */
-		fault_set(f,
-			"\"%.190s\" is not one level below \"%.190s\"; use the certifier directly "
-			"above it",
-			name_format(&o->subject, subject), name_format(&o->issuer, issuer));
-		return -EINVAL;
+	switch (o->role) {
+	case CERT_CROSS:
+		return check_cross(o, f);
+	case CERT_ROLLOVER:
+		return check_rollover(o, f);
+	case CERT_BELOW:
+		break;
 	}
-	return 0;
+	return check_below(o, f);
 }
 
 static int check_order(const struct cert_order *o, struct fault *f)
@@ -78,11 +120,11 @@ static int check_order(const struct cert_order *o, struct fault *f)
 		fault_set(f, "the certificate would end before it begins; check both dates");
 		return -EINVAL;
 	}
-	if (o->not_after_ms >= TIME_END_MS) {
+	if (o->not_after_ms >= CERT_TIME_END_MS) {
 		fault_set(f, "the certificate would end after the year 9999; choose less");
 		return -EINVAL;
 	}
-	if (!seed_is_of(o->issuer_seed, o->issuer_pk)) {
+	if (!cert_seed_is_of(o->issuer_seed, o->issuer_pk)) {
 		fault_set(f,
 			"the private key is not that of the issuer's certificate; use the "
 			"issuer's own ID file");
@@ -111,7 +153,9 @@ int cert_issue(const struct cert_order *o, uint8_t *der, size_t *ret_len, struct
 		.not_after_ms = o->not_after_ms,
 	};
 	/* Names compare without case, bytes do not: below "VSD" nothing is called "vsd". */
-	memcpy(c.subject.parts, o->issuer.parts, o->issuer.count * sizeof(c.subject.parts[0]));
+	if (o->role != CERT_CROSS)
+		memcpy(c.subject.parts, o->issuer.parts,
+			o->issuer.count * sizeof(c.subject.parts[0]));
 	memcpy(c.pk, o->pk, sizeof(c.pk));
 	cert_key_identifier(o->issuer_pk, c.issuer_key_identifier);
 	make_serial(c.serial);

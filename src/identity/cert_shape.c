@@ -7,6 +7,7 @@
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <sodium.h>
 #include <string.h>
 
 static const int part_nids[] = {
@@ -16,7 +17,7 @@ static const int part_nids[] = {
 	[NAME_CN] = NID_commonName,
 };
 
-static X509_NAME *write_name(const struct name *n, const int *types)
+X509_NAME *cert_shape_name(const struct name *n, const int *types)
 {
 	X509_NAME *x = X509_NAME_new();
 	bool is_good = x != NULL;
@@ -36,8 +37,9 @@ static X509_NAME *write_name(const struct name *n, const int *types)
 
 static bool set_names(X509 *x, const struct cert *c, const struct cert_strings *strings)
 {
-	X509_NAME *subject = write_name(&c->subject, strings != NULL ? strings->subject : NULL);
-	X509_NAME *issuer = write_name(&c->issuer, strings != NULL ? strings->issuer : NULL);
+	X509_NAME *subject =
+		cert_shape_name(&c->subject, strings != NULL ? strings->subject : NULL);
+	X509_NAME *issuer = cert_shape_name(&c->issuer, strings != NULL ? strings->issuer : NULL);
 	bool is_good = subject != NULL && issuer != NULL &&
 		X509_set_subject_name(x, subject) == 1 && X509_set_issuer_name(x, issuer) == 1;
 	X509_NAME_free(subject);
@@ -167,14 +169,22 @@ static bool add_subject_key(X509 *x, const struct cert_extension *e, const struc
 	return is_good;
 }
 
-static bool add_issuer_key(X509 *x, const struct cert_extension *e, const struct cert *c)
+AUTHORITY_KEYID *cert_shape_issuer_key(const uint8_t id[CERT_KEY_IDENTIFIER_LEN])
 {
 	AUTHORITY_KEYID *aki = AUTHORITY_KEYID_new();
-	bool is_good = aki != NULL;
-	if (is_good) {
-		aki->keyid = octets_of(c->issuer_key_identifier);
-		is_good = aki->keyid != NULL && add(x, e, aki);
-	}
+	if (aki == NULL)
+		return NULL;
+	aki->keyid = octets_of(id);
+	if (aki->keyid != NULL)
+		return aki;
+	AUTHORITY_KEYID_free(aki);
+	return NULL;
+}
+
+static bool add_issuer_key(X509 *x, const struct cert_extension *e, const struct cert *c)
+{
+	AUTHORITY_KEYID *aki = cert_shape_issuer_key(c->issuer_key_identifier);
+	bool is_good = aki != NULL && add(x, e, aki);
 	AUTHORITY_KEYID_free(aki);
 	return is_good;
 }
@@ -235,6 +245,20 @@ X509 *cert_shape(const struct cert *c, const struct cert_strings *strings)
 	ERR_clear_error();
 	X509_free(x);
 	return NULL;
+}
+
+void cert_public_key(const uint8_t seed[32], uint8_t ret_pk[32])
+{
+	uint8_t sk[crypto_sign_SECRETKEYBYTES];
+	crypto_sign_seed_keypair(ret_pk, sk, seed);
+	sodium_memzero(sk, sizeof(sk));
+}
+
+bool cert_seed_is_of(const uint8_t seed[32], const uint8_t pk[32])
+{
+	uint8_t made[32];
+	cert_public_key(seed, made);
+	return memcmp(made, pk, 32) == 0;
 }
 
 bool cert_sign(X509 *x, const uint8_t seed[32], uint8_t der[CERT_LEN_MAX], size_t *ret_len)

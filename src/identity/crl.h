@@ -2,7 +2,7 @@
 #define POSTERN_IDENTITY_CRL_H
 
 /*
- * Certificate revocation lists of a rigid profile, doc/protocol.md section 7: X.509 CRL version 2, Ed25519,
+ * Certificate revocation lists of a rigid profile, doc/protocol.md section 7.2: X.509 CRL version 2, Ed25519,
  * issuer as in the certificate profile, thisUpdate, nextUpdate, revokedCertificates (absent when empty;
  * serial and revocationDate, no entry extensions; each serial of 8 bytes, ascending, none twice), extensions
  * authorityKeyIdentifier (20 bytes) and cRLNumber (1 to 8 bytes, positive), not critical, in this order.
