@@ -106,6 +106,7 @@ void boot_free(struct boot *b)
 		return;
 	boot_forget_keys(b);
 	policy_free(b->policy);
+	trust_free(b->trust);
 	directory_free(b->directory);
 	config_free(b->config);
 	free(b);

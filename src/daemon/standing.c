@@ -7,6 +7,56 @@
 
 #include <string.h>
 
+/*
+ * Does somebody still stand at the top of the path: a certifier above the name that issued its last
+ * certificate, or the cross-certificate that this last one is? What was taken out of the trust files ends here.
+ */
+static bool is_vouched_for(
+	const struct trust *t, const struct store_gate *g, const struct name *who)
+{
+	const struct chain_step *last = &g->path[g->path_count - 1];
+	for (size_t i = 0; t != NULL && i < trust_count(t); i++) {
+		const struct trust_anchor *a = trust_at(t, i);
+		bool is_cross = a->role == TRUST_CROSS && a->cross_issuer_der.len > 0;
+		const uint8_t *issuer =
+			is_cross ? a->cross_issuer_key_identifier : a->key_identifier;
+		if (!name_is_below(who, &a->cert.subject) && !name_equal(who, &a->cert.subject))
+			continue;
+		if (memcmp(issuer, last->issuer_key_identifier, CERT_KEY_IDENTIFIER_LEN) == 0 &&
+			(!is_cross ||
+				memcmp(a->cross_serial, last->serial, sizeof(last->serial)) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Certificates: dates and lists again, as far as the steps tell. */
+static void judge_path(
+	const struct boot *b, const struct store_gate *g, uint64_t wall_ms, struct claim *c)
+{
+	struct chain_identity id = { .not_after_ms = g->not_after_ms, .step_count = g->path_count };
+	c->is_certified = g->is_certified;
+	c->not_after_ms = g->not_after_ms;
+	c->is_authenticated = is_vouched_for(b->trust, g, &c->name);
+	if (!c->is_authenticated)
+		return;
+	memcpy(id.steps, g->path, g->path_count * sizeof(g->path[0]));
+	enum chain_reject r = chain_recheck(b->trust, &id, wall_ms);
+	c->is_revoked = r == CHAIN_REVOKED;
+	c->lacks_crl = r == CHAIN_NO_CRL;
+}
+
+/* The line of that very name and key, else, of who has certificates, one of the name, else one of the key. */
+static const struct directory_entry *find_entry(
+	const struct directory *d, const struct store_gate *g, const struct name *who)
+{
+	const struct directory_entry *by_key = directory_find(d, g->key_id);
+	if (g->path_count == 0 || (by_key != NULL && name_equal(&by_key->name, who)))
+		return by_key;
+	const struct directory_entry *by_name = directory_find_name(d, who);
+	return by_name != NULL ? by_name : by_key;
+}
+
 /* Known by the directory alone: then it must still say that this key has this name. */
 static bool is_known(const struct claim *c, const struct store_gate *g)
 {
@@ -14,10 +64,9 @@ static bool is_known(const struct claim *c, const struct store_gate *g)
 }
 
 static bool fill_claim(const struct boot *b, const struct lockout *lockout,
-	const struct store_gate *g, struct claim *ret)
+	const struct store_gate *g, uint64_t wall_ms, struct claim *ret)
 {
 	struct claim c = {
-		.entry = directory_find(b->directory, g->key_id),
 		.is_authenticated = true,
 		.not_after_ms = UINT64_MAX,
 		.source = g->source,
@@ -25,13 +74,12 @@ static bool fill_claim(const struct boot *b, const struct lockout *lockout,
 	if (name_parse(g->name, false, &c.name) != NAME_OK)
 		return false;
 	memcpy(c.key_id, g->key_id, sizeof(c.key_id));
+	c.entry = find_entry(b->directory, g, &c.name);
 	c.is_locked_out = lockout_has(lockout, &c.name);
-	if (g->path_count > 0) {
-		c.is_certified = g->is_certified;
-		c.not_after_ms = g->not_after_ms;
-	} else if (c.entry != NULL) {
+	if (g->path_count > 0)
+		judge_path(b, g, wall_ms, &c);
+	else if (c.entry != NULL)
 		c.is_certified = c.entry->is_certified_equivalent;
-	}
 	*ret = c;
 	return true;
 }
@@ -76,13 +124,15 @@ void standing_of(const struct boot *b, const struct lockout *lockout, const stru
 	if (!is_same)
 		s = config_service_by_port(b->config, g->proto, g->port);
 	*ret = (struct standing){ .service = s, .is_same = is_same, .end_ms = UINT64_MAX };
-	if (!fill_claim(b, lockout, g, &c)) {
+	if (!fill_claim(b, lockout, g, wall_ms, &c)) {
 		ret->verdict = refused(POLICY_NOT_AUTHENTICATED);
 		return;
 	}
 	c.service = s;
 	ret->end_ms = policy_end_ms(&c);
 	ret->verdict = decide(b, g, &c, wall_ms);
+	if (ret->verdict.reason == POLICY_NOT_AUTHENTICATED)
+		ret->verdict.text = "nobody who is trusted vouches for it any more";
 	if (ret->verdict.reason == POLICY_GRANT && !is_known(&c, g))
 		ret->verdict = refused(POLICY_KEY_CHECK);
 }

@@ -11,13 +11,13 @@
 #include "store/internal.h"
 
 #define STEP_LEN (CERT_KEY_IDENTIFIER_LEN + 8)
-#define PATH_LEN_MAX (CHAIN_CERTS_MAX * STEP_LEN)
+#define PATH_LEN_MAX (CHAIN_STEPS_MAX * STEP_LEN)
 
 /* Issuer and serial of each certificate, leaf first. Returns the length. */
 static size_t write_path(const struct store_gate *g, uint8_t to[PATH_LEN_MAX])
 {
 	struct writer w = writer_init(to, PATH_LEN_MAX);
-	for (size_t i = 0; i < g->path_count && i < CHAIN_CERTS_MAX; i++) {
+	for (size_t i = 0; i < g->path_count && i < CHAIN_STEPS_MAX; i++) {
 		writer_put(&w, g->path[i].issuer_key_identifier, CERT_KEY_IDENTIFIER_LEN);
 		writer_put(&w, g->path[i].serial, sizeof(g->path[i].serial));
 	}

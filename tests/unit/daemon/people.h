@@ -34,6 +34,7 @@ static inline struct boot people_boot(const char *config, const char *directory)
 static inline void people_free(struct boot *b)
 {
 	policy_free(b->policy);
+	trust_free(b->trust);
 	directory_free(b->directory);
 	config_free(b->config);
 }

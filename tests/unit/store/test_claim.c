@@ -247,7 +247,7 @@ static void test_gate_path(void **state)
 	struct place *p = *state;
 	struct store *s = place_open(p->path);
 	assert_non_null(s);
-	for (uint32_t n = 0; n <= CHAIN_CERTS_MAX; n++) {
+	for (uint32_t n = 0; n <= CHAIN_STEPS_MAX; n++) {
 		struct store_gate g = place_gate(n + 1), got = { 0 };
 		struct store_claim c = place_claim(n, 1);
 		g.path_count = n;
@@ -268,7 +268,7 @@ static void test_gate_path(void **state)
 static void test_damaged_path(void **state)
 {
 	static const char *const damages[] = { "x'01'", "zeroblob(27)", "zeroblob(29)",
-		"zeroblob(225)", "zeroblob(252)" };
+		"zeroblob(253)", "zeroblob(280)" };
 	struct place *p = *state;
 	struct store_gate g = place_gate(1), got = { 0 };
 	struct store_claim c = place_claim(1, 1);
