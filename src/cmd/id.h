@@ -22,5 +22,14 @@ int id_rollover(int argc, char **argv);
 int id_merge(int argc, char **argv);
 int id_export(int argc, char **argv);
 int id_import(int argc, char **argv);
+int id_authority(int argc, char **argv);
+int id_protect(int argc, char **argv);
+int id_recover(int argc, char **argv);
+int id_documents(int argc, char **argv);
+int id_encrypt(int argc, char **argv);
+int id_decrypt(int argc, char **argv);
+
+/* A part of postern certifier that is about ID files. */
+int certifier_recovery(int argc, char **argv);
 
 #endif
