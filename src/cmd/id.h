@@ -29,7 +29,4 @@ int id_documents(int argc, char **argv);
 int id_encrypt(int argc, char **argv);
 int id_decrypt(int argc, char **argv);
 
-/* A part of postern certifier that is about ID files. */
-int certifier_recovery(int argc, char **argv);
-
 #endif

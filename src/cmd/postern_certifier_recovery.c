@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cmd/certifier.h"
 #include "cmd/commands.h"
-#include "cmd/id.h"
 #include "cmd/id_open.h"
 #include "cmd/record_file.h"
 #include "cmd/say.h"
@@ -24,10 +24,10 @@ static const char command[] = "certifier recovery";
 static const char help[] =
 	"usage: postern certifier recovery --certifier FILE --authority RECORD .. -m M\n"
 	"\n"
-	"Signs a list: who can help people of this certifier whose password is lost, and how\n"
-	"many of them it takes. Each gave you a record (postern id authority); compare its\n"
-	"key id with them before you hand the list out. postern id protect puts the list to\n"
-	"use.\n"
+	"Signs a list: who can help people of this certifier whose password is lost, and\n"
+	"how many of them it takes. Each gave you a record (postern id authority);\n"
+	"compare its key id with them before you hand the list out. postern id protect\n"
+	"puts the list to use.\n"
 	"\n"
 	"  --certifier FILE     the ID file of the certifier\n"
 	"  --authority RECORD   the record of one of them; say it for each, 1 to 16\n"
@@ -36,8 +36,8 @@ static const char help[] =
 	"  -o, --out OUT        the list (default: standard output)\n"
 	"  --certifier-password-file F  read the certifier's password from F, line 1\n"
 	"\n"
-	"Exit codes: 0 done, 1 a record does not hold, 2 usage, 4 wrong password or trouble\n"
-	"with a file.\n";
+	"Exit codes: 0 done, 1 a record does not hold, 2 usage, 4 wrong password or\n"
+	"trouble with a file.\n";
 
 enum { OPT_CERTIFIER = 256, OPT_AUTHORITY, OPT_I_KNOW, OPT_CERTIFIER_PASSWORD_FILE };
 

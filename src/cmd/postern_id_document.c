@@ -28,9 +28,9 @@
 static const char help_documents[] =
 	"usage: postern id documents FILE [options]\n"
 	"\n"
-	"Gives an ID its key for files that others encrypt for it, and shows the public half\n"
-	"in the ID file, from where postern directory add takes it. Does nothing when there\n"
-	"is one.\n"
+	"Gives an ID its key for files that others encrypt for it, and shows the public\n"
+	"half in the ID file, from where postern directory add takes it. Does nothing\n"
+	"when there is one.\n"
 	"\n"
 	"  --new               one more; files are encrypted with the newest, older keys\n"
 	"                      go on opening older files\n"
@@ -38,14 +38,14 @@ static const char help_documents[] =
 	"  --password-file F   read the password of the ID from F, line 1\n"
 	"  --key-file F        open the ID with this key file (a server's)\n"
 	"\n"
-	"Exit codes: 0 done, 1 there are too many, 2 usage, 4 wrong password or trouble with\n"
-	"the file.\n";
+	"Exit codes: 0 done, 1 there are too many, 2 usage, 4 wrong password or trouble\n"
+	"with the file.\n";
 
 static const char help_encrypt[] =
 	"usage: postern id encrypt FILE --to NAME .. --directory FILE --id ID [-o OUT]\n"
 	"\n"
-	"Encrypts a file for people of a directory, signed by you. Only they can read it: you\n"
-	"too only with --self. An ID without a key for such files is given one.\n"
+	"Encrypts a file for people of a directory, signed by you. Only they can read it:\n"
+	"you too only with --self. An ID without a key for such files is given one.\n"
 	"\n"
 	"  --to NAME           for whom; say it for each, up to 64. Names only, no groups\n"
 	"  --self              for the owner of ID too\n"
@@ -63,22 +63,24 @@ static const char help_encrypt[] =
 static const char help_decrypt[] =
 	"usage: postern id decrypt FILE --id ID [--directory FILE] [-o OUT]\n"
 	"\n"
-	"Decrypts a file that was encrypted for you, and says who encrypted it. The new file\n"
-	"is there only when all of it was verified.\n"
+	"Decrypts a file that was encrypted for you, and says who encrypted it. The new\n"
+	"file is there only when all of it was verified.\n"
 	"\n"
 	"  --id ID             your ID file\n"
-	"  --directory FILE    look up who it is from; else that is only what the file says\n"
-	"  -o, --out OUT       the new file (default: FILE without .postern); - is standard\n"
-	"                      output, a pipe or a terminal. What comes out there is\n"
-	"                      verified piece by piece: when it ends with an error, the tail\n"
-	"                      is missing and what is there is not the whole file\n"
+	"  --directory FILE    look up who it is from; else that is only what the file\n"
+	"                      says\n"
+	"  -o, --out OUT       the new file (default: FILE without .postern); - is\n"
+	"                      standard output, a pipe or a terminal. What comes out\n"
+	"                      there is verified piece by piece: when it ends with an\n"
+	"                      error, the tail is missing and what is there is not the\n"
+	"                      whole file\n"
 	"  --password-file F   read the password of the ID from F, line 1\n"
 	"  --key-file F        open the ID with this key file (a server's)\n"
 	"\n"
 	"FILE may be - for standard input, with -o.\n"
 	"\n"
-	"Exit codes: 0 done, 1 not for this ID, changed or cut, 2 usage, 4 wrong password or\n"
-	"trouble with a file.\n";
+	"Exit codes: 0 done, 1 not for this ID, changed or cut, 2 usage, 4 wrong password\n"
+	"or trouble with a file.\n";
 
 enum {
 	OPT_NEW = 256,

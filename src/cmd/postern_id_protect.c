@@ -23,28 +23,28 @@ static const char help_authority[] =
 	"\n"
 	"Makes the owner of this ID a recovery authority, who with others can help people\n"
 	"whose password is lost. Writes the record that a certifier puts into its list\n"
-	"(postern certifier recovery). Who opens this ID opens its share of every file under\n"
-	"that list: it wants a good password.\n"
+	"(postern certifier recovery). Who opens this ID opens its share of every file\n"
+	"under that list: it wants a good password.\n"
 	"\n"
 	"  -o, --out OUT       the record (default: standard output)\n"
 	"  --password-file F   read the password of the ID from F, line 1\n"
 	"\n"
-	"Exit codes: 0 done, 1 this ID cannot be one, 2 usage, 4 wrong password or trouble\n"
-	"with a file.\n";
+	"Exit codes: 0 done, 1 this ID cannot be one, 2 usage, 4 wrong password or\n"
+	"trouble with a file.\n";
 
 static const char help_protect[] =
 	"usage: postern id protect FILE --recovery LIST [options]\n"
 	"\n"
 	"Lets the recovery authorities of LIST, so many of them together as it says, open\n"
-	"this ID when its password is lost. Replaces what was there. One of the certifiers\n"
-	"of this ID, or itself when it is one, must have signed LIST.\n"
+	"this ID when its password is lost. Replaces what was there. One of the\n"
+	"certifiers of this ID, or itself when it is one, must have signed LIST.\n"
 	"\n"
 	"  --recovery LIST     the list that the certifier made\n"
 	"  --password-file F   read the password of the ID from F, line 1\n"
 	"  --key-file F        open the ID with this key file (a server's)\n"
 	"\n"
-	"Exit codes: 0 done, 1 the list is not by its certifier, 2 usage, 4 wrong password\n"
-	"or trouble with a file; after any but 0 the file is as it was.\n";
+	"Exit codes: 0 done, 1 the list is not by its certifier, 2 usage, 4 wrong\n"
+	"password or trouble with a file; after any but 0 the file is as it was.\n";
 
 enum { OPT_RECOVERY = 256, OPT_PASSWORD_FILE, OPT_KEY_FILE };
 

@@ -28,8 +28,8 @@ static const char help[] =
 	"       postern id recover FILE [--share-file F].. [options]\n"
 	"\n"
 	"When the password of FILE is lost. Each recovery authority opens its share with\n"
-	"--as and reads it to the owner, and to nobody else. The owner types as many as are\n"
-	"needed and chooses a new password. A share that was misread is told at once.\n"
+	"--as and reads it to the owner, and to nobody else. The owner types as many as\n"
+	"are needed and chooses a new password. A share that was misread is told at once.\n"
 	"Copies of the old file keep the old password.\n"
 	"\n"
 	"  --as ID             the ID file of the authority; prints its share\n"
@@ -42,8 +42,8 @@ static const char help[] =
 	"  --kdf-mem MIB       memory that a try of the password costs, 1 to 4096\n"
 	"                      (default: 256)\n"
 	"\n"
-	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or share, or trouble with\n"
-	"a file; after any but 0 FILE is as it was.\n";
+	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or share, or trouble\n"
+	"with a file; after any but 0 FILE is as it was.\n";
 
 enum {
 	OPT_AS = 256,
