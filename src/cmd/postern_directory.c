@@ -17,6 +17,7 @@
 #include "cmd/directory_order.h"
 #include "cmd/issue.h"
 #include "cmd/say.h"
+#include "identity/document.h"
 
 #define DEFAULT_PATH "/etc/postern/directory"
 #define COMMENT_MAX 256
@@ -155,6 +156,11 @@ static int entry_of_id(const struct idfile *id, const struct directory_order *o,
 		return -EINVAL;
 	}
 	issue_entry_of_cert(&c, ret);
+	/* A block that its own key did not sign is nobody's. */
+	struct document_key k;
+	ret->has_document_key = document_key_decode(idfile_block(id, DOCUMENT_KEY_LABEL), c.pk, &k);
+	if (ret->has_document_key)
+		memcpy(ret->document_key, k.x25519, sizeof(ret->document_key));
 	return directory_edit_apply(&o->words, ret, f);
 }
 

@@ -84,8 +84,8 @@ says 2 'postern directory list: x: one argument too many; see postern directory 
 says 2 'postern directory remove: there is no option --json; see postern directory remove --help' \
 	-- directory remove x --json
 
-says 2 'postern certifier: new, sign, cross, revoke, crl, rollover or show?; see postern certifier --help' -- certifier
-says 2 'postern certifier: there is no sell; it is new, sign, cross, revoke, crl, rollover or show; see postern certifier --help' \
+says 2 'postern certifier: new, sign, cross, revoke, crl, rollover, show or recovery?; see postern certifier --help' -- certifier
+says 2 'postern certifier: there is no sell; it is new, sign, cross, revoke, crl, rollover, show or recovery; see postern certifier --help' \
 	-- certifier sell
 says 2 'postern certifier new: which NAME?; see postern certifier new --help' -- certifier new
 says 2 'postern certifier new: Doe: one argument too many; see postern certifier new --help' -- certifier new Jane Doe
