@@ -29,8 +29,9 @@ static const char *unlock_text(enum idfile_result r)
 	case IDFILE_OK:
 		break;
 	case IDFILE_WRONG_PASSWORD:
-	case IDFILE_WRONG_KEY:
 		return "the password is wrong; try again";
+	case IDFILE_WRONG_KEY:
+		return "the key file does not open it; name the right one";
 	case IDFILE_NO_SLOT:
 		return "it has no password: it opens with a key file only";
 	case IDFILE_TAMPERED:

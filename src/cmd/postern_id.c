@@ -4,14 +4,12 @@
  */
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cmd/commands.h"
 #include "cmd/id.h"
+#include "cmd/id_open.h"
 #include "cmd/password.h"
 #include "cmd/say.h"
 
@@ -31,6 +29,8 @@ static const char help_passwd[] =
 	"Changes the password of an ID file. Copies of the old file keep the old one.\n"
 	"\n"
 	"  --password-file F      read the password it has from the first line of F\n"
+	"  --key-file F           open it with this key file instead (a server's; it can\n"
+	"                         have a password beside it)\n"
 	"  --new-password-file F  read the new one from the first line of F\n"
 	"  --kdf-mem MIB          memory that a try of the password costs, 1 to 4096\n"
 	"                         (default: 256)\n"
@@ -38,12 +38,13 @@ static const char help_passwd[] =
 	"Exit codes: 0 done, 1 the new password is too weak, 2 usage, 4 wrong password or\n"
 	"trouble with the file; after any but 0 the file is as it was.\n";
 
-enum { OPT_PASSWORD_FILE = 256, OPT_NEW_PASSWORD_FILE, OPT_KDF_MEM };
+enum { OPT_PASSWORD_FILE = 256, OPT_KEY_FILE, OPT_NEW_PASSWORD_FILE, OPT_KDF_MEM };
 
 /* ------------------------------------------------------------------ passwd */
 
 struct passwd_words {
-	const char *file, *old_file, *new_file;
+	const char *file, *new_file;
+	struct id_way way;
 	uint32_t mem_kib;
 	bool is_help;
 };
@@ -52,6 +53,7 @@ static int passwd_parse(int argc, char **argv, struct passwd_words *w)
 {
 	static const struct option options[] = {
 		{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
+		{ "key-file", required_argument, NULL, OPT_KEY_FILE },
 		{ "new-password-file", required_argument, NULL, OPT_NEW_PASSWORD_FILE },
 		{ "kdf-mem", required_argument, NULL, OPT_KDF_MEM },
 		{ "help", no_argument, NULL, 'h' },
@@ -64,7 +66,9 @@ static int passwd_parse(int argc, char **argv, struct passwd_words *w)
 		if (c == 'h')
 			w->is_help = true;
 		else if (c == OPT_PASSWORD_FILE)
-			w->old_file = optarg;
+			w->way.password_file = optarg;
+		else if (c == OPT_KEY_FILE)
+			w->way.key_file = optarg;
 		else if (c == OPT_NEW_PASSWORD_FILE)
 			w->new_file = optarg;
 		else if (c == OPT_KDF_MEM && !say_parse_mem(optarg, &w->mem_kib))
@@ -80,64 +84,28 @@ static int passwd_parse(int argc, char **argv, struct passwd_words *w)
 	return EXIT_DONE;
 }
 
-static int unlock(const struct passwd_words *w, const struct idfile *id, struct idfile_key *key,
-	struct fault *f)
-{
-	struct password_source from = { .file = w->old_file, .line = 1 };
-	struct password password;
-
-	int rc = password_get(&from, idfile_header(id)->name, &password, f);
-	if (rc < 0)
-		return rc;
-	rc = id_unlock_fault(
-		w->file, idfile_unlock_password(id, password_span(&password), NULL, key), f);
-	password_wipe(&password);
-	return rc;
-}
-
-/* The new text in place of the old, with the mode it had. */
-static int replace(const struct passwd_words *w, const struct idfile *id,
-	const struct idfile_key *key, const struct password *password, struct fault *f)
-{
-	struct stat st;
-	if (stat(w->file, &st) < 0) {
-		int rc = -errno;
-		fault_set(f, "%s: cannot be examined: %s", w->file, strerror(-rc));
-		return rc;
-	}
-	char *text = idfile_format_password(id, key, password_span(password), 0, w->mem_kib);
-	if (text == NULL) {
-		fault_set(f,
-			"there is not enough memory to lock the ID file; take less with "
-			"--kdf-mem 64");
-		return -ENOMEM;
-	}
-	int rc = file_write(w->file, text, strlen(text), st.st_mode & 0777, false, f);
-	free(text);
-	return rc;
-}
-
-static int change(const struct passwd_words *w, const struct idfile *id, struct fault *f)
+static int change(const struct passwd_words *w, const struct id_open *o, struct fault *f)
 {
 	struct password_source from = { .file = w->new_file, .line = 1 };
+	const struct idfile_header *h = idfile_header(o->file);
 	struct password password = { 0 };
-	struct idfile_key key;
 
-	int rc = unlock(w, id, &key, f);
+	/* A server's ID had no password so far, and hence no rule for one. */
+	unsigned quality = h->quality_min != 0 ? h->quality_min : PASSWORD_QUALITY_USER;
+	int rc = password_choose(&from, h->name, quality, &password, f);
 	if (rc == 0)
-		rc = password_choose(&from, idfile_header(id)->name, idfile_header(id)->quality_min,
-			&password, f);
-	if (rc == 0)
-		rc = replace(w, id, &key, &password, f);
+		rc = id_open_replace(o,
+			idfile_format_password(
+				o->file, &o->key, password_span(&password), 0, w->mem_kib),
+			f);
 	password_wipe(&password);
-	sodium_memzero(&key, sizeof(key));
 	return rc;
 }
 
 static int id_passwd(int argc, char **argv)
 {
 	struct passwd_words w = { 0 };
-	struct idfile *id = NULL;
+	struct id_open *o = NULL;
 	struct fault f;
 
 	int code = passwd_parse(argc, argv, &w);
@@ -147,16 +115,16 @@ static int id_passwd(int argc, char **argv)
 		fputs(help_passwd, stdout);
 		return EXIT_DONE;
 	}
-	int rc = id_file_load(w.file, FILE_SECRET, &id, &f);
+	int rc = id_open_file(w.file, &w.way, &o, &f);
 	if (rc == 0)
-		rc = change(&w, id, &f);
+		rc = change(&w, o, &f);
 	if (rc == 0)
 		printf("the password of %s (%s) is changed; copies of the old file still open "
 		       "with the old one\n",
-			idfile_header(id)->name, w.file);
+			idfile_header(o->file)->name, w.file);
 	else
 		say_trouble("%s", f.text);
-	idfile_free(id);
+	id_open_free(o);
 	return rc == 0 ? EXIT_DONE : rc == -EKEYREJECTED ? EXIT_REFUSED : EXIT_LOCAL;
 }
 

@@ -1,6 +1,6 @@
 /*
- * ID files as text: blocks in and out. Invariant: a parsed file keeps its text, and writing it with
- * a new password changes one block of it and no other byte.
+ * ID files as text: blocks in, and how they unlock. Invariant: a parsed file keeps its text, so that
+ * whoever writes it again (idfile_format.c) can leave alone what was not to change.
  */
 
 #include "identity/idfile.h"
@@ -13,44 +13,21 @@
 #include "identity/internal.h"
 #include "knock/spa.h"
 
-#define NO_SLOT SIZE_MAX
-
-/* In the order in which they stand. */
-enum block { BLOCK_ID, BLOCK_CERT, BLOCK_SLOT, BLOCK_RECOVERY, BLOCK_SEALED, BLOCK_COUNT };
-
 static const struct {
 	const char *label;
 	size_t min, max;
-} blocks[BLOCK_COUNT] = {
-	[BLOCK_ID] = { "POSTERN ID", 1, 1 },
-	[BLOCK_CERT] = { "CERTIFICATE", 0, IDFILE_CERTS_MAX },
-	[BLOCK_SLOT] = { "POSTERN WRAPPED KEY", 0, IDFILE_SLOTS_MAX },
-	[BLOCK_RECOVERY] = { "POSTERN RECOVERY", 0, 1 },
-	[BLOCK_SEALED] = { "POSTERN SEALED DATA", 1, 1 },
-};
-
-struct idfile {
-	struct idfile_header header;
-	size_t cert_count;
-	struct span certs[IDFILE_CERTS_MAX];
-	size_t slot_count;
-	struct idfile_slot slots[IDFILE_SLOTS_MAX];
-	size_t password_slot;      /* NO_SLOT: there is none */
-	struct span password_text; /* its block in text, empty when there is none */
-	size_t slots_end;          /* where one slot more would stand in text */
-	struct span sealed;
-	uint8_t aad[32];
-	uint8_t *text; /* owned; what the spans above point into, or bytes */
-	size_t text_len;
-	uint8_t *bytes; /* owned; decoded bodies, one after another */
-	size_t bytes_len;
+} parts[IDFILE_PART_COUNT] = {
+	[IDFILE_PART_ID] = { "POSTERN ID", 1, 1 },
+	[IDFILE_PART_CERT] = { "CERTIFICATE", 0, IDFILE_CERTS_MAX },
+	[IDFILE_PART_SLOT] = { "POSTERN WRAPPED KEY", 0, IDFILE_SLOTS_MAX },
+	[IDFILE_PART_RECOVERY] = { "POSTERN RECOVERY", 0, 1 },
+	[IDFILE_PART_SEALED] = { "POSTERN SEALED DATA", 1, 1 },
 };
 
 /* What a parse knows besides the file it fills. */
 struct progress {
-	enum block stage; /* of the last known block */
-	size_t counts[BLOCK_COUNT];
-	size_t extra;
+	enum idfile_part stage; /* of the last known block */
+	size_t counts[IDFILE_PART_COUNT];
 	crypto_hash_sha256_state aad;
 };
 
@@ -75,7 +52,7 @@ static const char *add_slot(struct idfile *id, const struct pem_block *b, struct
 	struct idfile_slot *s = &id->slots[id->slot_count];
 	if (!idfile_slot_decode(body, s))
 		return "the wrapped key is malformed or its cost is out of bounds";
-	if (s->ops != 0 && id->password_slot != NO_SLOT)
+	if (s->ops != 0 && id->password_slot != IDFILE_SLOT_NONE)
 		return "a file has one password slot";
 	if (s->ops != 0) {
 		id->password_slot = id->slot_count;
@@ -93,58 +70,81 @@ static const char *add_sealed(struct idfile *id, struct span body)
 	return NULL;
 }
 
-static const char *add_known(
-	struct idfile *id, struct progress *p, const struct pem_block *b, enum block kind)
+static const char *add_extra(struct idfile *id, const char *label, struct span body)
+{
+	if (id->extra_count == IDFILE_EXTRA_MAX)
+		return "too many other blocks";
+	struct idfile_extra *e = &id->extras[id->extra_count++];
+	memcpy(e->label, label, strlen(label) + 1);
+	e->body = body;
+	return NULL;
+}
+
+static struct span decode(struct idfile *id, const struct pem_block *b, bool *is_good)
 {
 	size_t len;
 	uint8_t *at = id->bytes + id->bytes_len;
-	if (!pem_decode(b, at, id->text_len - id->bytes_len, &len))
-		return "the block is not base64";
+	*is_good = pem_decode(b, at, id->text_len - id->bytes_len, &len);
+	if (!*is_good)
+		return span_of(NULL, 0);
 	id->bytes_len += len;
-	struct span body = span_of(at, len);
-	if (kind <= BLOCK_SLOT)
+	return span_of(at, len);
+}
+
+static const char *add_known(
+	struct idfile *id, struct progress *p, const struct pem_block *b, enum idfile_part part)
+{
+	bool is_good;
+	struct span body = decode(id, b, &is_good);
+	if (!is_good)
+		return "the block is not base64";
+	if (part <= IDFILE_PART_SLOT)
 		id->slots_end = (size_t)(b->text.data - id->text) + b->text.len;
-	switch (kind) {
-	case BLOCK_ID:
+	switch (part) {
+	case IDFILE_PART_ID:
 		return add_id(id, p, body);
-	case BLOCK_CERT:
+	case IDFILE_PART_CERT:
 		return add_cert(id, p, body);
-	case BLOCK_SLOT:
+	case IDFILE_PART_SLOT:
 		return add_slot(id, b, body);
-	case BLOCK_SEALED:
+	case IDFILE_PART_SEALED:
 		return add_sealed(id, body);
-	case BLOCK_RECOVERY:
-	case BLOCK_COUNT:
+	case IDFILE_PART_RECOVERY:
+		return add_extra(id, b->label, body);
+	case IDFILE_PART_COUNT:
 		break;
 	}
 	return NULL;
 }
 
-static enum block kind_of(const char *label)
+enum idfile_part idfile_part_of(const char *label)
 {
-	int kind = 0;
-	while (kind < BLOCK_COUNT && strcmp(blocks[kind].label, label) != 0)
-		kind++;
-	return (enum block)kind;
+	int part = 0;
+	while (part < IDFILE_PART_COUNT && strcmp(parts[part].label, label) != 0)
+		part++;
+	return (enum idfile_part)part;
+}
+
+const char *idfile_part_label(enum idfile_part part)
+{
+	return parts[part].label;
 }
 
 static const char *add_block(struct idfile *id, struct progress *p, const struct pem_block *b)
 {
-	enum block kind = kind_of(b->label);
-	if (p->counts[BLOCK_ID] == 0 && kind != BLOCK_ID)
+	enum idfile_part part = idfile_part_of(b->label);
+	bool is_good;
+	if (p->counts[IDFILE_PART_ID] == 0 && part != IDFILE_PART_ID)
 		return "the first block is not POSTERN ID";
-	if (kind == BLOCK_COUNT || kind == BLOCK_RECOVERY) {
-		if (p->extra++ == IDFILE_EXTRA_MAX)
-			return "too many other blocks";
-	}
-	if (kind == BLOCK_COUNT)
-		return NULL;
-	if (kind < p->stage)
+	/* What is not ours need not be base64 either: it only stays. */
+	if (part == IDFILE_PART_COUNT)
+		return add_extra(id, b->label, decode(id, b, &is_good));
+	if (part < p->stage)
 		return "the block is out of order";
-	if (p->counts[kind]++ == blocks[kind].max)
+	if (p->counts[part]++ == parts[part].max)
 		return "one block too many of its kind";
-	p->stage = kind;
-	return add_known(id, p, b, kind);
+	p->stage = part;
+	return add_known(id, p, b, part);
 }
 
 static enum idfile_result refuse(struct fault *f, unsigned line, const char *why)
@@ -156,7 +156,7 @@ static enum idfile_result refuse(struct fault *f, unsigned line, const char *why
 static enum idfile_result read_blocks(struct idfile *id, struct fault *f)
 {
 	struct pem_reader r = pem_reader_init(span_of(id->text, id->text_len));
-	struct progress p = { .stage = BLOCK_ID };
+	struct progress p = { .stage = IDFILE_PART_ID };
 	struct pem_block b;
 	enum pem_result got;
 	crypto_hash_sha256_init(&p.aad);
@@ -167,12 +167,12 @@ static enum idfile_result read_blocks(struct idfile *id, struct fault *f)
 	}
 	if (got == PEM_BAD)
 		return refuse(f, r.line, r.why);
-	for (int kind = 0; kind < BLOCK_COUNT; kind++)
-		if (p.counts[kind] < blocks[kind].min) {
+	for (int part = 0; part < IDFILE_PART_COUNT; part++)
+		if (p.counts[part] < parts[part].min) {
 			fault_set(f,
 				"line %u: the file ends without a %s block; take it from a "
 				"backup",
-				r.line, blocks[kind].label);
+				r.line, parts[part].label);
 			return IDFILE_BAD_FORMAT;
 		}
 	crypto_hash_sha256_final(&p.aad, id->aad);
@@ -184,7 +184,7 @@ static struct idfile *idfile_of(struct span text)
 	struct idfile *id = calloc(1, sizeof(*id));
 	if (id == NULL)
 		return NULL;
-	id->password_slot = NO_SLOT;
+	id->password_slot = IDFILE_SLOT_NONE;
 	id->text = malloc(text.len + 1);
 	id->bytes = malloc(text.len + 1); /* bodies are shorter than their base64 */
 	if (id->text == NULL || id->bytes == NULL) {
@@ -241,6 +241,25 @@ struct span idfile_cert(const struct idfile *id, size_t i)
 	return i < id->cert_count ? id->certs[i] : (struct span){ NULL, 0 };
 }
 
+static const struct idfile_extra *extra_of(const struct idfile *id, const char *label)
+{
+	for (size_t i = 0; i < id->extra_count; i++)
+		if (strcmp(id->extras[i].label, label) == 0)
+			return &id->extras[i];
+	return NULL;
+}
+
+bool idfile_has_block(const struct idfile *id, const char *label)
+{
+	return extra_of(id, label) != NULL;
+}
+
+struct span idfile_block(const struct idfile *id, const char *label)
+{
+	const struct idfile_extra *e = extra_of(id, label);
+	return e != NULL ? e->body : span_of(NULL, 0);
+}
+
 size_t idfile_slot_count(const struct idfile *id)
 {
 	return id->slot_count;
@@ -254,7 +273,7 @@ struct idfile_cost idfile_slot_cost(const struct idfile *id, size_t i)
 	return (struct idfile_cost){ id->slots[i].ops, id->slots[i].mem_kib };
 }
 
-static bool seed_has_id(const uint8_t seed[32], const uint8_t key_id[32])
+bool idfile_seed_has_id(const uint8_t seed[32], const uint8_t key_id[32])
 {
 	uint8_t pk[32], sk[64], made[32];
 	crypto_sign_seed_keypair(pk, sk, seed);
@@ -263,15 +282,14 @@ static bool seed_has_id(const uint8_t seed[32], const uint8_t key_id[32])
 	return memcmp(made, key_id, 32) == 0;
 }
 
-/* With K in hand: the seal, and whether the header speaks of the key that was sealed. */
-static enum idfile_result open_seal(
+enum idfile_result idfile_open_seal(
 	const struct idfile *id, const struct idfile_key *key, struct idfile_secrets *ret)
 {
 	struct idfile_secrets *s = malloc(sizeof(*s));
 	if (s == NULL)
 		return IDFILE_NO_MEMORY;
 	enum idfile_result result = idfile_unseal(id->sealed, key, id->aad, s);
-	if (result == IDFILE_OK && !seed_has_id(s->seed, id->header.key_id))
+	if (result == IDFILE_OK && !idfile_seed_has_id(s->seed, id->header.key_id))
 		result = IDFILE_TAMPERED;
 	if (result == IDFILE_OK && ret != NULL)
 		*ret = *s;
@@ -283,7 +301,7 @@ static enum idfile_result open_seal(
 static enum idfile_result hand_out(const struct idfile *id, struct idfile_key *key,
 	struct idfile_secrets *ret, struct idfile_key *ret_key)
 {
-	enum idfile_result result = open_seal(id, key, ret);
+	enum idfile_result result = idfile_open_seal(id, key, ret);
 	if (result == IDFILE_OK && ret_key != NULL)
 		*ret_key = *key;
 	sodium_memzero(key, sizeof(*key));
@@ -294,7 +312,7 @@ enum idfile_result idfile_unlock_password(const struct idfile *id, struct span p
 	struct idfile_secrets *ret, struct idfile_key *ret_key)
 {
 	struct idfile_key key;
-	if (id->password_slot == NO_SLOT)
+	if (id->password_slot == IDFILE_SLOT_NONE)
 		return IDFILE_NO_SLOT;
 	enum idfile_result result = idfile_slot_open_password(
 		&id->slots[id->password_slot], id->header.key_id, password, &key);
@@ -316,124 +334,4 @@ enum idfile_result idfile_unlock_key(const struct idfile *id, const uint8_t raw[
 		result = IDFILE_WRONG_KEY;
 	}
 	return result;
-}
-
-static bool default_cost(uint32_t *ops, uint32_t *mem_kib)
-{
-	if (*ops == 0)
-		*ops = IDFILE_OPS_DEFAULT;
-	if (*mem_kib == 0)
-		*mem_kib = IDFILE_MEM_KIB_DEFAULT;
-	return idfile_cost_is_good(*ops, *mem_kib);
-}
-
-static bool new_is_good(const struct idfile_new *n)
-{
-	if (strnlen(n->header.name, sizeof(n->header.name)) > IDFILE_NAME_MAX ||
-		!idfile_header_is_good(&n->header) || n->cert_count > IDFILE_CERTS_MAX)
-		return false;
-	for (size_t i = 0; i < n->cert_count; i++)
-		if (n->certs[i].len == 0 || n->certs[i].len > IDFILE_CERT_LEN_MAX)
-			return false;
-	if (!n->has_password && n->raw_key == NULL)
-		return false;
-	return seed_has_id(n->secrets->seed, n->header.key_id);
-}
-
-static void put_slot(struct writer *w, const struct idfile_slot *s)
-{
-	uint8_t body[IDFILE_SLOT_LEN];
-	idfile_slot_encode(s, body);
-	pem_write(w, blocks[BLOCK_SLOT].label, SPAN_OF(body));
-}
-
-static bool put_slots(struct writer *w, const struct idfile_new *n, const struct idfile_key *key)
-{
-	struct idfile_slot s;
-	if (n->has_password) {
-		uint32_t ops = n->ops, mem_kib = n->mem_kib;
-		if (!default_cost(&ops, &mem_kib) ||
-			!idfile_slot_make_password(
-				n->header.key_id, key, n->password, ops, mem_kib, &s))
-			return false;
-		put_slot(w, &s);
-	}
-	if (n->raw_key != NULL) {
-		idfile_slot_make_key(n->header.key_id, key, n->raw_key, &s);
-		put_slot(w, &s);
-	}
-	return true;
-}
-
-static bool put_file(struct writer *w, const struct idfile_new *n, const struct idfile_key *key)
-{
-	uint8_t header[IDFILE_HEADER_LEN_MAX], aad[32];
-	crypto_hash_sha256_state state;
-	struct span head = span_of(header, idfile_header_encode(&n->header, header));
-
-	crypto_hash_sha256_init(&state);
-	pem_hash_body(&state, head);
-	pem_write(w, blocks[BLOCK_ID].label, head);
-	for (size_t i = 0; i < n->cert_count; i++) {
-		pem_hash_body(&state, n->certs[i]);
-		pem_write(w, blocks[BLOCK_CERT].label, n->certs[i]);
-	}
-	crypto_hash_sha256_final(&state, aad);
-	if (!put_slots(w, n, key))
-		return false;
-	size_t len;
-	uint8_t *sealed = idfile_seal(n->secrets, key, aad, &len);
-	if (sealed == NULL)
-		return false;
-	pem_write(w, blocks[BLOCK_SEALED].label, span_of(sealed, len));
-	free(sealed);
-	return !w->is_full;
-}
-
-/*
- * The text that was written, terminated; room for the NUL was kept. NULL and freed unless is_good.
- */
-static char *finish(struct writer *w, bool is_good)
-{
-	if (!is_good) {
-		free(w->start);
-		return NULL;
-	}
-	w->start[w->len] = '\0';
-	return (char *)w->start;
-}
-
-char *idfile_format(const struct idfile_new *n)
-{
-	if (!new_is_good(n))
-		return NULL;
-	struct writer w = writer_init(malloc(IDFILE_MAX + 1), IDFILE_MAX);
-	if (w.start == NULL)
-		return NULL;
-	struct idfile_key key;
-	randombytes_buf(key.b, sizeof(key.b));
-	bool is_good = put_file(&w, n, &key);
-	sodium_memzero(&key, sizeof(key));
-	return finish(&w, is_good);
-}
-
-char *idfile_format_password(const struct idfile *id, const struct idfile_key *key,
-	struct span password, uint32_t ops, uint32_t mem_kib)
-{
-	struct idfile_slot s;
-	if (id->password_slot == NO_SLOT && id->slot_count == IDFILE_SLOTS_MAX)
-		return NULL;
-	if (open_seal(id, key, NULL) != IDFILE_OK || !default_cost(&ops, &mem_kib) ||
-		!idfile_slot_make_password(id->header.key_id, key, password, ops, mem_kib, &s))
-		return NULL;
-	struct writer w = writer_init(malloc(IDFILE_MAX + 1), IDFILE_MAX);
-	if (w.start == NULL)
-		return NULL;
-	size_t cut = id->password_slot == NO_SLOT ? id->slots_end
-						  : (size_t)(id->password_text.data - id->text);
-	size_t rest = cut + id->password_text.len;
-	writer_put(&w, id->text, cut);
-	put_slot(&w, &s);
-	writer_put(&w, id->text + rest, id->text_len - rest);
-	return finish(&w, !w.is_full);
 }

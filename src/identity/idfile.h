@@ -23,10 +23,10 @@
  * SHA-256(u32 length || decoded body of POSTERN ID, then u32 length || decoded body of each
  * CERTIFICATE, in order). TLV: type u8, length u32, value:
  *
- *   1  active seed 32, exactly once          5  document key: u64 created ms, X25519 seed 32; up to 8
- *   2  pending seed 32, at most once         6  PSK: sid 32, slot u8 (1..15), key 32; up to 15
- *   3  retired: u64 ms, seed 32; up to 8     7  internet: u16 length + certificate DER, u16 length +
- *   4  X25519 seed 32, at most once             PKCS#8 key DER, each up to 4096; at most once
+ *   1  active seed 32, exactly once         5  document key: u64 created ms, X25519 seed 32; up to 8
+ *   2  pending seed 32, at most once        6  PSK: sid 32, slot u8 (1..15), key 32; up to 15
+ *   3  retired: u64 ms, seed 32; up to 8    7  internet: u16 length + certificate DER, u16 length +
+ *   4  X25519 seed 32, at most once            PKCS#8 key DER, each 1 to 4096; at most once
  *
  * Types that are not interpreted here are kept as whole TLVs, in order, after all others.
  */
@@ -88,7 +88,10 @@ struct idfile_secrets {
 		uint64_t created_ms;
 		uint8_t seed[32];
 	} documents[IDFILE_DOCUMENTS_MAX];
-	/* An X.509 internet certificate (DER) with its key (PKCS#8 DER), not interpreted here. */
+	/*
+	 * An X.509 internet certificate (DER) with its key (PKCS#8 DER), not interpreted here. Both
+	 * lengths are 0 when there is none.
+	 */
 	size_t internet_cert_len, internet_key_len;
 	uint8_t internet_cert[IDFILE_INTERNET_MAX], internet_key[IDFILE_INTERNET_MAX];
 	/* Whole TLVs this version does not interpret, kept verbatim. */
@@ -156,8 +159,8 @@ struct idfile_new {
 	uint32_t ops, mem_kib;  /* Argon2id cost; 0 = defaults. Tests use small ones. */
 	const uint8_t *raw_key; /* 32 bytes for a key-file slot, or NULL */
 	/*
-	 * The file key to use, NULL: a fresh one. For who must seal it elsewhere too (recovery): then
-	 * recovery is the body of POSTERN RECOVERY, and header.recovery_m and _n are set.
+	 * The file key to use, NULL: a fresh one. For who must seal it elsewhere too (recovery):
+	 * then recovery is the body of POSTERN RECOVERY, and header.recovery_m and _n are set.
 	 */
 	const struct idfile_key *key;
 	struct span recovery; /* empty: none */
@@ -179,15 +182,18 @@ char *idfile_format(const struct idfile_new *n);
 char *idfile_format_password(const struct idfile *id, const struct idfile_key *key,
 	struct span password, uint32_t ops, uint32_t mem_kib);
 
+#define IDFILE_CHANGE_BLOCKS_MAX 4
+
 /*
- * A change of an unlocked file. What is not named stays as it was, in its place, unknown blocks byte for
- * byte; the seal is always made anew.
+ * A change of an unlocked file. What is not named stays as it was, in its place, unknown blocks byte
+ * for byte; the seal is always made anew.
  */
 struct idfile_change {
 	const struct idfile_secrets *secrets; /* required */
 	/*
-	 * NULL: as it was. Another key id (a rollover) makes every slot invalid: those given below are
-	 * made, the others fall away; and a POSTERN RECOVERY block must be given anew or falls away.
+	 * NULL: as it was. Another key id (a rollover) makes every slot invalid: those given below
+	 * are made, the others fall away; and a POSTERN RECOVERY block must be given anew or falls
+	 * away.
 	 */
 	const struct idfile_header *header;
 	bool has_certs; /* these instead of all CERTIFICATE blocks */
@@ -196,29 +202,35 @@ struct idfile_change {
 	bool has_password; /* a new password slot in place of the old */
 	struct span password;
 	uint32_t ops, mem_kib; /* as in struct idfile_new */
-	const uint8_t
-		*raw_key; /* a new key-file slot in place of the old ones; NULL: as they were */
+	/* A new key-file slot in place of the old ones; NULL: as they were. */
+	const uint8_t *raw_key;
+	/* recovery is the body of POSTERN RECOVERY; empty: none any more. M and N of the header are
+	 * the caller's to set. */
 	bool has_recovery;
-	struct span
-		recovery; /* body of POSTERN RECOVERY; empty: none any more. The header's M and N are
-				* the caller's to set */
-	/* blocks of other labels: replaced where they stood, added before the slots, or (empty) removed */
+	struct span recovery;
+	/*
+	 * Blocks of other labels, each label once: replaced where the first of that label stood
+	 * (more of it fall away), added before the slots, or (empty) removed.
+	 */
 	size_t block_count;
 	struct {
 		const char *label;
 		struct span body;
-	} blocks[4];
+	} blocks[IDFILE_CHANGE_BLOCKS_MAX];
 };
 
 /*
- * The changed file as text, malloc'd and owned by the caller. NULL when memory is short, when key does not
- * open this file, when no slot would be left, or when the result breaks the format's bounds.
+ * The changed file as text, malloc'd and owned by the caller. NULL when memory is short, when key
+ * does not open this file, when no slot would be left, when the header does not speak of the seed,
+ * or when the result breaks the format's bounds. The text was read back and unlocked.
  */
 char *idfile_format_change(
 	const struct idfile *id, const struct idfile_key *key, const struct idfile_change *c);
 
-/* The decoded body of the first block with this label (POSTERN RECOVERY, or one unknown here), borrowed;
- * empty when there is none. */
+/*
+ * The decoded body of the first block with this label (POSTERN RECOVERY, or one unknown here),
+ * borrowed; empty when there is none, or it is not base64.
+ */
 struct span idfile_block(const struct idfile *id, const char *label);
 
 /*

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/file.h"
+#include "base/pem.h"
 #include "identity/directory.h"
 #include "identity/idfile.h"
 
@@ -68,6 +69,53 @@ bool idfile_slot_make_password(const uint8_t key_id[32], const struct idfile_key
 void idfile_slot_make_key(const uint8_t key_id[32], const struct idfile_key *key,
 	const uint8_t raw[IDFILE_KEY_LEN], struct idfile_slot *ret);
 
+/* The blocks of an ID file that mean something here, in the order in which they stand. */
+enum idfile_part {
+	IDFILE_PART_ID,
+	IDFILE_PART_CERT,
+	IDFILE_PART_SLOT,
+	IDFILE_PART_RECOVERY,
+	IDFILE_PART_SEALED,
+	IDFILE_PART_COUNT, /* any other label */
+};
+enum idfile_part idfile_part_of(const char *label);
+const char *idfile_part_label(enum idfile_part part);
+
+#define IDFILE_SLOT_NONE SIZE_MAX
+
+struct idfile {
+	struct idfile_header header;
+	size_t cert_count;
+	struct span certs[IDFILE_CERTS_MAX];
+	size_t slot_count;
+	struct idfile_slot slots[IDFILE_SLOTS_MAX];
+	size_t password_slot;      /* IDFILE_SLOT_NONE: there is none */
+	struct span password_text; /* its block in text, empty when there is none */
+	size_t slots_end;          /* where one slot more would stand in text */
+	struct span sealed;
+	uint8_t aad[32];
+	size_t extra_count; /* recovery and other labels */
+	struct idfile_extra {
+		char label[PEM_LABEL_MAX + 1];
+		struct span body; /* empty when it is not base64 */
+	} extras[IDFILE_EXTRA_MAX];
+	uint8_t *text; /* owned; what the spans above point into, or bytes */
+	size_t text_len;
+	uint8_t *bytes; /* owned; decoded bodies, one after another */
+	size_t bytes_len;
+};
+
+bool idfile_has_block(const struct idfile *id, const char *label); /* among the extras */
+
+bool idfile_seed_has_id(const uint8_t seed[32], const uint8_t key_id[32]);
+
+/*
+ * With the file key in hand: the seal, and whether the header speaks of the key that was sealed. ret
+ * may be NULL.
+ */
+enum idfile_result idfile_open_seal(
+	const struct idfile *id, const struct idfile_key *key, struct idfile_secrets *ret);
+
 /* The body of POSTERN SEALED DATA, malloc'd, from secrets and back. */
 uint8_t *idfile_seal(const struct idfile_secrets *s, const struct idfile_key *key,
 	const uint8_t aad[32], size_t *ret_len);
@@ -77,7 +125,7 @@ enum idfile_result idfile_unseal(struct span body, const struct idfile_key *key,
 /*
  * The TLVs of doc/protocol.md section 6. Decoding fails (ret untouched) on what breaks its table.
  */
-#define IDFILE_SECRETS_LEN_MAX 20480
+#define IDFILE_SECRETS_LEN_MAX 28672
 bool idfile_secrets_encode(const struct idfile_secrets *s, struct writer *w);
 bool idfile_secrets_decode(struct span plain, struct idfile_secrets *ret);
 

@@ -38,6 +38,18 @@ run id show g2.id
 is 'a key file slot' grep -q '^  opens with    a key file$' out
 says 4 'postern: g2.id: it has no password: it opens with a key file only' \
 	-- id passwd g2.id --password-file wrong --new-password-file jane-password
+says 4 'postern: jane-doe.id: no key file opens it, only its password' \
+	-- id passwd jane-doe.id --key-file g2.key --new-password-file jane-password
+head -c 32 /dev/zero >not.key
+says 4 'postern: g2.id: the key file does not open it; name the right one' \
+	-- id passwd g2.id --key-file not.key --new-password-file jane-password
+says 4 'postern: wrong: holds 6 bytes, a key file holds 32; name the right file' \
+	-- id passwd g2.id --key-file wrong --new-password-file jane-password
+says 1 'postern: the password of gate2/VSD is too easy to guess (5 of 16, at least 8 is needed); take a longer one, a few unrelated words for example' \
+	-- id passwd g2.id --key-file g2.key --new-password-file wrong
+says 0 '' -- id passwd g2.id --key-file g2.key --new-password-file jane-password --kdf-mem 1
+is 'a server opens with both' [ "$(run id show g2.id; grep -c 'opens with' out)" = 2 ]
+says 0 '' -- id passwd g2.id --password-file jane-password --new-password-file jane-password --kdf-mem 1
 
 says 0 '' -- id show jane-doe.id
 sed -e 's/2[01][0-9][0-9]-[0-9][0-9]-[0-9][0-9]/DATE/g' -e 's/T[0-9:]*Z/TZ/' \

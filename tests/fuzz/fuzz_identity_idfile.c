@@ -1,7 +1,7 @@
 /*
  * Any text, read as an ID file. What parses has a header within its bounds; what the key of the
- * vectors unlocks has a seed that fits its key id; and a new password slot changes nothing but
- * itself.
+ * vectors unlocks has a seed that fits its key id; and a new password slot, or a changed block, changes
+ * nothing but itself.
  */
 
 #include <sodium.h>
@@ -53,6 +53,32 @@ static void check_new_password(const struct idfile *id, const struct idfile_key 
 	free(text);
 }
 
+/* A block more and a new seal: the rest is as it was, and the same key file opens it. */
+static void check_change(const struct idfile *id, const struct idfile_key *key,
+	const struct idfile_secrets *s, const uint8_t raw[IDFILE_KEY_LEN])
+{
+	struct idfile_change c = {
+		.secrets = s, .block_count = 1, .blocks = { { "FUZZ", span_of("fuzz", 4) } }
+	};
+	struct idfile *again;
+	struct fault f;
+	char *text = idfile_format_change(id, key, &c);
+	if (text == NULL)
+		return; /* no room for one block more */
+	if (idfile_parse(span_of(text, strlen(text)), &again, &f) != IDFILE_OK)
+		abort();
+	check_same(id, again);
+	if (!span_equal(idfile_block(again, "FUZZ"), c.blocks[0].body) ||
+		!span_equal(idfile_block(id, "POSTERN RECOVERY"),
+			idfile_block(again, "POSTERN RECOVERY")))
+		abort();
+	if (idfile_unlock_key(again, raw, NULL, NULL) != IDFILE_OK ||
+		idfile_slot_count(id) != idfile_slot_count(again))
+		abort();
+	idfile_free(again);
+	free(text);
+}
+
 static void check_unlock(const struct idfile *id)
 {
 	static struct idfile_secrets s;
@@ -67,6 +93,7 @@ static void check_unlock(const struct idfile *id)
 	if (memcmp(key_id, idfile_header(id)->key_id, 32) != 0)
 		abort();
 	check_new_password(id, &key);
+	check_change(id, &key, &s, raw);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

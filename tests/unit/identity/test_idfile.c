@@ -54,9 +54,7 @@ static bool is_filled(const uint8_t b[32], uint8_t with)
 
 static void check_user_secrets(const struct idfile_secrets *s)
 {
-	static const uint8_t other[] = "\x05\0\0\0\x0c"
-				       "document key"
-				       "\x09\0\0\0\x14"
+	static const uint8_t other[] = "\x09\0\0\0\x14"
 				       "from a later version";
 	assert_true(is_filled(s->seed, 0x11));
 	assert_true(s->has_pending && is_filled(s->pending_seed, 0x12));
@@ -68,6 +66,13 @@ static void check_user_secrets(const struct idfile_secrets *s)
 	assert_int_equal(s->psk_count, 1);
 	assert_true(is_filled(s->psks[0].sid, 0x16) && is_filled(s->psks[0].key, 0x17));
 	assert_int_equal(s->psks[0].slot, 1);
+	assert_int_equal(s->document_count, 1);
+	assert_true(s->documents[0].created_ms == UINT64_C(1720000000000));
+	assert_true(is_filled(s->documents[0].seed, 0x18));
+	assert_int_equal(s->internet_cert_len, 33);
+	assert_memory_equal(s->internet_cert, "internet certificate, opaque here", 33);
+	assert_int_equal(s->internet_key_len, 7);
+	assert_memory_equal(s->internet_key, "its key", 7);
 	assert_int_equal(s->other_len, sizeof(other) - 1);
 	assert_memory_equal(s->other, other, sizeof(other) - 1);
 }
@@ -176,9 +181,15 @@ static void fill_secrets(struct idfile_secrets *s)
 		s->retired[i].retired_ms = i;
 	for (size_t i = 0; i < IDFILE_PSKS_MAX; i++)
 		s->psks[i].slot = (uint8_t)(i + 1);
-	/* One TLV of type 7 that fills the rest to the last byte. */
+	s->document_count = IDFILE_DOCUMENTS_MAX;
+	for (size_t i = 0; i < IDFILE_DOCUMENTS_MAX; i++)
+		s->documents[i].created_ms = 100 + i;
+	s->internet_cert_len = s->internet_key_len = IDFILE_INTERNET_MAX;
+	memset(s->internet_cert, 0xc0, IDFILE_INTERNET_MAX);
+	memset(s->internet_key, 0xc1, IDFILE_INTERNET_MAX);
+	/* One TLV of type 8 that fills the rest to the last byte. */
 	s->other_len = sizeof(s->other);
-	s->other[0] = 7;
+	s->other[0] = 8;
 	s->other[3] = (sizeof(s->other) - 5) >> 8;
 	s->other[4] = (sizeof(s->other) - 5) & 0xff;
 	s->other[sizeof(s->other) - 1] = 9;
@@ -206,6 +217,12 @@ static void check_same_secrets(const struct idfile_secrets *a, const struct idfi
 	assert_memory_equal(a->x25519, b->x25519, 32);
 	assert_int_equal(a->psk_count, b->psk_count);
 	assert_memory_equal(a->psks, b->psks, sizeof(a->psks));
+	assert_int_equal(a->document_count, b->document_count);
+	assert_memory_equal(a->documents, b->documents, sizeof(a->documents));
+	assert_int_equal(a->internet_cert_len, b->internet_cert_len);
+	assert_memory_equal(a->internet_cert, b->internet_cert, a->internet_cert_len);
+	assert_int_equal(a->internet_key_len, b->internet_key_len);
+	assert_memory_equal(a->internet_key, b->internet_key, a->internet_key_len);
 	assert_int_equal(a->other_len, b->other_len);
 	assert_memory_equal(a->other, b->other, a->other_len);
 }
@@ -288,7 +305,18 @@ static void test_new_file_is_checked(void **state)
 	free(text);
 	s.other[0] = 1; /* a second seed */
 	assert_null(idfile_format(&n));
+	s.other[0] = 5; /* what has a field of its own is written from there */
+	assert_null(idfile_format(&n));
 	s.other_len = 4; /* half a TLV */
+	assert_null(idfile_format(&n));
+
+	n = a_new_file(&s);
+	s.internet_cert_len = 1; /* without its key */
+	assert_null(idfile_format(&n));
+	s.internet_key_len = IDFILE_INTERNET_MAX + 1;
+	assert_null(idfile_format(&n));
+	n = a_new_file(&s);
+	s.document_count = IDFILE_DOCUMENTS_MAX + 1;
 	assert_null(idfile_format(&n));
 
 	static const uint8_t big[IDFILE_CERT_LEN_MAX];
@@ -298,6 +326,26 @@ static void test_new_file_is_checked(void **state)
 		n.certs[i] = SPAN_OF(big);
 	fill_secrets(&s);
 	assert_null(idfile_format(&n)); /* larger than IDFILE_MAX */
+}
+
+static void test_key_and_recovery_are_given(void **state)
+{
+	(void)state;
+	static struct idfile_secrets s;
+	struct idfile_new n = a_new_file(&s);
+	struct idfile_key key = { { 0x5c, 1 } }, got;
+	n.key = &key;
+	n.recovery = span_of("a recovery block", 16);
+	char *text = idfile_format(&n);
+	assert_non_null(text);
+	struct idfile *id = parsed(text);
+	assert_int_equal(idfile_unlock_password(id, SPAN_OF(password), NULL, &got), IDFILE_OK);
+	assert_memory_equal(&got, &key, sizeof(key));
+	assert_true(span_equal(idfile_block(id, "POSTERN RECOVERY"), n.recovery));
+	assert_int_equal(idfile_block(id, "CERTIFICATE").len, 0);
+	assert_int_equal(idfile_block(id, "POSTERN").len, 0);
+	idfile_free(id);
+	free(text);
 }
 
 static void test_default_cost(void **state)
@@ -394,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_secret_leaves_ret_alone),
 		cmocka_unit_test(test_written_and_read),
 		cmocka_unit_test(test_new_file_is_checked),
+		cmocka_unit_test(test_key_and_recovery_are_given),
 		cmocka_unit_test(test_default_cost),
 		cmocka_unit_test(test_password_is_replaced),
 		cmocka_unit_test(test_password_is_added),

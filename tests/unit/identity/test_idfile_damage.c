@@ -363,7 +363,16 @@ static void test_tlvs(void **state)
 		{ "long PSK", { { 1, 32, 1 }, { 6, 66, 1 } }, false },
 		{ "others to the brim", { { 1, 32, 1 }, { 200, 16379, 1 } }, true },
 		{ "others past it", { { 1, 32, 1 }, { 200, 16379, 1 }, { 0, 0, 1 } }, false },
-		{ "one other too long", { { 1, 32, 1 }, { 5, 16380, 1 } }, false },
+		{ "one other too long", { { 1, 32, 1 }, { 8, 16380, 1 } }, false },
+		{ "8 document keys", { { 1, 32, 1 }, { 5, 40, 8 } }, true },
+		{ "9 document keys", { { 1, 32, 1 }, { 5, 40, 9 } }, false },
+		{ "short document key", { { 1, 32, 1 }, { 5, 39, 1 } }, false },
+		{ "long document key", { { 1, 32, 1 }, { 5, 41, 1 } }, false },
+		/* Every byte is 1, so the lengths inside are 257. */
+		{ "internet", { { 1, 32, 1 }, { 7, 518, 1 } }, true },
+		{ "short internet", { { 1, 32, 1 }, { 7, 517, 1 } }, false },
+		{ "long internet", { { 1, 32, 1 }, { 7, 519, 1 } }, false },
+		{ "two internets", { { 1, 32, 1 }, { 7, 518, 2 } }, false },
 	};
 	for (size_t i = 0; i < TEST_LEN(cases); i++)
 		TEST_CASE(cases[i].name, decodes(cases[i].tlvs, 3) == cases[i].expected);
@@ -371,6 +380,37 @@ static void test_tlvs(void **state)
 	static const uint8_t lying[] = { 1, 0xff, 0xff, 0xff, 0xff, 1, 2, 3 };
 	struct idfile_secrets s;
 	assert_false(idfile_secrets_decode(SPAN_OF(lying), &s));
+}
+
+static bool takes_internet(size_t cert_len, size_t key_len)
+{
+	static uint8_t plain[16384];
+	static struct idfile_secrets s;
+	struct writer w = writer_init(plain, sizeof(plain));
+	writer_u8(&w, 1);
+	writer_u32(&w, 32);
+	writer_zero(&w, 32);
+	writer_u8(&w, 7);
+	writer_u32(&w, (uint32_t)(4 + cert_len + key_len));
+	writer_u16(&w, (uint16_t)cert_len);
+	writer_zero(&w, cert_len);
+	writer_u16(&w, (uint16_t)key_len);
+	writer_zero(&w, key_len);
+	assert_false(w.is_full);
+	return idfile_secrets_decode(writer_span(&w), &s) && s.internet_cert_len == cert_len &&
+		s.internet_key_len == key_len;
+}
+
+static void test_internet_bounds(void **state)
+{
+	(void)state;
+	assert_true(takes_internet(1, 1));
+	assert_true(takes_internet(IDFILE_INTERNET_MAX, IDFILE_INTERNET_MAX));
+	assert_false(takes_internet(0, 1));
+	assert_false(takes_internet(1, 0));
+	assert_false(takes_internet(0, 0));
+	assert_false(takes_internet(IDFILE_INTERNET_MAX + 1, 1));
+	assert_false(takes_internet(1, IDFILE_INTERNET_MAX + 1));
 }
 
 int main(void)
@@ -385,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_certificates_cannot_be_swapped_or_dropped),
 		cmocka_unit_test(test_sealed_but_wrong),
 		cmocka_unit_test(test_tlvs),
+		cmocka_unit_test(test_internet_bounds),
 	};
 	for (size_t i = 0; i < sizeof(raw_key); i++)
 		raw_key[i] = (uint8_t)i;
