@@ -63,7 +63,7 @@ static void put_from(struct writer *w, const struct directory_entry *e)
 
 static void put_options(struct writer *w, const struct directory_entry *e)
 {
-	char name[NAME_TEXT_MAX];
+	char name[NAME_TEXT_MAX], hex[65];
 	put_text(w, "name=");
 	put_quoted(w, name_format(&e->name, name));
 	put_text(w, e->kind == DIRECTORY_SERVER ? ",kind=server" : ",kind=user");
@@ -82,6 +82,10 @@ static void put_options(struct writer *w, const struct directory_entry *e)
 		put_text(w, e->requires_uv ? ",require=\"up,uv\"" : ",require=\"up\"");
 	if (e->is_certified_equivalent)
 		put_text(w, ",certified-equivalent");
+	if (e->has_document_key) {
+		put_text(w, ",document-key=x25519:");
+		put_text(w, text_hex(SPAN_OF(e->document_key), hex));
+	}
 }
 
 static void put_string(struct writer *w, const void *data, size_t len)

@@ -129,4 +129,22 @@ enum idfile_result idfile_unseal(struct span body, const struct idfile_key *key,
 bool idfile_secrets_encode(const struct idfile_secrets *s, struct writer *w);
 bool idfile_secrets_decode(struct span plain, struct idfile_secrets *ret);
 
+/*
+ * Signatures of records: Ed25519 by sk (64 bytes, libsodium) over label, its NUL and body. Signing
+ * asserts, verifying is false, for more than RECORD_SIGNED_MAX bytes in all.
+ */
+#define RECORD_SIGNED_MAX 16640
+void record_sign(const char *label, struct span body, const uint8_t sk[64], uint8_t ret[64]);
+__attribute__((warn_unused_result)) bool record_verify(
+	const char *label, struct span body, const uint8_t pk[32], const uint8_t signature[64]);
+
+/*
+ * A name in a record: u16 length and bytes, one that name_parse takes as somebody's or a certifier's. Taking
+ * gives false for anything else; putting returns false (nothing written) for what could not be taken.
+ */
+__attribute__((warn_unused_result)) bool record_take_name(
+	struct reader *r, char ret[IDFILE_NAME_MAX + 1]);
+__attribute__((warn_unused_result)) bool record_put_name(
+	struct writer *w, const char name[IDFILE_NAME_MAX + 1]);
+
 #endif

@@ -54,8 +54,8 @@ says 2 'postern connect: ssh: not a port; write a number from 1 to 65535; see po
 says 2 'postern connect: there is no option --json; see postern connect --help' \
 	-- connect gw 22 --json
 
-says 2 'postern id: new, show or passwd?; see postern id --help' -- id
-says 2 'postern id: there is no sell; it is new, show or passwd; see postern id --help' -- id sell
+says 2 'postern id: what with an ID? new, show, passwd ..; see postern id --help' -- id
+says 2 'postern id: there is no sell; see postern id --help' -- id sell
 says 2 'postern id show: which FILE?; see postern id show --help' -- id show
 says 2 'postern id show: one FILE at a time; see postern id show --help' -- id show a b
 says 2 'postern id passwd: which FILE?; see postern id passwd --help' -- id passwd
