@@ -22,5 +22,6 @@ int id_rollover(int argc, char **argv);
 int id_merge(int argc, char **argv);
 int id_export(int argc, char **argv);
 int id_import(int argc, char **argv);
+int id_cross(int argc, char **argv);
 
 #endif

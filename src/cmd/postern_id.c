@@ -27,6 +27,7 @@ static const char help[] =
 	"  export FILE        write its key for openssl, ssh or a browser\n"
 	"  import             make one of a key there is, or put a certificate for the\n"
 	"                     internet in\n"
+	"  cross CARD         trust a server of another organisation\n"
 	"\n"
 	"postern id PART --help explains one part.\n"
 	"\n"
@@ -151,6 +152,7 @@ static const struct {
 	{ "merge", id_merge },
 	{ "export", id_export },
 	{ "import", id_import },
+	{ "cross", id_cross },
 };
 
 int cmd_id(int argc, char **argv)
