@@ -20,17 +20,17 @@
 static const char help[] =
 	"usage: postern id merge FILE CHAIN [options]\n"
 	"\n"
-	"Puts certificates into an ID file: the one that a certifier sent back with those\n"
-	"of the certifiers above it, and cross-certificates this ID issued. A certificate\n"
-	"for the next key (see postern id rollover) makes that the active key. All copies\n"
-	"of the old ID file are out of date then.\n"
+	"Puts certificates into an ID file: the one that a certifier sent back with\n"
+	"those of the certifiers above it, and cross-certificates this ID issued. A\n"
+	"certificate for the next key (see postern id rollover) makes that the active\n"
+	"key. All copies of the old ID file are out of date then.\n"
 	"\n"
 	"  --password-file F   read the password from F, line 1\n"
 	"  --key-file F        open the ID with this key file (a server's)\n"
 	"  --yes               take another organisation, or the first, without asking\n"
 	"\n"
-	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or trouble with a file;\n"
-	"after any but 0 the ID file is as it was.\n";
+	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or trouble with a\n"
+	"file; after any but 0 the ID file is as it was.\n";
 
 enum { OPT_PASSWORD_FILE = 256, OPT_KEY_FILE, OPT_YES };
 

@@ -7,8 +7,8 @@ says 2 'postern: there is no option --fly; see postern --help' -- --fly
 says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
-for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' directory \
-	'directory add' 'directory remove' 'directory list' 'directory check'; do
+for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' 'id renew' \
+	'id rollover' 'id merge' 'id export' 'id import' directory 'directory add' 'directory remove' 'directory list' 'directory check'; do
 	# shellcheck disable=SC2086
 	says 0 '' -- $c --help
 	is "$c: a usage line" grep -q '^usage: postern' "$W/out"
