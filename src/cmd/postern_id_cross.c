@@ -15,11 +15,11 @@
 static const char help[] =
 	"usage: postern id cross CARD [options]\n"
 	"\n"
-	"Trust a server, unit or organisation that your certifiers have nothing to do\n"
-	"with: your ID signs its certificate and the result goes into the folder trust of\n"
-	"the client folder, where knock finds it. CARD is a server card or a PEM file with\n"
-	"its certificates. Only you trust it, and only one way: that server must know you\n"
-	"too, by its directory or by a cross-certificate of its own.\n"
+	"Trusts a server, unit or organisation that your certifiers have nothing to do\n"
+	"with: your ID signs a cross-certificate for it, which goes into the folder\n"
+	"trust of the client folder, where knock finds it. CARD is a server card or a\n"
+	"PEM file with its certificates. Only you trust it, and only one way: that server\n"
+	"must know you too, by its directory or by a cross-certificate of its own.\n"
 	"\n"
 	"  --id FILE           your ID file (default: default.id in the client folder)\n"
 	"  --for organisation|unit|name  whom of the chain: the organisation, the nearest\n"
@@ -27,12 +27,12 @@ static const char help[] =
 	"  --years N           how long it is valid, 1 to 100 (default: 10)\n"
 	"  --fingerprint HEX   what its administrator says it is; instead of being asked\n"
 	"  --yes               do not ask: the card came by a way that is trusted\n"
-	"  -o, --out FILE      write it there (default: trust/NAME-cross.pem in the client\n"
-	"                      folder)\n"
+	"  -o, --out FILE      write it there (default: trust/NAME-cross.pem in the\n"
+	"                      client folder)\n"
 	"  --password-file F   read the password of your ID from F, line 1\n"
 	"\n"
-	"Exit codes: 0 done, 1 refused, or it is not what its owner reads, 2 usage, 4 wrong\n"
-	"password or trouble with a file; after any but 0 nothing was written.\n";
+	"Exit codes: 0 done, 1 refused, or it is not what its owner reads, 2 usage,\n"
+	"4 wrong password or trouble with a file; after any but 0 nothing was written.\n";
 
 static const struct option options[] = {
 	{ "id", required_argument, NULL, CERTIFIER_OPT_CERTIFIER },

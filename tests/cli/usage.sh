@@ -7,7 +7,7 @@ says 2 'postern: there is no option --fly; see postern --help' -- --fly
 says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
-for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' 'id renew' \
+for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' 'id cross' 'id renew' \
 	'id rollover' 'id merge' 'id export' 'id import' directory 'directory add' 'directory remove' 'directory list' 'directory check'; do
 	# shellcheck disable=SC2086
 	says 0 '' -- $c --help
@@ -61,6 +61,9 @@ says 2 'postern id show: one FILE at a time; see postern id show --help' -- id s
 says 2 'postern id passwd: which FILE?; see postern id passwd --help' -- id passwd
 says 2 'postern id passwd: --kdf-mem 0: not a number of MiB from 1 to 4096; see postern id passwd --help' \
 	-- id passwd x --kdf-mem 0
+says 2 'postern id cross: which CARD?; see postern id cross --help' -- id cross
+says 2 'postern id cross: --for all: it is organisation, unit or name; see postern id cross --help' \
+	-- id cross x --for all
 says 2 'postern id new: for whom? Say NAME; see postern id new --help' -- id new
 says 2 'postern id new: more than one NAME; put a name with blanks in quotes; see postern id new --help' \
 	-- id new Jane Doe --certifier x
