@@ -35,11 +35,14 @@ static bool fill_subject(const struct above *a, const struct record *r, struct c
 	bool is_certifier = r->kind == CERT_CERTIFIER;
 	c->issuer = a->subject;
 	c->subject = a->subject;
-	if (r->part.type == 0)
-		return r->part.len == 0 && is_certifier;
-	if (c->subject.count >= NAME_PARTS_MAX)
-		return false;
-	c->subject.parts[c->subject.count++] = r->part;
+	if (r->part.type == 0) {
+		if (r->part.len != 0 || !is_certifier)
+			return false;
+	} else {
+		if (c->subject.count >= NAME_PARTS_MAX)
+			return false;
+		c->subject.parts[c->subject.count++] = r->part;
+	}
 	return name_check(&c->subject, is_certifier) == NAME_OK;
 }
 
