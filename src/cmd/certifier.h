@@ -56,6 +56,7 @@ struct certifier_command {
 
 struct certifier_args {
 	const char *operand, *certifier, *out, *name, *crl;
+	const char *folder; /* for a file whose name was not given; NULL: the one we are in */
 	const char *password_file, *certifier_password_file, *key_file;
 	unsigned years, days; /* 0: the default */
 	uint32_t mem_kib;     /* 0: the default */
@@ -141,6 +142,10 @@ void certifier_tell_files(const struct fileset *s);
 int certifier_new(int argc, char **argv);
 int certifier_sign(int argc, char **argv);
 int certifier_cross(int argc, char **argv);
+
+/* The same for a command line that was understood already. a->certifier is set. */
+int certifier_cross_run(const struct certifier_args *a);
+
 int certifier_revoke(int argc, char **argv);
 int certifier_crl(int argc, char **argv);
 int certifier_show(int argc, char **argv);

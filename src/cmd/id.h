@@ -28,5 +28,6 @@ int id_recover(int argc, char **argv);
 int id_documents(int argc, char **argv);
 int id_encrypt(int argc, char **argv);
 int id_decrypt(int argc, char **argv);
+int id_cross(int argc, char **argv);
 
 #endif

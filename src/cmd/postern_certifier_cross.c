@@ -204,10 +204,14 @@ static int confirm(const struct work *w, struct fault *f)
 static int settle_file(struct work *w, struct fault *f)
 {
 	const char *paths[] = { w->path, NULL };
+	char name[NAME_MAX];
+	certifier_file_name(&w->chosen->subject, "-cross.pem", name, sizeof(name));
 	if (w->args->out != NULL)
 		snprintf(w->path, sizeof(w->path), "%s", w->args->out);
+	else if (w->args->folder != NULL)
+		snprintf(w->path, sizeof(w->path), "%s/%s", w->args->folder, name);
 	else
-		certifier_file_name(&w->chosen->subject, "-cross.pem", w->path, sizeof(w->path));
+		snprintf(w->path, sizeof(w->path), "%s", name);
 	return certifier_check_free(paths, f);
 }
 
@@ -233,6 +237,8 @@ static void report(const struct work *w, const struct fileset *s)
 		i->kind == CERT_CERTIFIER ? "Everybody below " : "", name_format(&i->name, by),
 		name_format(&w->chosen->subject, name), time_format_utc(w->not_after_ms, when));
 	certifier_tell_files(s);
+	if (w->args->folder != NULL)
+		return;
 	printf("\nPut it among the trust files of %s.\n",
 		i->kind == CERT_CERTIFIER ? "the servers and clients it is for"
 					  : "your own client");
@@ -256,18 +262,14 @@ static int make(struct work *w, struct fault *f)
 	return rc;
 }
 
-int certifier_cross(int argc, char **argv)
+int certifier_cross_run(const struct certifier_args *a)
 {
-	struct certifier_args args = { 0 };
-	struct work w = { .args = &args, .now_ms = clock_wall_ms() };
+	struct work w = { .args = a, .now_ms = clock_wall_ms() };
 	struct fault f;
 
-	int code = certifier_parse(&command, argc, argv, &args);
-	if (code != EXIT_DONE || args.is_help)
-		return code;
-	int rc = certifier_read_certs(args.operand, &w.certs, &f);
+	int rc = certifier_read_certs(a->operand, &w.certs, &f);
 	if (rc == 0)
-		rc = certifier_load(args.certifier, false, &w.by, &f);
+		rc = certifier_load(a->certifier, false, &w.by, &f);
 	if (rc == 0)
 		rc = choose(&w, &f);
 	if (rc == 0)
@@ -281,4 +283,11 @@ int certifier_cross(int argc, char **argv)
 	certifier_close(&w.by);
 	free(w.certs);
 	return certifier_end(rc, &f);
+}
+
+int certifier_cross(int argc, char **argv)
+{
+	struct certifier_args args = { 0 };
+	int code = certifier_parse(&command, argc, argv, &args);
+	return code != EXIT_DONE || args.is_help ? code : certifier_cross_run(&args);
 }

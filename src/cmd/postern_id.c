@@ -33,6 +33,7 @@ static const char help[] =
 	"  documents FILE     its key for files that others encrypt for it\n"
 	"  encrypt FILE       encrypt a file for people of a directory\n"
 	"  decrypt FILE       and read it again, knowing who it is from\n"
+	"  cross CARD         trust a server of another organisation\n"
 	"\n"
 	"postern id PART --help explains one part.\n"
 	"\n"
@@ -163,6 +164,7 @@ static const struct {
 	{ "documents", id_documents },
 	{ "encrypt", id_encrypt },
 	{ "decrypt", id_decrypt },
+	{ "cross", id_cross },
 };
 
 int cmd_id(int argc, char **argv)

@@ -8,7 +8,7 @@ says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
 for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' 'id renew' \
-	'id rollover' 'id merge' 'id export' 'id import' \
+	'id rollover' 'id merge' 'id cross' 'id export' 'id import' \
 	'id authority' 'id protect' 'id recover' 'id documents' 'id encrypt' 'id decrypt' \
 	directory 'directory add' 'directory remove' 'directory list' 'directory check' \
 	'directory lock' 'directory roll' 'directory import' 'directory export-edge' \
@@ -66,6 +66,9 @@ says 2 'postern id show: one FILE at a time; see postern id show --help' -- id s
 says 2 'postern id passwd: which FILE?; see postern id passwd --help' -- id passwd
 says 2 'postern id passwd: --kdf-mem 0: not a number of MiB from 1 to 4096; see postern id passwd --help' \
 	-- id passwd x --kdf-mem 0
+says 2 'postern id cross: which CARD?; see postern id cross --help' -- id cross
+says 2 'postern id cross: --for all: it is organisation, unit or name; see postern id cross --help' \
+	-- id cross x --for all
 says 2 'postern id new: for whom? Say NAME; see postern id new --help' -- id new
 says 2 'postern id new: more than one NAME; put a name with blanks in quotes; see postern id new --help' \
 	-- id new Jane Doe --certifier x
