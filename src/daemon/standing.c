@@ -1,0 +1,130 @@
+/*
+ * A stored gate as a claim, decided like any other. Invariant: nothing that the gate's record says of its
+ * owner gives more than it gave when the gate opened.
+ */
+
+#include "daemon/standing.h"
+
+#include <string.h>
+
+#include "daemon/identify.h"
+
+/*
+ * Does somebody still stand at the top of the path: a certifier above the name that issued its last
+ * certificate, or the cross-certificate that this last one is? What was taken out of the trust files ends here.
+ */
+static bool is_vouched_for(
+	const struct trust *t, const struct store_gate *g, const struct name *who)
+{
+	const struct chain_step *last = &g->path[g->path_count - 1];
+	for (size_t i = 0; t != NULL && i < trust_count(t); i++) {
+		const struct trust_anchor *a = trust_at(t, i);
+		bool is_cross = a->role == TRUST_CROSS && a->cross_issuer_der.len > 0;
+		const uint8_t *issuer =
+			is_cross ? a->cross_issuer_key_identifier : a->key_identifier;
+		if (!name_is_below(who, &a->cert.subject) && !name_equal(who, &a->cert.subject))
+			continue;
+		if (memcmp(issuer, last->issuer_key_identifier, CERT_KEY_IDENTIFIER_LEN) == 0 &&
+			(!is_cross ||
+				memcmp(a->cross_serial, last->serial, sizeof(last->serial)) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Certificates: dates and lists again, as far as the steps tell. */
+static void judge_path(
+	const struct boot *b, const struct store_gate *g, uint64_t wall_ms, struct claim *c)
+{
+	struct chain_identity id = { .not_after_ms = g->not_after_ms, .step_count = g->path_count };
+	c->is_certified = g->is_certified;
+	c->not_after_ms = g->not_after_ms;
+	c->is_authenticated = is_vouched_for(b->trust, g, &c->name);
+	if (!c->is_authenticated)
+		return;
+	memcpy(id.steps, g->path, g->path_count * sizeof(g->path[0]));
+	enum chain_reject r = chain_recheck(b->trust, &id, wall_ms);
+	c->is_revoked = r == CHAIN_REVOKED;
+	c->lacks_crl = r == CHAIN_NO_CRL;
+}
+
+/* Known by the directory alone: then it must still say that this key has this name. */
+static bool is_known(const struct claim *c, const struct store_gate *g)
+{
+	return g->path_count > 0 || (c->entry != NULL && name_equal(&c->entry->name, &c->name));
+}
+
+static bool fill_claim(const struct boot *b, const struct lockout *lockout,
+	const struct store_gate *g, uint64_t wall_ms, struct claim *ret)
+{
+	struct claim c = {
+		.is_authenticated = true,
+		.not_after_ms = UINT64_MAX,
+		.source = g->source,
+	};
+	if (name_parse(g->name, false, &c.name) != NAME_OK)
+		return false;
+	memcpy(c.key_id, g->key_id, sizeof(c.key_id));
+	c.entry = g->path_count == 0 ? directory_find(b->directory, g->key_id)
+				     : identify_entry(b->directory, &c.name, c.key_id);
+	c.is_locked_out = lockout_has(lockout, &c.name);
+	if (g->path_count > 0)
+		judge_path(b, g, wall_ms, &c);
+	else if (c.entry != NULL)
+		c.is_certified = c.entry->is_certified_equivalent;
+	*ret = c;
+	return true;
+}
+
+static uint16_t find_door(const struct config *c, const char *name)
+{
+	uint16_t i = 0;
+	while (i < c->door_count && strcmp(c->doors[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+/* The door's lists are asked last, so that an unknown door is told from all other reasons. */
+static struct verdict decide(
+	const struct boot *b, const struct store_gate *g, struct claim *c, uint64_t wall_ms)
+{
+	if (g->door[0] != '\0') {
+		c->door = find_door(b->config, g->door);
+		return policy_decide(b->policy, c, wall_ms);
+	}
+	struct verdict v = policy_decide(b->policy, c, wall_ms);
+	for (c->door = 1; c->door < b->config->door_count && v.reason != POLICY_GRANT; c->door++)
+		v = policy_decide(b->policy, c, wall_ms);
+	return v;
+}
+
+static struct verdict refused(enum policy_reason reason)
+{
+	return (struct verdict){
+		.reason = reason, .list = "", .entry = "", .text = policy_reason_text(reason)
+	};
+}
+
+void standing_of(const struct boot *b, const struct lockout *lockout, const struct store_gate *g,
+	uint64_t wall_ms, struct standing *ret)
+{
+	const struct config_service *s = config_service_by_name(b->config, g->service);
+	bool is_same = s != NULL && s->proto == g->proto && s->port == g->port &&
+		(s->open == CONFIG_OPEN_ONCE) == g->is_once;
+	struct claim c;
+
+	if (!is_same)
+		s = config_service_by_port(b->config, g->proto, g->port);
+	*ret = (struct standing){ .service = s, .is_same = is_same, .end_ms = UINT64_MAX };
+	if (!fill_claim(b, lockout, g, wall_ms, &c)) {
+		ret->verdict = refused(POLICY_NOT_AUTHENTICATED);
+		return;
+	}
+	c.service = s;
+	ret->end_ms = policy_end_ms(&c);
+	ret->verdict = decide(b, g, &c, wall_ms);
+	if (ret->verdict.reason == POLICY_NOT_AUTHENTICATED)
+		ret->verdict.text = "nobody who is trusted vouches for it any more";
+	if (ret->verdict.reason == POLICY_GRANT && !is_known(&c, g))
+		ret->verdict = refused(POLICY_KEY_CHECK);
+}
