@@ -18,8 +18,8 @@
 #define CONFIG_DOORS_MAX 16
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
-#define CONFIG_LIST_MAX 1024  /* entries in one list */
-#define CONFIG_NAME_MAX 63    /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_LIST_MAX 1024 /* entries in one list */
+#define CONFIG_NAME_MAX 63   /* service and door names: [a-z0-9-], as the wire has it */
 /* What begins a secret that systemd passes on; its name follows. */
 #define CONFIG_CREDENTIAL "credential:"
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
