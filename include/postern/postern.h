@@ -102,7 +102,17 @@ bool postern_id_wants_touch(const struct postern_id *id);
 void postern_id_free(struct postern_id *id);
 const char *postern_id_name(const struct postern_id *id);
 
-enum postern_op { POSTERN_OPEN = 0, POSTERN_RENEW = 1, POSTERN_CLOSE = 2, POSTERN_PROBE = 3 };
+/* POSTERN_ACTION: have the server run what it knows by the name in service, perhaps with a message. */
+enum postern_op {
+	POSTERN_OPEN = 0,
+	POSTERN_RENEW = 1,
+	POSTERN_CLOSE = 2,
+	POSTERN_PROBE = 3,
+	POSTERN_ACTION = 4,
+};
+
+#define POSTERN_MESSAGE_MAX 900 /* bytes */
+#define POSTERN_ACTION_ID_LEN 16
 
 enum postern_status {
 	POSTERN_OK = 0,
@@ -133,6 +143,25 @@ struct postern_request {
 		address; /* NULL: the address the server observes; else a numeric address to be signed */
 	uint16_t source_port; /* 0: any */
 	enum postern_identity identity;
+	/* Of POSTERN_ACTION. UTF-8 without control characters but line ends; NULL: none. */
+	const char *message;
+	size_t message_len;
+	/*
+	 * Names the request, so that it is done once although it is sent more than once: sessions with the
+	 * same 16 bytes are one request. All zero: the session takes random ones.
+	 */
+	uint8_t action_id[POSTERN_ACTION_ID_LEN];
+};
+
+/* What became of an action. */
+enum postern_result {
+	POSTERN_RESULT_NONE = 0,    /* there was none, or the server did not say */
+	POSTERN_RESULT_EXIT = 1,    /* it ended, with the exit status in result_detail */
+	POSTERN_RESULT_SIGNAL = 2,  /* it was ended by the signal in result_detail */
+	POSTERN_RESULT_TIMEOUT = 3, /* it was ended at its time limit */
+	POSTERN_RESULT_TROUBLE = 4, /* it could not be started */
+	POSTERN_RESULT_NOTED = 5,   /* the message is in the server's journal */
+	POSTERN_RESULT_RUNNING = 6, /* it was running when the server was last heard of */
 };
 
 /* What a client remembers of one server between knocks. Zero at first; the caller stores it. */
@@ -157,11 +186,18 @@ struct postern_answer {
 	uint16_t observed_port;
 	bool is_address_new;  /* differs from memory.last_address, or is the first one ever */
 	unsigned round_trips; /* answers taken, this one included */
+	enum postern_result result;
+	uint8_t result_detail;
 };
 
 /*
  * One knock from first packet to final answer: identical retransmissions after 1, 2 and 4 s, then one try
  * with epoch hint 0; after STALE, RETRY or BIND a corrected request, each at most once.
+ *
+ * An action is answered when it has ended. Until then the server says, to each copy of the request, that
+ * it runs and for how long it may; the session waits so long, asking every 2 s. When nothing more comes
+ * it ends with POSTERN_DONE and POSTERN_RESULT_RUNNING. All requests of the session are one and the same
+ * to the server, which runs the action once.
  *
  * POSTERN_IDENTITY_AUTO: a server says nothing to those it does not know, so both ways are tried. The one
  * that memory names goes first, the key id when it names none; after 1 s of silence the other joins it (in

@@ -17,6 +17,7 @@ enum exit_code {
 int cmd_setup(int argc, char **argv);
 int cmd_knock(int argc, char **argv);
 int cmd_close(int argc, char **argv);
+int cmd_send(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
 int cmd_id(int argc, char **argv);
 int cmd_directory(int argc, char **argv);

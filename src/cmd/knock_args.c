@@ -1,4 +1,4 @@
-/* The options of knock, close and connect: one table, each command takes its part of it. */
+/* The options of knock, close, connect and send: one table, each command takes its part of it. */
 
 #include "cmd/knock_args.h"
 
@@ -34,6 +34,15 @@ static const char help_connect[] =
 	"Knocks for tcp/PORT, connects to it and carries stdin and stdout. In ssh_config:\n"
 	"    ProxyCommand postern connect %h %p\n"
 	"\n";
+
+static const char help_send[] =
+	"usage: postern send HOST ACTION [options]\n"
+	"\n"
+	"Asks the server HOST to run ACTION, which its administrator has given a name,\n"
+	"and says how it ended. It runs once, however often the packet is sent.\n"
+	"\n"
+	"  --message TEXT      a text of up to 900 bytes to go with it; - reads it\n"
+	"                      from standard input, without the last line end\n";
 
 static const char help_for[] =
 	"  --for TIME          how long: 30s, 5m, 8h (default: what the service gives)\n";
@@ -77,10 +86,15 @@ static const char *const command_names[] = {
 	[KNOCK_OPEN] = "knock",
 	[KNOCK_CLOSE] = "close",
 	[KNOCK_CONNECT] = "connect",
+	[KNOCK_SEND] = "send",
 };
+
+#define ALL (KNOCK_OPEN | KNOCK_CLOSE | KNOCK_CONNECT | KNOCK_SEND)
+#define REPORTING (KNOCK_OPEN | KNOCK_CLOSE | KNOCK_SEND)
 
 enum {
 	OPT_FOR = 256,
+	OPT_MESSAGE,
 	OPT_ADDRESS,
 	OPT_ID,
 	OPT_AGENT,
@@ -104,23 +118,24 @@ static const struct {
 	unsigned commands;
 } table[] = {
 	{ { "for", required_argument, NULL, OPT_FOR }, KNOCK_OPEN | KNOCK_CONNECT },
-	{ { "address", required_argument, NULL, OPT_ADDRESS }, 7 },
-	{ { "id", required_argument, NULL, OPT_ID }, 7 },
-	{ { "agent", no_argument, NULL, OPT_AGENT }, 7 },
-	{ { "agent-key", required_argument, NULL, OPT_AGENT_KEY }, 7 },
-	{ { "allow-forwarded", no_argument, NULL, OPT_ALLOW_FORWARDED }, 7 },
-	{ { "identity", required_argument, NULL, OPT_IDENTITY }, 7 },
-	{ { "card", required_argument, NULL, OPT_CARD }, 7 },
-	{ { "password-file", required_argument, NULL, OPT_PASSWORD_FILE }, 7 },
-	{ { "port", required_argument, NULL, OPT_PORT }, 7 },
-	{ { "source-port", required_argument, NULL, OPT_SOURCE_PORT }, 7 },
+	{ { "message", required_argument, NULL, OPT_MESSAGE }, KNOCK_SEND },
+	{ { "address", required_argument, NULL, OPT_ADDRESS }, ALL },
+	{ { "id", required_argument, NULL, OPT_ID }, ALL },
+	{ { "agent", no_argument, NULL, OPT_AGENT }, ALL },
+	{ { "agent-key", required_argument, NULL, OPT_AGENT_KEY }, ALL },
+	{ { "allow-forwarded", no_argument, NULL, OPT_ALLOW_FORWARDED }, ALL },
+	{ { "identity", required_argument, NULL, OPT_IDENTITY }, ALL },
+	{ { "card", required_argument, NULL, OPT_CARD }, ALL },
+	{ { "password-file", required_argument, NULL, OPT_PASSWORD_FILE }, ALL },
+	{ { "port", required_argument, NULL, OPT_PORT }, ALL },
+	{ { "source-port", required_argument, NULL, OPT_SOURCE_PORT }, ALL },
 	{ { "scheme", required_argument, NULL, OPT_SCHEME }, KNOCK_OPEN },
 	{ { "probe", no_argument, NULL, OPT_PROBE }, KNOCK_OPEN },
-	{ { "dry-run", no_argument, NULL, OPT_DRY_RUN }, KNOCK_OPEN | KNOCK_CLOSE },
-	{ { "json", no_argument, NULL, OPT_JSON }, KNOCK_OPEN | KNOCK_CLOSE },
-	{ { "quiet", no_argument, NULL, OPT_QUIET }, KNOCK_OPEN | KNOCK_CLOSE },
-	{ { "verbose", no_argument, NULL, OPT_VERBOSE }, 7 },
-	{ { "help", no_argument, NULL, 'h' }, 7 },
+	{ { "dry-run", no_argument, NULL, OPT_DRY_RUN }, REPORTING },
+	{ { "json", no_argument, NULL, OPT_JSON }, REPORTING },
+	{ { "quiet", no_argument, NULL, OPT_QUIET }, REPORTING },
+	{ { "verbose", no_argument, NULL, OPT_VERBOSE }, ALL },
+	{ { "help", no_argument, NULL, 'h' }, ALL },
 };
 
 #define TABLE_LEN (sizeof(table) / sizeof(table[0]))
@@ -133,6 +148,9 @@ static void print_help(enum knock_command command)
 		break;
 	case KNOCK_CLOSE:
 		printf("%s%s%s%s", help_close, help_common, help_report_close, help_end);
+		break;
+	case KNOCK_SEND:
+		printf("%s%s%s%s", help_send, help_common, help_report_close, help_end);
 		break;
 	case KNOCK_CONNECT:
 		printf("%s%s%s%s", help_connect, help_for, help_common, help_end);
@@ -214,6 +232,9 @@ static int take_option(int c, struct knock_args *a)
 		return take_scheme(name, optarg);
 	case OPT_IDENTITY:
 		return take_identity(name, optarg, &a->identity);
+	case OPT_MESSAGE:
+		a->message = optarg;
+		break;
 	case OPT_ID:
 		a->id = optarg;
 		break;
@@ -253,6 +274,22 @@ static int take_option(int c, struct knock_args *a)
 	return EXIT_DONE;
 }
 
+static bool is_name(const char *text)
+{
+	size_t len = strlen(text);
+	return len > 0 && len <= SERVICE_NAME_MAX &&
+		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+static int take_action(const char *text, struct knock_args *a)
+{
+	if (!is_name(text))
+		return say_usage(command_names[a->command],
+			"%s: not an action; its name has 1 to 63 of a-z, 0-9 and -", text);
+	a->service = text;
+	return EXIT_DONE;
+}
+
 /* "ssh", or "tcp/22" for a port whatever its name. */
 static int take_service(const char *text, struct knock_args *a)
 {
@@ -262,9 +299,7 @@ static int take_service(const char *text, struct knock_args *a)
 		return take_port(
 			name, text[0] == 't' ? "tcp/" : "udp/", text + 4, &a->service_port);
 	}
-	size_t len = strlen(text);
-	if (len == 0 || len > SERVICE_NAME_MAX ||
-		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+	if (!is_name(text))
 		return say_usage(name,
 			"%s: not a service; write its name (a-z, 0-9 and -) or tcp/PORT", text);
 	a->service = text;
@@ -280,6 +315,8 @@ static int take_operands(int count, char **operands, struct knock_args *a)
 		return say_usage(name, "which HOST?");
 	if (is_connect && count < 2)
 		return say_usage(name, "which PORT of %s?", operands[0]);
+	if (a->command == KNOCK_SEND && count < 2)
+		return say_usage(name, "which ACTION of %s?", operands[0]);
 	if (count > 2)
 		return say_usage(name, "%s: one argument too many", operands[2]);
 	a->host = operands[0];
@@ -289,6 +326,8 @@ static int take_operands(int count, char **operands, struct knock_args *a)
 		a->proto = IPPROTO_TCP;
 		return take_port(name, "", operands[1], &a->service_port);
 	}
+	if (a->command == KNOCK_SEND)
+		return take_action(operands[1], a);
 	if (a->is_probe && count == 2)
 		return say_usage(name, "--probe asks for no service; leave %s out", operands[1]);
 	return count == 2 ? take_service(operands[1], a) : EXIT_DONE;

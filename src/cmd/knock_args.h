@@ -1,17 +1,18 @@
 #ifndef POSTERN_CMD_KNOCK_ARGS_H
 #define POSTERN_CMD_KNOCK_ARGS_H
 
-/* What knock, close and connect are told on the command line. All text is borrowed from argv. */
+/* What knock, close, connect and send are told on the command line. All text is borrowed from argv. */
 
 #include <postern/postern.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-enum knock_command { KNOCK_OPEN = 1, KNOCK_CLOSE = 2, KNOCK_CONNECT = 4 };
+enum knock_command { KNOCK_OPEN = 1, KNOCK_CLOSE = 2, KNOCK_CONNECT = 4, KNOCK_SEND = 8 };
 
 struct knock_args {
 	enum knock_command command;
 	const char *host;
+	const char *message; /* of send; "-": standard input; NULL: none */
 	const char *service; /* by name, NULL: by port, or the card's default when port is 0 too */
 	uint8_t proto;
 	uint16_t service_port;

@@ -13,6 +13,7 @@ static const char help[] =
 	"  setup              make the first server: keys, certificates, configuration\n"
 	"  knock HOST [SVC]   ask a server to open a service for you\n"
 	"  close HOST [SVC]   ask it to close the service again\n"
+	"  send HOST ACTION   ask it to run something it knows by that name\n"
 	"  connect HOST PORT  knock, then carry stdin and stdout: an ssh ProxyCommand\n"
 	"  id new NAME        make a key, a certificate and an ID file for a person\n"
 	"  id show FILE       say whose ID file it is, without the password\n"
@@ -35,6 +36,7 @@ static const struct {
 	{ "setup", cmd_setup },
 	{ "knock", cmd_knock },
 	{ "close", cmd_close },
+	{ "send", cmd_send },
 	{ "connect", cmd_connect },
 	{ "id", cmd_id },
 	{ "certifier", cmd_certifier },

@@ -1,4 +1,4 @@
-/* postern knock and postern close: one visit to a server, and its answer told. */
+/* postern knock, close and send: one visit to a server, and its answer told. */
 
 #include "cmd/answer.h"
 #include "cmd/commands.h"
@@ -59,4 +59,9 @@ int cmd_knock(int argc, char **argv)
 int cmd_close(int argc, char **argv)
 {
 	return knock(KNOCK_CLOSE, argc, argv);
+}
+
+int cmd_send(int argc, char **argv)
+{
+	return knock(KNOCK_SEND, argc, argv);
 }

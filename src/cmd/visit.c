@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,13 +77,49 @@ static int open_card(struct visit *v)
 	return EXIT_DONE;
 }
 
+/* The text of --message, or standard input to its end, less one line end: what echo adds is not meant. */
+static int read_message(struct visit *v)
+{
+	const char *text = v->args->message;
+	size_t cap = sizeof(v->message) - 1;
+	if (text == NULL)
+		return EXIT_DONE;
+	if (strcmp(text, "-") != 0) {
+		v->message_len = strnlen(text, cap);
+		memcpy(v->message, text, v->message_len);
+	} else {
+		v->message_len = fread(v->message, 1, cap, stdin);
+		if (ferror(stdin) != 0) {
+			say_trouble("the message cannot be read from standard input");
+			return EXIT_LOCAL;
+		}
+		if (v->message_len > 0 && v->message_len < cap &&
+			v->message[v->message_len - 1] == '\n')
+			v->message_len--;
+	}
+	if (v->message_len > POSTERN_MESSAGE_MAX) {
+		say_trouble("--message: longer than %d bytes; shorten it", POSTERN_MESSAGE_MAX);
+		return EXIT_USAGE;
+	}
+	v->request.message = v->message;
+	v->request.message_len = v->message_len;
+	return EXIT_DONE;
+}
+
+static enum postern_op op_of(const struct knock_args *a)
+{
+	if (a->command == KNOCK_CLOSE)
+		return POSTERN_CLOSE;
+	if (a->command == KNOCK_SEND)
+		return POSTERN_ACTION;
+	return a->is_probe ? POSTERN_PROBE : POSTERN_OPEN;
+}
+
 static int build_request(struct visit *v)
 {
 	const struct knock_args *a = v->args;
 	v->request = (struct postern_request){
-		.op = a->command == KNOCK_CLOSE ? POSTERN_CLOSE
-			: a->is_probe           ? POSTERN_PROBE
-						: POSTERN_OPEN,
+		.op = op_of(a),
 		.service = a->service,
 		.proto = a->proto,
 		.port = a->service_port,
@@ -91,6 +128,11 @@ static int build_request(struct visit *v)
 		.source_port = a->source_port,
 		.identity = a->identity,
 	};
+	/* One request, whichever of the server's addresses hears it: it is not to be done twice. */
+	randombytes_buf(v->request.action_id, sizeof(v->request.action_id));
+	int rc = read_message(v);
+	if (rc != EXIT_DONE)
+		return rc;
 	/* A probe is about no service. */
 	if (a->service != NULL || a->service_port != 0 || a->is_probe)
 		return EXIT_DONE;
@@ -283,8 +325,9 @@ static int say_silence(const struct visit *v)
 	char place[VISIT_PLACE_MAX];
 	say_trouble("%s did not answer: perhaps the packets are lost or filtered on "
 		    "the way, its postern is not running, %s is not in its directory, or %s is "
-		    "not its card (any more)",
-		visit_place(v, v->peer, place), postern_id_name(v->id), v->files.card);
+		    "not its card (any more)%s",
+		visit_place(v, v->peer, place), postern_id_name(v->id), v->files.card,
+		v->request.op == POSTERN_ACTION ? "; whether it was run, its journal says" : "");
 	return EXIT_SILENT;
 }
 

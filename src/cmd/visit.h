@@ -33,6 +33,8 @@ struct visit {
 	size_t peer;
 	struct postern_answer answer;
 	uint64_t took_us;
+	size_t message_len;
+	char message[POSTERN_MESSAGE_MAX + 3]; /* with room to see that there was more */
 };
 
 /* Everything up to the first packet. Returns EXIT_DONE, or another exit code after saying why. */

@@ -111,6 +111,46 @@ static void check_service(const struct checker *k, size_t i)
 	}
 }
 
+static bool is_written(const struct checker *k, size_t i, const char *keyword)
+{
+	return config_scan_find(k->scan, CONFIG_BLOCK_ACTION, i,
+		       config_keyword_find(CONFIG_BLOCK_ACTION, keyword)) != NULL;
+}
+
+static void note_action(const struct checker *k, size_t i, const char *keyword, const char *what)
+{
+	struct config_place at = place_of(k, CONFIG_BLOCK_ACTION, i, keyword);
+	config_note(k->notes, &at, "action %s: %s", k->c->actions[i].name, what);
+}
+
+static void check_command(const struct checker *k, size_t i)
+{
+	const struct config_list *run = &k->c->actions[i].run;
+	if (!run->is_set)
+		return;
+	if (run->len == 0 || run->items[0].text[0] != '/')
+		note_action(k, i, "run", "run: begins with no absolute path of a program");
+	if (run->len > CONFIG_COMMAND_MAX)
+		note_action(k, i, "run", "run: more than 32 words; write a program around it");
+}
+
+static void check_action(const struct checker *k, size_t i)
+{
+	const struct config_action *a = &k->c->actions[i];
+	bool has_run = is_written(k, i, "run");
+
+	check_command(k, i);
+	if (has_run && a->is_journal_only)
+		note_action(k, i, "journal-only", "journal-only goes without run; remove one");
+	if (!has_run && !a->is_journal_only)
+		note_action(k, i, "run", "nothing to do; add run = {...} or journal-only = yes");
+	if (has_run && !is_written(k, i, "user"))
+		note_action(k, i, "user", "user: missing; name the user that it runs as");
+	if (a->is_journal_only && a->message == CONFIG_MESSAGE_NONE)
+		note_action(k, i, "message",
+			"a note without a message says nothing; write message = required");
+}
+
 void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes)
 {
 	struct checker k = { c, s, notes };
@@ -119,4 +159,6 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 		check_door(&k, i);
 	for (size_t i = 0; i < c->service_count; i++)
 		check_service(&k, i);
+	for (size_t i = 0; i < c->action_count; i++)
+		check_action(&k, i);
 }

@@ -18,8 +18,10 @@
 #define CONFIG_DOORS_MAX 16
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
-#define CONFIG_LIST_MAX 1024 /* entries in one list */
-#define CONFIG_NAME_MAX 63   /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_ACTIONS_MAX 64
+#define CONFIG_COMMAND_MAX 32 /* words of a program's command line */
+#define CONFIG_LIST_MAX 1024  /* entries in one list */
+#define CONFIG_NAME_MAX 63    /* service and door names: [a-z0-9-], as the wire has it */
 /* What begins a secret that systemd passes on; its name follows. */
 #define CONFIG_CREDENTIAL "credential:"
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
@@ -42,6 +44,7 @@ enum config_key_check { CONFIG_KEY_CHECK_OFF, CONFIG_KEY_CHECK_LISTED, CONFIG_KE
 enum config_crl { CONFIG_CRL_OFF, CONFIG_CRL_IF_PRESENT, CONFIG_CRL_REQUIRE };
 enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW };
 enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
+enum config_message { CONFIG_MESSAGE_NONE, CONFIG_MESSAGE_OPTIONAL, CONFIG_MESSAGE_REQUIRED };
 
 struct config_server {
 	const char *id; /* server ID file */
@@ -103,6 +106,19 @@ struct config_service {
 	uint32_t gates_max; /* live gates of this service; default 1024 */
 };
 
+/* What postern send may ask for by name. */
+struct config_action {
+	const char *name;
+	struct config_text at;
+	struct config_list run; /* program, absolute, and its arguments; not set: journal only */
+	const char *user;       /* NULL only when nothing is run; "root" only when written so */
+	struct config_list allow;
+	struct config_list deny;
+	uint32_t timeout_s; /* default 30s, 1s..1h */
+	enum config_message message;
+	bool is_journal_only;
+};
+
 struct config_group {
 	const char *name;
 	struct config_text at;
@@ -116,6 +132,8 @@ struct config {
 	struct config_door doors[CONFIG_DOORS_MAX];
 	size_t service_count;
 	struct config_service services[CONFIG_SERVICES_MAX];
+	size_t action_count;
+	struct config_action actions[CONFIG_ACTIONS_MAX];
 	size_t group_count;
 	struct config_group groups[CONFIG_GROUPS_MAX];
 };
@@ -152,6 +170,7 @@ char *config_format_manual(void);
 
 /* The service with this name, or of this protocol and port; NULL when there is none. */
 const struct config_service *config_service_by_name(const struct config *c, const char *name);
+const struct config_action *config_action_by_name(const struct config *c, const char *name);
 const struct config_service *config_service_by_port(
 	const struct config *c, uint8_t proto, uint16_t port);
 

@@ -47,6 +47,11 @@ static void print_config(const struct config *c, FILE *out)
 		print_keywords(CONFIG_BLOCK_SERVICE, &c->services[i], "\t", out);
 		fprintf(out, "}\n");
 	}
+	for (size_t i = 0; i < c->action_count; i++) {
+		fprintf(out, "\naction %s {\n", c->actions[i].name);
+		print_keywords(CONFIG_BLOCK_ACTION, &c->actions[i], "\t", out);
+		fprintf(out, "}\n");
+	}
 	for (size_t i = 0; i < c->group_count; i++) {
 		fprintf(out, "\ngroup \"%s\" {\n", c->groups[i].name);
 		print_keywords(CONFIG_BLOCK_GROUP, &c->groups[i], "\t", out);
@@ -93,6 +98,9 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 		break;
 	case CONFIG_TYPE_PATHS:
 		fprintf(out, "A list of absolute paths.\n");
+		break;
+	case CONFIG_TYPE_COMMAND:
+		fprintf(out, "A list: the absolute path of a program, then its arguments.\n");
 		break;
 	case CONFIG_TYPE_NAMES:
 		fprintf(out, "A list of names, wildcards and groups.\n");

@@ -26,7 +26,7 @@
 #define CONFIG_VALUE_MAX 4096 /* bytes of one value as written */
 #define CONFIG_GROUP_NAME_MAX 62
 #define CONFIG_WHY_MAX 256
-#define CONFIG_WORDS_MAX 512
+#define CONFIG_WORDS_MAX 1024
 
 /* Memory that lives as long as the config. */
 struct config_arena {
@@ -66,6 +66,7 @@ enum config_block {
 	CONFIG_BLOCK_DOOR,
 	CONFIG_BLOCK_SPA,
 	CONFIG_BLOCK_SERVICE,
+	CONFIG_BLOCK_ACTION,
 	CONFIG_BLOCK_GROUP,
 	CONFIG_BLOCK_COUNT,
 };
@@ -84,6 +85,7 @@ enum config_type {
 	CONFIG_TYPE_PORT, /* "tcp/22"; the target is a struct config_service */
 	CONFIG_TYPE_NAMES,
 	CONFIG_TYPE_PATHS,
+	CONFIG_TYPE_COMMAND, /* a program and its arguments */
 };
 
 struct config_keyword {

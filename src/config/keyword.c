@@ -19,6 +19,7 @@ static const char *const crl_choices[] = { "off", "if-present", "require", NULL 
 static const char *const capture_choices[] = { "pcap", NULL };
 static const char *const open_choices[] = { "once", "window", NULL };
 static const char *const bind_choices[] = { "no", "required", NULL };
+static const char *const message_choices[] = { "none", "optional", "required", NULL };
 
 static const struct config_keyword server_keywords[] = {
 	{ .name = "id",
@@ -257,6 +258,49 @@ static const struct config_keyword service_keywords[] = {
 		.manual = "Live gates of this service." },
 };
 
+static const struct config_keyword action_keywords[] = {
+	{ .name = "run",
+		.type = CONFIG_TYPE_COMMAND,
+		FIELD(config_action, run),
+		.manual = "The program and its arguments, always these; no shell reads them.\n"
+			  "Whoever sends has no part in them." },
+	{ .name = "user",
+		.type = CONFIG_TYPE_USER,
+		FIELD(config_action, user),
+		.manual = "User that it runs as, in no other group than that user's first.\n"
+			  "Needed with\n.Ic run ;\nroot only when it is written here." },
+	{ .name = "allow",
+		.type = CONFIG_TYPE_NAMES,
+		.is_required = true,
+		FIELD(config_action, allow),
+		.manual = "Who may send it." },
+	{ .name = "deny",
+		.type = CONFIG_TYPE_NAMES,
+		FIELD(config_action, deny),
+		.manual = "Who may not, whatever else allows it." },
+	{ .name = "timeout",
+		.type = CONFIG_TYPE_DURATION,
+		.min = 1,
+		.max = 3600,
+		.initial = "30s",
+		FIELD(config_action, timeout_s),
+		.manual = "How long it may run; then it is killed with all that it started." },
+	{ .name = "message",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = message_choices,
+		.initial = "none",
+		FIELD(config_action, message),
+		.manual = "Whether a text comes with it, which the program reads on its standard\n"
+			  "input." },
+	{ .name = "journal-only",
+		.type = CONFIG_TYPE_BOOL,
+		.initial = "no",
+		FIELD(config_action, is_journal_only),
+		.manual =
+			"Run nothing: the message is a note to the administrator, in the journal.\n"
+			"In the place of\n.Ic run ." },
+};
+
 static const struct config_keyword group_keywords[] = {
 	{ .name = "members",
 		.type = CONFIG_TYPE_NAMES,
@@ -286,6 +330,11 @@ static const struct config_block_def blocks[CONFIG_BLOCK_COUNT] = {
 		.max = CONFIG_SERVICES_MAX,
 		KEYWORDS(service_keywords),
 		.manual = "One guarded port." },
+	[CONFIG_BLOCK_ACTION] = { .name = "action",
+		.has_title = true,
+		.max = CONFIG_ACTIONS_MAX,
+		KEYWORDS(action_keywords),
+		.manual = "What\n.Xr postern 1\n.Cm send\nmay ask for by this name." },
 	[CONFIG_BLOCK_GROUP] = { .name = "group",
 		.has_title = true,
 		.max = CONFIG_GROUPS_MAX,
@@ -316,7 +365,8 @@ const struct config_keyword *config_keyword_find(enum config_block b, const char
 
 bool config_keyword_is_list(const struct config_keyword *k)
 {
-	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS;
+	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS ||
+		k->type == CONFIG_TYPE_COMMAND;
 }
 
 static void append(char to[CONFIG_WORDS_MAX], const char *word)

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "config/internal.h"
 
-#define OPTIONS_MAX 32 /* keywords and blocks in one block, with the end mark */
+#define OPTIONS_MAX 64 /* keywords and blocks in one block, with the end mark */
 
 /* What the caller holds is &box->config. */
 struct box {
@@ -219,6 +219,18 @@ static void fill_services(struct loader *l)
 	}
 }
 
+static void fill_actions(struct loader *l)
+{
+	struct config *c = &l->box->config;
+	c->action_count = count_blocks(l, CONFIG_BLOCK_ACTION);
+	for (size_t i = 0; i < c->action_count; i++) {
+		struct config_action *a = &c->actions[i];
+		a->at = block_text(l, CONFIG_BLOCK_ACTION, i);
+		a->name = a->at.text;
+		fill(l, cfg_getnsec(l->tree, "action", (unsigned)i), CONFIG_BLOCK_ACTION, i, a);
+	}
+}
+
 static void fill_groups(struct loader *l)
 {
 	struct config *c = &l->box->config;
@@ -238,6 +250,7 @@ static void fill_all(struct loader *l)
 			&l->box->config.server);
 	fill_doors(l);
 	fill_services(l);
+	fill_actions(l);
 	fill_groups(l);
 }
 
@@ -323,6 +336,14 @@ const struct config_service *config_service_by_name(const struct config *c, cons
 	for (size_t i = 0; i < c->service_count; i++)
 		if (strcmp(c->services[i].name, name) == 0)
 			return &c->services[i];
+	return NULL;
+}
+
+const struct config_action *config_action_by_name(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->action_count; i++)
+		if (strcmp(c->actions[i].name, name) == 0)
+			return &c->actions[i];
 	return NULL;
 }
 

@@ -293,6 +293,7 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 		return set_port(text, base, why);
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
+	case CONFIG_TYPE_COMMAND:
 		break;
 	}
 	return refuse(why, "is a list");
@@ -372,6 +373,7 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 		return print_text(k, base, out);
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
+	case CONFIG_TYPE_COMMAND:
 		return print_list((const void *)((const char *)base + k->offset), out);
 	case CONFIG_TYPE_PORT: {
 		const struct config_service *s = base;

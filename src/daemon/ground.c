@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/actiond.h"
 #include "priv/priv.h"
 #include "store/store.h"
 
@@ -83,6 +84,9 @@ int ground_check(const struct config *c, struct fault *f)
 		fault_set(f, "%s: %s", c->file, why.text);
 		return rc;
 	}
+	rc = actiond_check_programs(c, f);
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < c->door_count; i++) {
 		const struct config_door *d = &c->doors[i];
 		if (!is_port_kept(d->spa.port))

@@ -208,13 +208,20 @@ static unsigned authenticate(struct judge *j, struct judge_case *c, uint64_t wal
 	return SPA_OK;
 }
 
-/* Replay memory is keyed by identity and authenticated content. */
+/*
+ * Replay memory is keyed by identity and authenticated content. A request to act is one thing however
+ * often it is sealed anew, as a client does that hears nothing: its nonce alone names it.
+ */
 static void make_replay_key(struct judge_case *c)
 {
+	static const uint8_t label[] = "action";
 	crypto_generichash_state st;
 	crypto_generichash_init(&st, NULL, 0, STORE_REPLAY_KEY_LEN);
 	crypto_generichash_update(&st, c->claim.key_id, sizeof(c->claim.key_id));
-	crypto_generichash_update(&st, c->header.enc.data, c->header.enc.len);
+	if (c->request.op == SPA_SEND)
+		crypto_generichash_update(&st, label, sizeof(label));
+	else
+		crypto_generichash_update(&st, c->header.enc.data, c->header.enc.len);
 	crypto_generichash_update(&st, c->request.nonce, SPA_NONCE_LEN);
 	crypto_generichash_final(&st, c->replay_key, STORE_REPLAY_KEY_LEN);
 }
@@ -308,6 +315,11 @@ static void find_service(const struct judge *j, struct judge_case *c)
 	if (c->request.selector_type == SPA_SELECT_NAME) {
 		memcpy(c->service, c->request.selector.data, c->request.selector.len);
 		c->service[c->request.selector.len] = '\0';
+		c->claim.is_action = c->request.op == SPA_SEND;
+		if (c->claim.is_action) {
+			c->claim.action = config_action_by_name(config, c->service);
+			return;
+		}
 		c->claim.service = config_service_by_name(config, c->service);
 		return;
 	}
@@ -378,6 +390,32 @@ static enum spa_status status_of(const struct judge *j, enum policy_reason reaso
 	return SPA_STATUS_DENIED;
 }
 
+/* The message, now that it is known who wrote it. False, and *ret, when it is not taken. */
+static bool take_message(struct judge_case *c, enum judge_outcome *ret)
+{
+	uint8_t text[SPA_MESSAGE_MAX];
+	char what[SPA_FLAW_TEXT_MAX];
+	struct spa_flaw flaw = { 0 };
+	enum config_message wanted = c->claim.action->message;
+	bool has_message = c->request.message_count > 0;
+
+	if (wanted == (has_message ? CONFIG_MESSAGE_NONE : CONFIG_MESSAGE_REQUIRED)) {
+		snprintf(c->flaw, sizeof(c->flaw), "%s",
+			has_message ? "the action takes no message" : "the action needs a message");
+		*ret = finish(c, JUDGE_RECORD, SPA_STATUS_DENIED,
+			has_message ? "message-unwanted" : "message-missing");
+		return false;
+	}
+	size_t len = spa_message_join(&c->request, text);
+	enum spa_text is = spa_message_check(span_of(text, len), &flaw);
+	if (is == SPA_TEXT_OK)
+		return true;
+	snprintf(c->flaw, sizeof(c->flaw), "the message has %s", spa_flaw_text(is, &flaw, what));
+	*ret = finish(c, JUDGE_RECORD, SPA_STATUS_DENIED,
+		is == SPA_TEXT_UTF8 ? "message-utf8" : "message-control");
+	return false;
+}
+
 /* Step 11: may they. */
 static enum judge_outcome decide(const struct judge *j, struct judge_case *c, uint64_t wall_ms)
 {
@@ -387,6 +425,10 @@ static enum judge_outcome decide(const struct judge *j, struct judge_case *c, ui
 	if (c->verdict.reason != POLICY_GRANT)
 		return finish(c, JUDGE_RECORD, status_of(j, c->verdict.reason),
 			policy_reason_name(c->verdict.reason));
+	if (c->claim.is_action) {
+		enum judge_outcome o;
+		return take_message(c, &o) ? finish(c, JUDGE_RUN, SPA_STATUS_OK, "grant") : o;
+	}
 	/* A gate for one source port is narrower than this version can make: refuse, do not widen. */
 	if (c->request.source_port != 0 && c->request.op != SPA_CLOSE) {
 		c->verdict.granted_s = 0;
@@ -410,6 +452,9 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 	c->resend = NULL;
 	c->service[0] = '\0';
 	c->retry_after_s = 0;
+	c->result = SPA_RESULT_NONE;
+	c->result_detail = 0;
+	c->flaw[0] = '\0';
 	c->claim = (struct claim){ .door = s->door };
 	c->verdict = (struct verdict){
 		.reason = POLICY_NOT_AUTHENTICATED, .list = "", .entry = "", .text = ""
@@ -469,6 +514,8 @@ size_t judge_answer(struct judge *j, const struct judge_case *c, uint64_t grant_
 		.observed_port = c->seen.src_port,
 		.granted_port = is_open ? c->claim.service->port : 0,
 		.grant_id = is_open ? grant_id : 0,
+		.result = c->result,
+		.result_detail = c->result_detail,
 	};
 	if ((c->request.flags & SPA_FLAG_WANT_PREKEY) != 0)
 		add_prekey(j, &r, wall_ms);
@@ -482,6 +529,8 @@ size_t judge_answer(struct judge *j, const struct judge_case *c, uint64_t grant_
 	uint8_t nonce[32];
 	randombytes_buf(nonce, sizeof(nonce));
 	size_t len = spa_reply_build(&r, &c->header, &c->context, nonce, to);
-	resend_put(j->resend, c->replay_key, &c->seen.src, c->seen.src_port, to, mono_ms);
+	/* What is not the last word is not what copies are answered with. */
+	if (c->result != SPA_RESULT_RUNNING)
+		resend_put(j->resend, c->replay_key, &c->seen.src, c->seen.src_port, to, mono_ms);
 	return len;
 }

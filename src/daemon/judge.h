@@ -41,6 +41,7 @@ enum judge_outcome {
 	JUDGE_RECORD, /* record, then answer ret->status; nothing opens */
 	JUDGE_OPEN,   /* record, open ret->verdict.granted_s, then answer */
 	JUDGE_CLOSE,  /* record, close, then answer */
+	JUDGE_RUN,    /* record, run ret->claim.action or only note it, then answer */
 };
 
 /* All that is known of one datagram. Large; kept in a pool. Spans inside point into the case itself. */
@@ -61,6 +62,9 @@ struct judge_case {
 	enum spa_status status;
 	const char *reason; /* word for the journal */
 	uint16_t retry_after_s;
+	enum spa_result result; /* of an action, once there is one */
+	uint8_t result_detail;
+	char flaw[128];                     /* what is wrong with the message; "": nothing */
 	const uint8_t *resend;              /* 320 bytes, borrowed from the memory of answers */
 	char service[SPA_SELECTOR_MAX + 1]; /* as asked for, for the journal */
 };

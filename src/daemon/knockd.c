@@ -160,6 +160,22 @@ static void on_gate(uv_poll_t *poll, int status, int events)
 	turn_finish(k);
 }
 
+static void on_action(uv_poll_t *poll, int status, int events)
+{
+	struct knockd *k = poll->data;
+	struct msg m;
+	int rc;
+	(void)status;
+	(void)events;
+	while ((rc = msg_receive(k->start->action, MSG_FROM_ACTION, MSG_FROM_KNOCK, &m)) > 0)
+		turn_ran(k, &m);
+	events_write(k);
+	if (rc == -EAGAIN)
+		return;
+	log_error("the action process is gone; ending so that all are started anew");
+	knockd_stop(k, 1);
+}
+
 /*
  * Told to stop. What is in the kernel's buffers is for the next process; who waits for the gate process
  * gets an answer first, until the next tick.
@@ -225,6 +241,8 @@ static int start_loop(struct knockd *k)
 	int rc = watch(k, &k->monitor_poll, k->start->monitor, k, on_monitor);
 	if (rc == 0)
 		rc = watch(k, &k->gate_poll, k->start->gate, k, on_gate);
+	if (rc == 0 && k->start->action >= 0)
+		rc = watch(k, &k->action_poll, k->start->action, k, on_action);
 	if (rc == 0 && k->nflog != NULL)
 		rc = watch(k, &k->nflog_poll, capture_nflog_fd(k->nflog), k, on_used);
 	for (size_t i = 0; rc == 0 && i < k->config->door_count; i++) {

@@ -14,6 +14,7 @@ struct knockd_start {
 	struct boot *boot;   /* the process's own copy, after fork */
 	int monitor;         /* channel; owned by this process */
 	int gate;            /* channel; owned by this process */
+	int action;          /* channel; owned by this process; -1: there is nothing to run */
 	int control;         /* listening Unix socket; owned by this process */
 	uint32_t generation; /* counts configurations, from 1 */
 	bool is_successor;   /* takes over from a living one, after a reload */

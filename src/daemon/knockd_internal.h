@@ -3,7 +3,7 @@
 
 /*
  * What the files of the knock process share. knockd.c owns the loop and the doors; turn.c takes datagrams
- * to answers; mirror.c keeps the table of open gates true; restore.c judges again what stood before;
+ * to answers; action.c runs what was asked for by name; mirror.c keeps the table of open gates true; restore.c judges again what stood before;
  * control.c talks to posternctl.
  */
 
@@ -36,6 +36,9 @@ struct slot {
 	uint16_t awaiting; /* answers of the gate process */
 	int result;        /* first of their errors */
 	uint64_t began_mono_ms;
+	bool is_running; /* an action; until_mono_ms: at most so long */
+	uint32_t again;  /* copies of its request that were answered */
+	uint64_t until_mono_ms;
 	bool is_replacing; /* the mirror held another gate for the same source and service: */
 	struct live_gate replaced;
 	struct store_gate gate;
@@ -70,7 +73,7 @@ struct knockd {
 	struct capture_nflog *nflog;
 	struct door doors[CONFIG_DOORS_MAX];
 	uv_loop_t loop;
-	uv_poll_t monitor_poll, gate_poll, nflog_poll;
+	uv_poll_t monitor_poll, gate_poll, action_poll, nflog_poll;
 	uv_timer_t tick;
 	bool is_stopping;
 	bool is_replaced; /* a successor stands ready: this end is no stop of the daemon */
@@ -107,6 +110,22 @@ void turn_seen(void *arg, const struct sighting *s); /* capture_seen; arg is the
 void turn_flush(struct knockd *k); /* at the end of each read: claim, order, answer */
 void turn_done(struct knockd *k, const struct msg *m);
 void turn_finish(struct knockd *k); /* told to stop: once nobody waits for an answer any more */
+
+void turn_ran(struct knockd *k, const struct msg *m);
+
+/* action.c */
+/* The message in quotes, on one line; cap is at least 2 * SPA_MESSAGE_MAX + 8. */
+void action_quote(const struct spa_request *q, char *to, size_t cap);
+/* Why one more may not run beside those that do and those before it in the batch, or NULL. */
+const char *action_limit(const struct knockd *k, const struct slot *s);
+/* 0, or -errno when the action process cannot be asked. */
+int action_order(struct knockd *k, struct slot *s, uint32_t seq);
+/* It ended: a line for the journal, and in the slot what is to be answered. */
+void action_done(struct knockd *k, struct slot *s, uint8_t how, uint8_t detail);
+/* A copy of a request whose action runs: its slot, ready to be answered; NULL: there is none. */
+struct slot *action_again(struct knockd *k, const struct judge_case *c);
+/* Once a tick: does the action process keep its times? */
+void action_watch(struct knockd *k, uint64_t mono_ms);
 
 /* mirror.c */
 void mirror_used(

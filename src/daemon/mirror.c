@@ -237,6 +237,7 @@ void mirror_tick(struct knockd *k)
 	int rc;
 	k->ticks++;
 	expire_gates(k, mono_ms);
+	action_watch(k, mono_ms);
 	restore_review(k, clock_wall_ms());
 	events_write(k);
 	log_drops(k, mono_ms);

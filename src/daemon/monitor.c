@@ -2,7 +2,7 @@
  * The monitor. A plain poll() and a signalfd, no event library: this process forks, and the children must
  * not share an event loop with it.
  *
- * Invariant: knock and gate process are born and die together (a "generation"), and a configuration takes
+ * Invariant: knock, gate and action process are born and die together (a "generation"), and a configuration takes
  * the place of the running one only after everything in it was found good.
  */
 
@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/actiond.h"
 #include "daemon/boot.h"
 #include "daemon/gated.h"
 #include "daemon/ground.h"
@@ -37,6 +38,7 @@
 #define RELOAD_EVERY_MS 1000 /* at most, by the knock process's word */
 #define LOOK_EVERY_MS 500
 #define EXIT_TROUBLE 4
+#define RETIRED_MAX 8
 
 struct child {
 	pid_t pid; /* 0: none */
@@ -44,9 +46,14 @@ struct child {
 };
 
 struct generation {
-	struct child knock, gate;
+	struct child knock, gate, action;
 	bool is_new_table;
 	uint64_t began_mono_ms;
+};
+
+/* The ends of the channels between the processes of a generation, until each has its own. -1: none. */
+struct ends {
+	int gate[2], action[2]; /* the knock process's end first */
 };
 
 struct monitor {
@@ -60,7 +67,8 @@ struct monitor {
 	struct generation now;
 	bool lost[CONFIG_DOORS_MAX]; /* doors that wait for their interface */
 	bool is_stopping;
-	uint64_t retry_at_mono_ms; /* 0: nothing to retry */
+	pid_t retired[RETIRED_MAX]; /* action processes that see what they run to its end */
+	uint64_t retry_at_mono_ms;  /* 0: nothing to retry */
 	uint64_t backoff_ms;
 	uint64_t look_at_mono_ms,
 		look_ms;            /* no interface is looked for before; and the pause after */
@@ -151,6 +159,20 @@ static int fork_child(struct child *ret, int *ret_fd)
 	return rc;
 }
 
+static int fork_action(struct monitor *m, int to_knock, struct child *ret)
+{
+	int fd = -1;
+	int rc = fork_child(ret, &fd);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	const int keep[] = { fd, to_knock };
+	boot_forget_keys(m->boot);
+	child_settle(m, "posternd: action", keep, 2);
+	name_process("posternd: action");
+	struct actiond_start s = { m->boot->config, fd, to_knock };
+	_exit(actiond_run(&s));
+}
+
 static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
 {
 	int fd = -1;
@@ -165,16 +187,17 @@ static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
 	_exit(gated_run(&s));
 }
 
-static int fork_knock(struct monitor *m, int to_gate, bool is_successor, struct child *ret)
+static int fork_knock(struct monitor *m, const struct ends *e, bool is_successor, struct child *ret)
 {
 	int fd = -1;
 	int rc = fork_child(ret, &fd);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	const int keep[] = { fd, to_gate, m->control };
-	child_settle(m, "posternd: knock", keep, 3);
+	const int keep[] = { fd, e->gate[0], m->control, e->action[0] };
+	child_settle(m, "posternd: knock", keep, 4);
 	name_process("posternd: knock");
-	struct knockd_start s = { m->boot, fd, to_gate, m->control, m->number, is_successor };
+	struct knockd_start s = { m->boot, fd, e->gate[0], e->action[0], m->control, m->number,
+		is_successor };
 	_exit(knockd_run(&s));
 }
 
@@ -201,24 +224,95 @@ static int await_ready(struct child *c, enum msg_from from, bool *ret_is_new)
 	}
 }
 
-static void generation_stop(struct generation *g)
+/* It takes no more orders, and ends when what it runs has. One too many is ended at once. */
+static void child_retire(struct monitor *m, struct child *c)
+{
+	if (c->pid == 0)
+		return;
+	if (m->retired[RETIRED_MAX - 1] != 0) {
+		kill(m->retired[RETIRED_MAX - 1], SIGKILL);
+		waitpid(m->retired[RETIRED_MAX - 1], NULL, 0);
+	}
+	memmove(&m->retired[1], &m->retired[0], sizeof(m->retired) - sizeof(m->retired[0]));
+	m->retired[0] = c->pid;
+	child_forget(c);
+}
+
+static void reap_retired(struct monitor *m)
+{
+	for (size_t i = 0; i < RETIRED_MAX; i++)
+		if (m->retired[i] != 0 && waitpid(m->retired[i], NULL, WNOHANG) != 0)
+			m->retired[i] = 0;
+}
+
+static void kill_retired(const struct monitor *m)
+{
+	for (size_t i = 0; i < RETIRED_MAX; i++) {
+		if (m->retired[i] == 0)
+			continue;
+		kill(m->retired[i], SIGKILL);
+		waitpid(m->retired[i], NULL, 0);
+	}
+}
+
+static void generation_stop(struct monitor *m, struct generation *g)
 {
 	child_stop(&g->knock);
 	child_stop(&g->gate);
+	if (m->is_stopping)
+		child_stop(&g->action);
+	else
+		child_retire(m, &g->action);
 }
 
-static int gate_start(struct monitor *m, int to_knock, struct generation *g)
+static void ends_close(struct ends *e)
 {
-	int rc = fork_gate(m, to_knock, &g->gate);
-	if (rc == 0)
-		rc = await_ready(&g->gate, MSG_FROM_GATE, &g->is_new_table);
+	for (int i = 0; i < 2; i++) {
+		if (e->gate[i] >= 0)
+			close(e->gate[i]);
+		if (e->action[i] >= 0)
+			close(e->action[i]);
+	}
+}
+
+static int ends_open(const struct monitor *m, struct ends *ret)
+{
+	struct ends e = { { -1, -1 }, { -1, -1 } };
+	int rc = priv_channel(e.gate);
+	if (rc == 0 && actiond_is_needed(m->boot->config))
+		rc = priv_channel(e.action);
+	if (rc < 0)
+		ends_close(&e);
+	else
+		*ret = e;
 	return rc;
 }
 
-static int knock_start(struct monitor *m, int to_gate, bool is_successor, struct generation *g)
+static int action_start(struct monitor *m, const struct ends *e, struct generation *g)
 {
 	bool ignored = false;
-	int rc = fork_knock(m, to_gate, is_successor, &g->knock);
+	if (e->action[1] < 0)
+		return 0;
+	int rc = fork_action(m, e->action[1], &g->action);
+	if (rc == 0)
+		rc = await_ready(&g->action, MSG_FROM_ACTION, &ignored);
+	return rc;
+}
+
+/* Gate and action process, after the knock process has opened its doors. */
+static int gate_start(struct monitor *m, const struct ends *e, struct generation *g)
+{
+	int rc = fork_gate(m, e->gate[1], &g->gate);
+	if (rc == 0)
+		rc = await_ready(&g->gate, MSG_FROM_GATE, &g->is_new_table);
+	return rc == 0 ? action_start(m, e, g) : rc;
+}
+
+static int knock_start(
+	struct monitor *m, const struct ends *e, bool is_successor, struct generation *g)
+{
+	bool ignored = false;
+	int rc = fork_knock(m, e, is_successor, &g->knock);
 	if (rc == 0)
 		rc = await_ready(&g->knock, MSG_FROM_KNOCK, &ignored);
 	return rc;
@@ -235,20 +329,19 @@ static int go(struct monitor *m)
 /* From nothing. The knock process opens its doors first: when it cannot, the firewall was not touched. */
 static int generation_start(struct monitor *m)
 {
-	int pair[2];
-	int rc = priv_channel(pair);
+	struct ends e;
+	int rc = ends_open(m, &e);
 	if (rc < 0)
 		return rc;
 	m->number++;
-	rc = knock_start(m, pair[0], false, &m->now);
+	rc = knock_start(m, &e, false, &m->now);
 	if (rc == 0)
-		rc = gate_start(m, pair[1], &m->now);
+		rc = gate_start(m, &e, &m->now);
 	if (rc == 0)
 		rc = go(m);
-	close(pair[0]);
-	close(pair[1]);
+	ends_close(&e);
 	if (rc < 0)
-		generation_stop(&m->now);
+		generation_stop(m, &m->now);
 	return rc;
 }
 
@@ -276,32 +369,30 @@ static void tell_reloaded(struct monitor *m, int result, const char *text)
  */
 static int generation_replace(struct monitor *m, const char *why)
 {
-	struct generation next = { .knock = { 0, -1 }, .gate = { 0, -1 } };
-	int pair[2];
-	int rc = priv_channel(pair);
+	struct generation next = { { 0, -1 }, { 0, -1 }, { 0, -1 }, false, 0 };
+	struct ends e;
+	int rc = ends_open(m, &e);
 	if (rc < 0)
 		return rc;
 	m->number++;
-	rc = knock_start(m, pair[0], true, &next);
+	rc = knock_start(m, &e, true, &next);
 	if (rc < 0) {
 		child_stop(&next.knock);
 		m->number--;
-		close(pair[0]);
-		close(pair[1]);
+		ends_close(&e);
 		return rc;
 	}
 	tell_reloaded(m, 0, why);
-	generation_stop(&m->now);
+	generation_stop(m, &m->now);
 	m->now = next;
 	m->retry_at_mono_ms = 0;
-	rc = gate_start(m, pair[1], &m->now);
+	rc = gate_start(m, &e, &m->now);
 	if (rc == 0)
 		rc = go(m);
-	close(pair[0]);
-	close(pair[1]);
+	ends_close(&e);
 	if (rc < 0) {
 		log_error("the new processes did not start; trying again");
-		generation_stop(&m->now);
+		generation_stop(m, &m->now);
 		m->backoff_ms = BACKOFF_MIN_MS;
 		m->retry_at_mono_ms = clock_mono_ms() + m->backoff_ms;
 	}
@@ -366,7 +457,7 @@ static void on_death(struct monitor *m)
 {
 	uint64_t now = clock_mono_ms();
 	log_error("a process ended unexpectedly; the ports stay closed, starting it anew");
-	generation_stop(&m->now);
+	generation_stop(m, &m->now);
 	if (now - m->now.began_mono_ms > HEALTHY_MS || m->backoff_ms == 0)
 		m->backoff_ms = BACKOFF_MIN_MS;
 	else
@@ -399,7 +490,9 @@ static void on_signal(struct monitor *m)
 		case SIGCHLD: {
 			bool knock = has_ended(&m->now.knock);
 			bool gate = has_ended(&m->now.gate);
-			if (knock || gate)
+			bool action = has_ended(&m->now.action);
+			reap_retired(m);
+			if (knock || gate || action)
 				on_death(m);
 			break;
 		}
@@ -500,8 +593,9 @@ static void loop(struct monitor *m)
 			{ .fd = m->signals, .events = POLLIN },
 			{ .fd = m->now.knock.fd, .events = POLLIN },
 			{ .fd = m->now.gate.fd, .events = POLLIN },
+			{ .fd = m->now.action.fd, .events = POLLIN },
 		};
-		if (poll(p, 3, wait_ms(m)) < 0 && errno != EINTR)
+		if (poll(p, 4, wait_ms(m)) < 0 && errno != EINTR)
 			break;
 		if (p[0].revents != 0)
 			on_signal(m);
@@ -509,6 +603,8 @@ static void loop(struct monitor *m)
 			on_knock(m);
 		else if (p[2].revents != 0 && m->now.gate.fd >= 0)
 			on_death(m); /* the gate process never speaks after READY */
+		else if (p[3].revents != 0 && m->now.action.fd >= 0)
+			on_death(m); /* nor does the action process */
 		look_around(m);
 	}
 }
@@ -568,7 +664,7 @@ int monitor_run(const char *config_path)
 		.path = config_path,
 		.control = -1,
 		.signals = -1,
-		.now = { .knock = { 0, -1 }, .gate = { 0, -1 } },
+		.now = { .knock = { 0, -1 }, .gate = { 0, -1 }, .action = { 0, -1 } },
 	};
 	int status = EXIT_TROUBLE;
 
@@ -589,7 +685,8 @@ int monitor_run(const char *config_path)
 	place_notify("READY=1");
 	loop(&m);
 	place_notify("STOPPING=1");
-	generation_stop(&m.now);
+	generation_stop(&m, &m.now);
+	kill_retired(&m);
 	log_info("stopped; guarded ports stay closed");
 	status = 0;
 out:

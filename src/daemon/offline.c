@@ -41,6 +41,7 @@ static const char *outcome_word(enum judge_outcome o, const struct judge_case *c
 	case JUDGE_RESEND:
 		return "repeated";
 	case JUDGE_OPEN:
+	case JUDGE_RUN:
 		return "granted";
 	case JUDGE_CLOSE:
 		return "closed";
@@ -98,7 +99,7 @@ static void say_text(const struct reading *r, enum judge_outcome o, const struct
 		printf(" %s", c->service);
 	if (o == JUDGE_OPEN)
 		printf(" for %s", duration_format(c->verdict.granted_s, duration));
-	else if (o != JUDGE_CLOSE)
+	else if (o != JUDGE_CLOSE && o != JUDGE_RUN)
 		printf(", %s", c->reason);
 	putchar('\n');
 	if (c->verdict.list[0] != '\0')
@@ -114,7 +115,7 @@ static void seen(void *arg, const struct sighting *s)
 	r->count++;
 	if (o == JUDGE_IGNORE)
 		r->ignored++;
-	else if (o == JUDGE_OPEN || o == JUDGE_CLOSE)
+	else if (o == JUDGE_OPEN || o == JUDGE_CLOSE || o == JUDGE_RUN)
 		r->granted++;
 	else
 		r->refused++;

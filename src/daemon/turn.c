@@ -14,6 +14,7 @@
 #include "daemon/knockd_internal.h"
 #include "daemon/proof.h"
 #include "gate/gate.h"
+#include "priv/run.h"
 
 #define BUSY_RETRY_S 5
 #define TROUBLE_EVERY_MS 10000
@@ -43,6 +44,7 @@ static struct slot *slot_take(struct knockd *k)
 			s->awaiting = 0;
 			s->result = 0;
 			s->is_replacing = false;
+			s->is_running = false;
 			return s;
 		}
 	}
@@ -130,9 +132,15 @@ void turn_seen(void *arg, const struct sighting *seen)
 	s->gate.grant_id = 0;
 	s->outcome = judge_sighting(&k->judge, seen, clock_wall_ms(), s->began_mono_ms, &s->judged);
 	switch (s->outcome) {
-	case JUDGE_IGNORE:
-		k->drops[s->judged.drop]++;
+	case JUDGE_IGNORE: {
+		const struct slot *running =
+			s->judged.drop == JUDGE_DROP_REPLAY ? action_again(k, &s->judged) : NULL;
+		if (running != NULL)
+			reply(k, running);
+		else
+			k->drops[s->judged.drop]++;
 		break;
+	}
 	case JUDGE_RESEND:
 		send_reply(k, &s->judged, s->judged.resend, SPA_SMALL_LEN);
 		break;
@@ -142,6 +150,7 @@ void turn_seen(void *arg, const struct sighting *seen)
 	case JUDGE_RECORD:
 	case JUDGE_OPEN:
 	case JUDGE_CLOSE:
+	case JUDGE_RUN:
 		if (is_in_batch(k, s)) {
 			k->drops[JUDGE_DROP_REPLAY]++;
 			break;
@@ -294,7 +303,9 @@ static void fill_record(const struct knockd *k, struct slot *s, uint64_t now)
 	*r = (struct store_record){
 		.wall_ms = now, .source = c->seen.src, .source_port = c->seen.src_port
 	};
-	r->event = s->outcome == JUDGE_OPEN ? STORE_GRANTED
+	r->event = s->outcome == JUDGE_RUN
+		? (c->claim.action->is_journal_only ? STORE_NOTE : STORE_ACTION)
+		: s->outcome == JUDGE_OPEN  ? STORE_GRANTED
 		: s->outcome == JUDGE_CLOSE ? STORE_CLOSED
 					    : STORE_REFUSED;
 	name_format(&c->claim.name, r->name);
@@ -312,6 +323,13 @@ static void fill_record(const struct knockd *k, struct slot *s, uint64_t now)
 			duration_format(c->verdict.granted_s, duration));
 	} else if (s->outcome == JUDGE_CLOSE) {
 		snprintf(r->text, sizeof(r->text), "asked for by its owner");
+	} else if (s->outcome == JUDGE_RUN) {
+		if (c->request.message_count > 0)
+			action_quote(&c->request, r->text, sizeof(r->text));
+		else
+			snprintf(r->text, sizeof(r->text), "without a message");
+	} else if (c->flaw[0] != '\0') {
+		snprintf(r->text, sizeof(r->text), "%s", c->flaw);
 	} else if (proof_text(c->reason)[0] != '\0') {
 		snprintf(r->text, sizeof(r->text), "%s", proof_text(c->reason));
 	} else if (c->verdict.reason != POLICY_NOT_AUTHENTICATED &&
@@ -369,6 +387,10 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 		} else {
 			fill_gate(k, s, grant, now);
 		}
+	}
+	if (s->outcome == JUDGE_RUN && action_limit(k, s) != NULL) {
+		refuse(s, SPA_STATUS_LIMIT, action_limit(k, s));
+		c->retry_after_s = BUSY_RETRY_S;
 	}
 	fill_record(k, s, now);
 	const struct door *d = &k->doors[c->seen.door];
@@ -486,6 +508,21 @@ static void order_close(struct knockd *k, struct slot *s)
 	slot_free(s);
 }
 
+static void order_run(struct knockd *k, struct slot *s)
+{
+	if (s->judged.claim.action->is_journal_only) {
+		s->judged.result = SPA_RESULT_NOTED;
+	} else {
+		int rc = action_order(k, s, slot_seq(k, s));
+		if (rc == 0)
+			return;
+		log_error("action %s was not run: %s", s->judged.service, strerror(-rc));
+		action_done(k, s, RUN_TROUBLE, 0);
+	}
+	reply(k, s);
+	slot_free(s);
+}
+
 static void note_key_mismatch(struct knockd *k, const struct slot *s)
 {
 	const struct judge_case *c = &s->judged;
@@ -527,6 +564,8 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 		order_open(k, s);
 	} else if (s->outcome == JUDGE_CLOSE) {
 		order_close(k, s);
+	} else if (s->outcome == JUDGE_RUN) {
+		order_run(k, s);
 	} else {
 		reply(k, s);
 		slot_free(s);
@@ -574,6 +613,16 @@ void turn_done(struct knockd *k, const struct msg *m)
 		s->judged.retry_after_s = BUSY_RETRY_S;
 		refuse(s, SPA_STATUS_BUSY, "gate");
 	}
+	reply(k, s);
+	slot_free(s);
+}
+
+void turn_ran(struct knockd *k, const struct msg *m)
+{
+	struct slot *s = &k->slots[m->seq & (SLOTS_MAX - 1)];
+	if (!s->is_used || !s->is_running || s->turn != m->seq >> SLOT_BITS)
+		return;
+	action_done(k, s, m->how, m->detail);
 	reply(k, s);
 	slot_free(s);
 }

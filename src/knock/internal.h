@@ -17,9 +17,11 @@
 /*
  * The tail of a plaintext, doc/protocol.md sections 3 and 5: TLVs (type u8, length u8, value), then
  * zero padding to the end; a zero where a type would stand starts the padding. Types under 128 are
- * critical and none is known. SPA_OK, SPA_TLV or SPA_RESERVED.
+ * critical: each is offered to fn, which refuses what it does not know or does not want there. SPA_OK,
+ * SPA_TLV or SPA_RESERVED.
  */
-enum spa_reject knock_tail_check(struct span tail);
+typedef bool knock_tlv(void *arg, uint8_t type, struct span value);
+enum spa_reject knock_tail_check(struct span tail, knock_tlv *fn, void *arg);
 
 /* HPKE info of a request, "postern req v1\0" || sid. */
 #define KNOCK_INFO_LEN (15 + SPA_SID_LEN)

@@ -65,7 +65,8 @@ enum spa_reject {
 
 const char *spa_reject_name(enum spa_reject reason);
 
-enum spa_op { SPA_OPEN = 0, SPA_RENEW = 1, SPA_CLOSE = 2, SPA_PROBE = 3 };
+/* SPA_SEND asks for an action by its name, perhaps with a message. */
+enum spa_op { SPA_OPEN = 0, SPA_RENEW = 1, SPA_CLOSE = 2, SPA_PROBE = 3, SPA_SEND = 4 };
 
 enum spa_flag {
 	SPA_FLAG_EXPLICIT = 1,
@@ -78,6 +79,25 @@ enum spa_flag {
 enum spa_selector { SPA_SELECT_NAME = 1, SPA_SELECT_PORT = 2, SPA_SELECT_RANGE = 3 };
 enum spa_identity { SPA_ID_KEY = 1, SPA_ID_CHAIN = 2, SPA_ID_TEMPLATE = 3, SPA_ID_SSH = 4 };
 enum spa_signature { SPA_SIG_ED25519 = 1, SPA_SIG_SSHSIG = 2, SPA_SIG_SK = 3 };
+
+/* A message: text in class L, cut into TLVs of this type, all full but the last. */
+#define SPA_TLV_MESSAGE 1
+#define SPA_MESSAGE_MAX 900
+#define SPA_MESSAGE_PART_MAX 255
+#define SPA_MESSAGE_PARTS_MAX 4
+
+/* What became of an action, in the reply's TLV of this type: one byte of these and one of detail. */
+#define SPA_TLV_RESULT 2
+enum spa_result {
+	SPA_RESULT_NONE = 0,    /* not about an action: no such TLV */
+	SPA_RESULT_EXIT = 1,    /* it ended; detail: exit status */
+	SPA_RESULT_SIGNAL = 2,  /* it was ended; detail: signal */
+	SPA_RESULT_TIMEOUT = 3, /* it was ended at its time limit */
+	SPA_RESULT_TROUBLE = 4, /* it could not be started */
+	SPA_RESULT_NOTED = 5,   /* the message is in the journal, nothing was run */
+	SPA_RESULT_RUNNING = 6, /* it runs still; retry_after_s: at most so much longer */
+	SPA_RESULT_COUNT,
+};
 
 enum spa_status {
 	SPA_STATUS_OK = 0,
@@ -128,6 +148,8 @@ struct spa_request {
 	/* a key id; type 2: u16 length and DER, leaf first; type 3: a template, identity/template.h */
 	struct span identity;
 	enum spa_signature signature_type;
+	size_t message_count; /* parts of a message; 0: none */
+	struct span message[SPA_MESSAGE_PARTS_MAX];
 	struct span signed_part; /* inner bytes up to the signature (or up to the FIDO bytes) */
 	struct span signature;   /* 64 bytes */
 	uint8_t fido_flags;      /* signature type 3 only */
@@ -146,6 +168,8 @@ struct spa_reply {
 	uint16_t observed_port;
 	uint16_t granted_port;
 	uint64_t grant_id;
+	enum spa_result result; /* of an action */
+	uint8_t result_detail;
 	bool has_prekey;
 	uint64_t prekey_not_after_ms;
 	uint8_t prekey_id;
@@ -192,6 +216,29 @@ enum spa_reject spa_open(const struct spa_header *h, const uint8_t sid[SPA_SID_L
  * the lengths are looked at: 1 to SPA_CHAIN_CERTS_MAX of them, which fill the identity. Pure.
  */
 enum spa_reject spa_request_decode(struct span inner, struct spa_request *ret);
+
+/*
+ * Cut a text into the parts of r's message and back. The parts borrow text. Split is false when it is
+ * longer than SPA_MESSAGE_MAX; join returns the length of what it wrote to to.
+ */
+__attribute__((warn_unused_result)) bool spa_message_split(struct span text, struct spa_request *r);
+size_t spa_message_join(const struct spa_request *r, uint8_t to[SPA_MESSAGE_MAX]);
+
+/*
+ * May these bytes be a message: UTF-8 in its shortest form, of which no character controls anything but
+ * the end of a line. Looked at by the client before it sends, by the server after the signature.
+ */
+enum spa_text { SPA_TEXT_OK = 0, SPA_TEXT_UTF8, SPA_TEXT_CONTROL };
+struct spa_flaw {
+	size_t at;      /* of the first byte that is wrong */
+	uint32_t point; /* the character, of SPA_TEXT_CONTROL */
+};
+enum spa_text spa_message_check(struct span text, struct spa_flaw *ret);
+
+/* "the control character U+0009 (tab) at byte 5": what is wrong, for a sentence. Returns to. */
+#define SPA_FLAW_TEXT_MAX 96
+const char *spa_flaw_text(
+	enum spa_text what, const struct spa_flaw *flaw, char to[SPA_FLAW_TEXT_MAX]);
 
 /* The PSK id of a slot, "postern psk" || slot; to holds 12 bytes. */
 struct span spa_psk_id(uint8_t slot, uint8_t to[12]);
@@ -243,7 +290,7 @@ struct spa_proof {
 /*
  * The first half of building: all but signature, seal and cookie. r->nonce, time and all plain fields
  * are the caller's, identity and signature type too; signed_part and signature of r are ignored. The
- * class is S when selector and identity fit into it (a key id always does), else L. epoch_wall_ms 0 means
+ * class is S when selector and identity fit into it (a key id always does) and there is no message, else L. epoch_wall_ms 0 means
  * hint 0. eph must be fresh and never used again. False, and nothing to wipe, when a field does not fit
  * the format or the server key is of low order.
  */

@@ -27,7 +27,8 @@ static size_t signed_len(const struct spa_draft *d)
 static size_t inner_len_of(const struct spa_request *r)
 {
 	size_t fido_len = r->signature_type == SPA_SIG_SK ? KNOCK_FIDO_LEN : 0;
-	bool is_small = r->selector.len + r->identity.len + fido_len <= SPA_ROOM_SMALL;
+	bool is_small = r->message_count == 0 &&
+		r->selector.len + r->identity.len + fido_len <= SPA_ROOM_SMALL;
 	return is_small ? SPA_INNER_SMALL_LEN : SPA_INNER_LARGE_LEN;
 }
 
@@ -64,6 +65,11 @@ static bool encode_inner(const struct spa_request *r, struct spa_draft *d)
 	writer_u16(&w, 0);
 	writer_put(&w, r->selector.data, r->selector.len);
 	writer_put(&w, r->identity.data, r->identity.len);
+	for (size_t i = 0; i < r->message_count; i++) {
+		writer_u8(&w, SPA_TLV_MESSAGE);
+		writer_u8(&w, (uint8_t)r->message[i].len);
+		writer_put(&w, r->message[i].data, r->message[i].len);
+	}
 	return !w.is_full;
 }
 

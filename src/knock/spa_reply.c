@@ -93,6 +93,14 @@ size_t spa_reply_build(const struct spa_reply *r, const struct spa_header *h,
 	encode_signed(r, &w);
 	if (r->has_signature)
 		writer_put(&w, r->signature, sizeof(r->signature));
+	else
+		writer_zero(&w, sizeof(r->signature));
+	if (r->result != SPA_RESULT_NONE) {
+		writer_u8(&w, SPA_TLV_RESULT);
+		writer_u8(&w, 2);
+		writer_u8(&w, (uint8_t)r->result);
+		writer_u8(&w, r->result_detail);
+	}
 	writer_zero(&w, w.cap - w.len);
 
 	w = writer_init(to, SPA_SMALL_LEN);
@@ -124,6 +132,24 @@ static bool observed_is_sound(const struct spa_reply *r)
 	default:
 		return false;
 	}
+}
+
+/* What became of an action, once at most; a detail where there is one to give. */
+static bool take_tlv(void *arg, uint8_t type, struct span value)
+{
+	struct spa_reply *a = arg;
+	struct reader r = reader_init(value);
+	uint8_t result = reader_u8(&r);
+	uint8_t detail = reader_u8(&r);
+	if (type != SPA_TLV_RESULT || !reader_done(&r) || a->result != SPA_RESULT_NONE)
+		return false;
+	if (result == SPA_RESULT_NONE || result >= SPA_RESULT_COUNT)
+		return false;
+	if (detail != 0 && result != SPA_RESULT_EXIT && result != SPA_RESULT_SIGNAL)
+		return false;
+	a->result = (enum spa_result)result;
+	a->result_detail = detail;
+	return true;
 }
 
 /* What a reply's flags and fields may say together. */
@@ -178,7 +204,7 @@ enum spa_reject spa_reply_decode(struct span inner, struct spa_reply *ret)
 		return SPA_RESERVED;
 	enum spa_reject reason = check(&a, flags);
 	if (reason == SPA_OK)
-		reason = knock_tail_check(reader_rest(&r));
+		reason = knock_tail_check(reader_rest(&r), take_tlv, &a);
 	if (reason != SPA_OK)
 		return reason;
 	a.status = (enum spa_status)status;

@@ -21,7 +21,7 @@
 #define TEMPLATE_COMPONENTS_MAX 7 /* C, O, four OU, CN */
 #define TEMPLATE_KEY_IDENTIFIER_LEN 20
 
-enum spa_reject knock_tail_check(struct span tail)
+enum spa_reject knock_tail_check(struct span tail, knock_tlv *fn, void *arg)
 {
 	struct reader r = reader_init(tail);
 	/* Each round consumes at least two bytes of a tail under 1100. */
@@ -30,11 +30,26 @@ enum spa_reject knock_tail_check(struct span tail)
 		if (type == 0)
 			return span_is_zero(reader_rest(&r)) ? SPA_OK : SPA_RESERVED;
 		uint8_t len = reader_u8(&r);
-		reader_take(&r, len);
-		if (r.is_short || type < TLV_CRITICAL_BELOW)
+		struct span value = reader_take(&r, len);
+		if (r.is_short || (type < TLV_CRITICAL_BELOW && !fn(arg, type, value)))
 			return SPA_TLV;
 	}
 	return SPA_OK;
+}
+
+/* One part of a message. There is one way to cut a text: all parts but the last are full. */
+static bool take_tlv(void *arg, uint8_t type, struct span value)
+{
+	struct spa_request *q = arg;
+	size_t n = q->message_count;
+	if (type != SPA_TLV_MESSAGE || q->op != SPA_SEND || n == SPA_MESSAGE_PARTS_MAX)
+		return false;
+	if (value.len == 0 || (n > 0 && q->message[n - 1].len != SPA_MESSAGE_PART_MAX))
+		return false;
+	if (n * SPA_MESSAGE_PART_MAX + value.len > SPA_MESSAGE_MAX)
+		return false;
+	q->message[q->message_count++] = value;
+	return true;
 }
 
 /* An IPv6 network that holds IPv4's ::ffff:0:0/96, or a part of it. */
@@ -188,7 +203,7 @@ static enum spa_reject check_fixed(const struct shape *s, const struct spa_reque
 		return SPA_INNER_VERSION;
 	if (s->reserved != 0)
 		return SPA_RESERVED;
-	if (s->op > SPA_PROBE)
+	if (s->op > SPA_SEND)
 		return SPA_OP;
 	if ((q->flags & ~FLAGS_KNOWN) != 0)
 		return SPA_FLAGS;
@@ -202,12 +217,15 @@ static enum spa_reject read_variable(struct span body, const struct shape *s, st
 	q->selector = reader_take(&r, s->selector_len);
 	if (r.is_short || !selector_is_sound(s->selector_type, q->selector))
 		return SPA_SELECTOR;
+	if (s->op == SPA_SEND && s->selector_type != SPA_SELECT_NAME)
+		return SPA_SELECTOR;
 	q->identity = reader_take(&r, s->identity_len);
 	if (r.is_short || !identity_is_sound(s->identity_type, q->identity))
 		return SPA_IDENTITY;
 	if (s->signature_type < SPA_SIG_ED25519 || s->signature_type > SPA_SIG_SK)
 		return SPA_SIGNATURE_TYPE;
-	return knock_tail_check(reader_rest(&r));
+	q->op = (enum spa_op)s->op;
+	return knock_tail_check(reader_rest(&r), take_tlv, q);
 }
 
 /* The id of a token's key is an SSH key id: no other kind of identity can name one. */
@@ -243,7 +261,9 @@ enum spa_reject spa_request_decode(struct span inner, struct spa_request *ret)
 	reason = check_types(&s);
 	if (reason != SPA_OK)
 		return reason;
-	q.op = (enum spa_op)s.op;
+	/* The shorter class says by its length that there is no message. */
+	if (q.message_count > 0 && inner.len == SPA_INNER_SMALL_LEN)
+		return SPA_TLV;
 	q.selector_type = (enum spa_selector)s.selector_type;
 	q.identity_type = (enum spa_identity)s.identity_type;
 	q.signature_type = (enum spa_signature)s.signature_type;

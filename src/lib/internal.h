@@ -73,11 +73,13 @@ struct lib_attempt {
 struct lib_wish {
 	const struct postern_card *card;
 	const struct postern_id *id;
-	struct spa_request request; /* all but identity, time, nonce, instance */
+	struct spa_request
+		request; /* all but identity, time, instance and, unless of an action, nonce */
 	/* Ways to say who we are, in the order they are tried: one or two. */
 	enum postern_identity identities[2];
 	size_t identity_count;
 	uint8_t selector[SPA_SELECTOR_MAX];
+	uint8_t message[SPA_MESSAGE_MAX];
 	bool has_psk;
 	uint8_t psk_slot;
 	uint8_t psk_id[12];
@@ -87,6 +89,9 @@ struct lib_wish {
 /* Check what the caller asks for and fill *ret, which must stay where it is. 0 or -errno with *f. */
 int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
 	const struct postern_id *id, const struct postern_request *request, struct fault *f);
+
+/* What all requests of an action share; another one when an answer asks for a corrected request. */
+void lib_wish_draw_id(struct lib_wish *w);
 
 /*
  * A fresh request into *ret: new ephemeral key, nonce and signature. identity, fixes and is_hint_zero are

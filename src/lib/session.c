@@ -14,9 +14,12 @@
 
 #define ATTEMPTS_MAX 8
 #define LAST_WAIT_MS 2000u
+#define RUNNING_ASK_MS 2000u /* how often a running action is asked after */
+#define RUNNING_GRACE_MS 5000u
 
 _Static_assert((int)POSTERN_LIMIT == (int)SPA_STATUS_LIMIT && SPA_STATUS_COUNT == 9 &&
-		(int)POSTERN_PROBE == (int)SPA_PROBE,
+		(int)POSTERN_ACTION == (int)SPA_SEND &&
+		(int)POSTERN_RESULT_RUNNING == (int)SPA_RESULT_RUNNING && SPA_RESULT_COUNT == 7,
 	"the public names are those of the wire");
 
 /* After the first sending, at these times, the same again. */
@@ -30,6 +33,7 @@ static const uint32_t again_ms[] = { 1000, 2000, 4000 };
 enum phase {
 	PHASE_BUILD, /* a new request is to be made, and has not been sent yet */
 	PHASE_SENT,
+	PHASE_RUNNING, /* an action runs: asked after until its time is over */
 	PHASE_DONE,
 	PHASE_SILENT,
 	PHASE_FAILED,
@@ -63,6 +67,10 @@ struct postern_session {
 	uint64_t first_ms, due_ms;
 	size_t again; /* index into again_ms */
 	bool is_last_wait;
+	/* Of a running action: by when it must have ended, 0 until the clock is known. */
+	const struct lib_attempt *running; /* the request that was answered so */
+	uint64_t running_until_ms;
+	uint32_t running_s;
 
 	struct postern_answer answer;
 	struct fault fault; /* of PHASE_FAILED */
@@ -160,6 +168,28 @@ static enum postern_step send_built(struct postern_session *s, size_t which, uin
 	return POSTERN_SEND;
 }
 
+/* The server has the request: the same packet again, until it says how the action ended. */
+static enum postern_step ask_after(struct postern_session *s, uint64_t mono_ms,
+	const uint8_t **datagram, size_t *len, uint32_t *wait_ms)
+{
+	if (s->running_until_ms == 0) {
+		s->running_until_ms = mono_ms + s->running_s * 1000ull + RUNNING_GRACE_MS;
+		s->due_ms = mono_ms + RUNNING_ASK_MS;
+	}
+	if (mono_ms >= s->running_until_ms) {
+		s->phase = PHASE_DONE;
+		return POSTERN_DONE;
+	}
+	if (mono_ms >= s->due_ms) {
+		s->due_ms = mono_ms + RUNNING_ASK_MS;
+		*datagram = s->running->datagram;
+		*len = s->running->len;
+		return POSTERN_SEND;
+	}
+	*wait_ms = (uint32_t)(s->due_ms - mono_ms);
+	return POSTERN_WAIT;
+}
+
 /* The next of those that are due, made if it is not yet. */
 static enum postern_step send_queued(struct postern_session *s, uint64_t wall_ms, uint64_t mono_ms,
 	const uint8_t **datagram, size_t *len, uint32_t *wait_ms)
@@ -199,6 +229,8 @@ enum postern_step postern_session_next(struct postern_session *s, uint64_t wall_
 		return POSTERN_SILENT;
 	if (s->phase == PHASE_FAILED)
 		return POSTERN_FAILED;
+	if (s->phase == PHASE_RUNNING)
+		return ask_after(s, mono_ms, datagram, len, wait_ms);
 	if (s->queue != 0)
 		return send_queued(s, wall_ms, mono_ms, datagram, len, wait_ms);
 	if (mono_ms < s->due_ms) {
@@ -298,6 +330,8 @@ static void finish(struct postern_session *s, const struct spa_reply *r)
 	a->grant_id = r->grant_id;
 	memcpy(a->observed, r->observed.b, sizeof(a->observed));
 	a->observed_port = r->observed_port;
+	a->result = (enum postern_result)r->result;
+	a->result_detail = r->result_detail;
 	a->is_address_new = r->observed_family != 0 && !addr_equal(&r->observed, &s->known_address);
 	s->phase = PHASE_DONE;
 }
@@ -307,10 +341,19 @@ static void take(struct postern_session *s, struct lib_attempt *a, const struct 
 {
 	const unsigned fix = LIB_FIX(r->status);
 
-	a->is_open = false;
-	hpke_context_wipe(&a->ctx);
 	s->answer.round_trips++;
 	remember(s, a, r);
+	/* Not the last word: the same request gets another answer. */
+	if (r->status == SPA_STATUS_OK && r->result == SPA_RESULT_RUNNING) {
+		s->running = a;
+		s->running_s = r->retry_after_s;
+		s->running_until_ms = 0;
+		finish(s, r);
+		s->phase = PHASE_RUNNING;
+		return;
+	}
+	a->is_open = false;
+	hpke_context_wipe(&a->ctx);
 	/* An earlier request's answer may ask late for what is corrected already: then the later
 	 * one counts. */
 	if ((s->fixes & fix) != 0 && (a->fixes & fix) == 0)
@@ -320,6 +363,9 @@ static void take(struct postern_session *s, struct lib_attempt *a, const struct 
 		return;
 	}
 	s->fixes |= fix;
+	/* What was refused was not done, and its copies are answered with the refusal. */
+	if (s->wish.request.op == SPA_SEND)
+		lib_wish_draw_id(&s->wish);
 	/* Without epoch was the way through; only a corrected clock makes the epoch right again. */
 	s->is_hint_zero = a->is_hint_zero && r->status != SPA_STATUS_STALE;
 	s->is_last_try = false;

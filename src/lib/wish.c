@@ -38,6 +38,41 @@ static int set_port(struct lib_wish *w, uint8_t proto, uint16_t port, struct fau
 	return 0;
 }
 
+static int set_action(struct lib_wish *w, const struct postern_request *q, struct fault *f)
+{
+	char what[SPA_FLAW_TEXT_MAX];
+	struct spa_flaw flaw = { 0 };
+	size_t len = q->message != NULL ? q->message_len : 0;
+
+	if (q->service == NULL || !set_name(w, q->service)) {
+		fault_set(f,
+			"an action has a name of 1 to 63 of the characters a-z, 0-9 and -; "
+			"check the spelling");
+		return -EINVAL;
+	}
+	if (len > SPA_MESSAGE_MAX) {
+		fault_set(f, "the message has %zu bytes, and %d are the most; shorten it", len,
+			SPA_MESSAGE_MAX);
+		return -EMSGSIZE;
+	}
+	if (len > 0)
+		memcpy(w->message, q->message, len);
+	enum spa_text is = spa_message_check(span_of(w->message, len), &flaw);
+	if (is != SPA_TEXT_OK) {
+		fault_set(f, "the message has %s; leave it out", spa_flaw_text(is, &flaw, what));
+		return -EILSEQ;
+	}
+	memcpy(w->request.nonce, q->action_id, sizeof(w->request.nonce));
+	if (span_is_zero(SPAN_OF(w->request.nonce)))
+		lib_wish_draw_id(w);
+	return spa_message_split(span_of(w->message, len), &w->request) ? 0 : -EMSGSIZE;
+}
+
+void lib_wish_draw_id(struct lib_wish *w)
+{
+	randombytes_buf(w->request.nonce, sizeof(w->request.nonce));
+}
+
 static int set_selector(struct lib_wish *w, const struct postern_request *q, struct fault *f)
 {
 	const char *name = q->service;
@@ -118,7 +153,10 @@ static void add_identity(struct lib_wish *w, enum postern_identity identity)
 static int set_identities(struct lib_wish *w, enum postern_identity wanted, struct fault *f)
 {
 	bool has_chain = w->id->chain_len != 0;
-	bool fits = w->request.selector.len + w->id->chain_len <= SPA_ROOM_LARGE;
+	size_t message_len = 0;
+	for (size_t i = 0; i < w->request.message_count; i++)
+		message_len += 2 + w->request.message[i].len;
+	bool fits = w->request.selector.len + w->id->chain_len + message_len <= SPA_ROOM_LARGE;
 
 	if (wanted != POSTERN_IDENTITY_CHAIN)
 		add_identity(w, POSTERN_IDENTITY_KEY);
@@ -128,8 +166,9 @@ static int set_identities(struct lib_wish *w, enum postern_identity wanted, stru
 		return 0;
 	if (has_chain)
 		fault_set(f,
-			"your certificates are too long for one packet; knock with the key id "
-			"and have the server's administrator put you into its directory");
+			"your certificates%s are too long for one packet; knock with the key id "
+			"and have the server's administrator put you into its directory",
+			message_len > 0 ? " and the message" : "");
 	else
 		fault_set(f,
 			"there is no certificate to knock with; knock with the key id, or use "
@@ -143,10 +182,10 @@ int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
 	memset(ret, 0, sizeof(*ret));
 	ret->card = card;
 	ret->id = id;
-	if ((unsigned)request->op > POSTERN_PROBE ||
+	if ((unsigned)request->op > POSTERN_ACTION ||
 		(unsigned)request->identity > POSTERN_IDENTITY_CHAIN) {
 		fault_set(f,
-			"a knock can open, renew, close or probe, by key id or certificates, "
+			"a knock can open, renew, close, probe or ask for an action, by key id or certificates, "
 			"nothing else");
 		return -EINVAL;
 	}
@@ -154,7 +193,8 @@ int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
 	ret->request.seconds = request->seconds;
 	ret->request.source_port = request->source_port;
 	ret->request.signature_type = id->signature_type;
-	int rc = set_selector(ret, request, f);
+	int rc = request->op == POSTERN_ACTION ? set_action(ret, request, f)
+					       : set_selector(ret, request, f);
 	if (rc == 0)
 		rc = set_address(ret, request->address, f);
 	if (rc == 0)
@@ -246,7 +286,8 @@ int lib_attempt_build(const struct lib_wish *w, const struct postern_memory *m, 
 	set_identity(&r, w->id, ret->identity);
 	r.time_ms = server_ms;
 	r.instance = m->instance;
-	randombytes_buf(r.nonce, sizeof(r.nonce));
+	if (r.op != SPA_SEND)
+		randombytes_buf(r.nonce, sizeof(r.nonce));
 	if (is_fallback || !has_prekey(m, server_ms) ||
 		m->prekey_not_after_ms - server_ms < PREKEY_SOON_MS)
 		r.flags |= SPA_FLAG_WANT_PREKEY;

@@ -331,6 +331,9 @@ static void compile_lists(struct compiler *c)
 	for (size_t i = 0; i < f->service_count; i++)
 		compile_pair(c, pair++, "service", f->services[i].name, &f->services[i].allow,
 			&f->services[i].deny);
+	for (size_t i = 0; i < f->action_count; i++)
+		compile_pair(c, pair++, "action", f->actions[i].name, &f->actions[i].allow,
+			&f->actions[i].deny);
 }
 
 const struct policy_list *policy_list_server(const struct policy *p, int which)
@@ -348,11 +351,16 @@ const struct policy_list *policy_list_service(const struct policy *p, size_t i, 
 	return policy_list_door(p, p->config->door_count + i, which);
 }
 
+const struct policy_list *policy_list_action(const struct policy *p, size_t i, int which)
+{
+	return policy_list_service(p, p->config->service_count + i, which);
+}
+
 struct policy *policy_new(
 	const struct config *c, const struct directory *d, struct config_report *r)
 {
 	size_t mistakes = r->count;
-	size_t pairs = 1 + c->door_count + c->service_count;
+	size_t pairs = 1 + c->door_count + c->service_count + c->action_count;
 	struct compiler *compiler = calloc(1, sizeof(*compiler));
 	struct policy *p = calloc(1, sizeof(*p));
 	if (p != NULL)

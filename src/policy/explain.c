@@ -46,6 +46,7 @@ void policy_explain(const struct policy *p, const struct claim *claim, uint64_t 
 		ask(ret, posts[i].deny, &who, true, posts[i].denied);
 	for (size_t i = 0; i < POLICY_POSTS; i++)
 		ask(ret, posts[i].allow, &who, false, posts[i].not_allowed);
-	if (!posts[0].allow->source->is_set && !p->config->server.compat_open_lists)
+	if (!posts[0].allow->source->is_set &&
+		(!p->config->server.compat_open_lists || posts[0].is_action))
 		refuse(ret, POLICY_NO_LIST);
 }

@@ -79,12 +79,14 @@ struct policy {
 	struct policy_groups wild[POLICY_WILD_COUNT];
 	struct policy_groups containers[CONFIG_GROUPS_MAX];
 	size_t list_count;
-	struct policy_list *lists; /* server, doors, services; allow and deny of each */
+	struct policy_list *lists; /* server, doors, services, actions; allow and deny of each */
 };
 
 const struct policy_list *policy_list_server(const struct policy *p, int which);
 const struct policy_list *policy_list_door(const struct policy *p, size_t i, int which);
 const struct policy_list *policy_list_service(const struct policy *p, size_t i, int which);
+
+const struct policy_list *policy_list_action(const struct policy *p, size_t i, int which);
 
 /* Who asks, as lists see it. */
 struct policy_who {
@@ -101,11 +103,12 @@ void policy_who_init(struct policy_who *w, const struct policy *p, const struct 
 struct policy_post {
 	const struct policy_list *allow, *deny;
 	enum policy_reason denied, not_allowed;
+	bool is_action; /* without an allow list of its own nobody may */
 };
 
 #define POLICY_POSTS 3
 
-/* Service, server and door, in the order asked. POLICY_GRANT, or that the claim's service or door is not of p. */
+/* Service or action, server and door, in the order asked. POLICY_GRANT, or that the claim's service or door is not of p. */
 enum policy_reason policy_posts(
 	const struct policy *p, const struct claim *c, struct policy_post ret[POLICY_POSTS]);
 

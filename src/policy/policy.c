@@ -155,6 +155,18 @@ static struct verdict decided_by(
 	return v;
 }
 
+/* The same reasons, in words that fit what was asked for. */
+static const char *action_text(enum policy_reason r)
+{
+	if (r == POLICY_UNKNOWN_SERVICE)
+		return "there is no such action";
+	if (r == POLICY_DENY_SERVICE)
+		return "the action denies it";
+	if (r == POLICY_NOT_ALLOWED_SERVICE)
+		return "the action does not allow it";
+	return policy_reason_text(r);
+}
+
 /* Rules 2 to 4. */
 static struct verdict check_lists(
 	const struct policy *p, const struct policy_who *w, const struct policy_post *posts)
@@ -172,7 +184,7 @@ static struct verdict check_lists(
 	const struct policy_list *own = posts[0].allow;
 	if (own->source->is_set)
 		return decided_by(POLICY_GRANT, own, policy_list_match(own, w));
-	if (!p->config->server.compat_open_lists)
+	if (!p->config->server.compat_open_lists || posts[0].is_action)
 		return decided_by(POLICY_NO_LIST, own, POLICY_NONE);
 	return decided(POLICY_GRANT);
 }
@@ -198,22 +210,42 @@ static size_t service_index(const struct config *c, const struct config_service 
 	return i;
 }
 
+static size_t action_index(const struct config *c, const struct config_action *a)
+{
+	size_t i = 0;
+	while (i < c->action_count && &c->actions[i] != a)
+		i++;
+	return i;
+}
+
+/* The lists of what is asked for; false when p has no such service or action. */
+static bool first_post(const struct policy *p, const struct claim *c, struct policy_post *ret)
+{
+	size_t count = c->is_action ? p->config->action_count : p->config->service_count;
+	size_t i = c->is_action ? action_index(p->config, c->action)
+				: service_index(p->config, c->service);
+	if (i == count)
+		return false;
+	const struct policy_list *(*list)(const struct policy *, size_t, int) =
+		c->is_action ? policy_list_action : policy_list_service;
+	*ret = (struct policy_post){ list(p, i, POLICY_ALLOW), list(p, i, POLICY_DENY),
+		POLICY_DENY_SERVICE, POLICY_NOT_ALLOWED_SERVICE, c->is_action };
+	return true;
+}
+
 enum policy_reason policy_posts(
 	const struct policy *p, const struct claim *c, struct policy_post ret[POLICY_POSTS])
 {
-	size_t i = service_index(p->config, c->service);
-	if (i == p->config->service_count)
+	if (!first_post(p, c, &ret[0]))
 		return POLICY_UNKNOWN_SERVICE;
 	if (c->door >= p->config->door_count)
 		return POLICY_NOT_ALLOWED_DOOR;
-	ret[0] = (struct policy_post){ policy_list_service(p, i, POLICY_ALLOW),
-		policy_list_service(p, i, POLICY_DENY), POLICY_DENY_SERVICE,
-		POLICY_NOT_ALLOWED_SERVICE };
 	ret[1] = (struct policy_post){ policy_list_server(p, POLICY_ALLOW),
-		policy_list_server(p, POLICY_DENY), POLICY_DENY_SERVER, POLICY_NOT_ALLOWED_SERVER };
+		policy_list_server(p, POLICY_DENY), POLICY_DENY_SERVER, POLICY_NOT_ALLOWED_SERVER,
+		false };
 	ret[2] = (struct policy_post){ policy_list_door(p, c->door, POLICY_ALLOW),
 		policy_list_door(p, c->door, POLICY_DENY), POLICY_DENY_DOOR,
-		POLICY_NOT_ALLOWED_DOOR };
+		POLICY_NOT_ALLOWED_DOOR, false };
 	return POLICY_GRANT;
 }
 
@@ -225,13 +257,18 @@ struct verdict policy_decide(const struct policy *p, const struct claim *claim, 
 		return refused_by(refusals, claim);
 	struct policy_post posts[POLICY_POSTS];
 	enum policy_reason missing = policy_posts(p, claim, posts);
-	if (missing != POLICY_GRANT)
-		return decided(missing);
+	if (missing != POLICY_GRANT) {
+		struct verdict v = decided(missing);
+		v.text = claim->is_action ? action_text(missing) : v.text;
+		return v;
+	}
 
 	struct policy_who who;
 	policy_who_init(&who, p, &claim->name, listed, claim->is_certified);
 	struct verdict v = check_lists(p, &who, posts);
-	if (v.reason == POLICY_GRANT)
+	if (claim->is_action)
+		v.text = action_text(v.reason);
+	else if (v.reason == POLICY_GRANT)
 		v.granted_s = grant_s(claim, wall_ms);
 	return v;
 }

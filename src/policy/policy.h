@@ -36,6 +36,8 @@ struct claim {
 	uint64_t not_after_ms; /* of the identity; UINT64_MAX: no end */
 	/* what for */
 	const struct config_service *service; /* NULL: no service has that name or port */
+	const struct config_action *action;   /* NULL: no action has that name */
+	bool is_action;                       /* it asks for an action, not for a service */
 	uint32_t asked_s;                     /* 0: as long as the service gives */
 	/* from where */
 	uint16_t door;
@@ -70,7 +72,7 @@ const char *policy_reason_text(enum policy_reason r); /* a clause for people */
 
 struct verdict {
 	enum policy_reason reason;
-	uint32_t granted_s; /* 0 unless POLICY_GRANT */
+	uint32_t granted_s; /* 0 unless POLICY_GRANT of a service */
 	const char *list;  /* "service ssh allow", borrowed from the policy; "" when none decided */
 	const char *entry; /* the entry that matched, as written; "" when none did */
 	const char *text;  /* a clause for people: policy_reason_text(), or more than that */

@@ -34,6 +34,10 @@ struct priv_profile {
  */
 __attribute__((warn_unused_result)) int priv_seccomp_load(const struct priv_profile *p);
 
+/* Load a filter under which every call works but these n, which answer EPERM, making user namespaces and
+ * the like. Programs that are run inherit it. 0 or -errno. */
+__attribute__((warn_unused_result)) int priv_seccomp_refuse(const int *calls, size_t n);
+
 /*
  * Handle every right that the running kernel's Landlock knows and grant none. Descriptors open
  * already keep working. *ret_abi is the kernel's version, 0 where there is none. 0 or -errno.

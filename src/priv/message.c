@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "priv/priv.h"
+#include "priv/run.h"
 
 #define MSG_VERSION 1
 #define RESULT_MAX 4095 /* the kernel's errno values end there */
@@ -29,6 +30,9 @@ enum field {
 	FIELD_DOOR,    /* u16 */
 	FIELD_NEW,     /* u8, 0 or 1 */
 	FIELD_TEXT,    /* u16 length, then printable ASCII and line ends */
+	FIELD_HOW,     /* u8 1 to 4, u8 */
+	FIELD_NAME,    /* u16 length, not 0, then bytes without control characters */
+	FIELD_DATA,    /* u16 length, then bytes */
 };
 
 #define FIELDS_MAX 6
@@ -37,6 +41,7 @@ enum field {
 #define MONITOR (1u << MSG_FROM_MONITOR)
 #define KNOCK (1u << MSG_FROM_KNOCK)
 #define GATE (1u << MSG_FROM_GATE)
+#define ACTION (1u << MSG_FROM_ACTION)
 
 static const struct {
 	unsigned from, to;
@@ -53,11 +58,13 @@ static const struct {
 	[MSG_DONE] = { GATE, KNOCK, { FIELD_RESULT } },
 	[MSG_BEATEN] = { GATE, KNOCK, { FIELD_NONE } },
 	[MSG_LISTED] = { GATE, KNOCK, { FIELD_COUNTS } },
-	[MSG_READY] = { KNOCK | GATE, MONITOR, { FIELD_NEW } },
+	[MSG_READY] = { KNOCK | GATE | ACTION, MONITOR, { FIELD_NEW } },
 	[MSG_RELOAD] = { KNOCK, MONITOR, { FIELD_NONE } },
 	[MSG_DOOR_LOST] = { KNOCK, MONITOR, { FIELD_DOOR, FIELD_TEXT } },
 	[MSG_GO] = { MONITOR, KNOCK, { FIELD_NEW } },
-	[MSG_STOP] = { MONITOR, KNOCK | GATE, { FIELD_NONE } },
+	[MSG_STOP] = { MONITOR, KNOCK | GATE | ACTION, { FIELD_NONE } },
+	[MSG_RUN] = { KNOCK, ACTION, { FIELD_SERVICE, FIELD_ADDR, FIELD_NAME, FIELD_DATA } },
+	[MSG_RAN] = { ACTION, KNOCK, { FIELD_HOW } },
 	[MSG_RELOADED] = { MONITOR, KNOCK | GATE, { FIELD_RESULT, FIELD_TEXT } },
 };
 
@@ -88,6 +95,51 @@ static bool take_text(struct reader *r, char *to)
 	}
 	to[s.len] = '\0';
 	return true;
+}
+
+static bool is_name_byte(uint8_t c)
+{
+	return c >= 0x20 && c != 0x7f;
+}
+
+static void put_name(struct writer *w, const char *name)
+{
+	size_t len = strnlen(name, MSG_NAME_MAX);
+	assert(len > 0);
+	writer_u16(w, (uint16_t)len);
+	for (size_t i = 0; i < len; i++)
+		writer_u8(w, is_name_byte((uint8_t)name[i]) ? (uint8_t)name[i] : '?');
+}
+
+static bool take_name(struct reader *r, char *to)
+{
+	size_t len = reader_u16(r);
+	struct span s = reader_take(r, len);
+	if (r->is_short || len == 0 || len > MSG_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (!is_name_byte(s.data[i]))
+			return false;
+		to[i] = (char)s.data[i];
+	}
+	to[s.len] = '\0';
+	return true;
+}
+
+static bool take_data(struct reader *r, struct msg *m)
+{
+	m->data_len = reader_u16(r);
+	if (m->data_len > MSG_DATA_MAX)
+		return false;
+	reader_copy(r, m->data, m->data_len);
+	return true;
+}
+
+static bool take_how(struct reader *r, struct msg *m)
+{
+	m->how = reader_u8(r);
+	m->detail = reader_u8(r);
+	return m->how >= RUN_EXIT && m->how <= RUN_TROUBLE;
 }
 
 /* A result is 0 or -errno; anything else we might be given is some failure. */
@@ -154,6 +206,19 @@ static void put_field(struct writer *w, enum field field, const struct msg *m)
 	case FIELD_TEXT:
 		put_text(w, m->text);
 		break;
+	case FIELD_HOW:
+		assert(m->how >= RUN_EXIT && m->how <= RUN_TROUBLE);
+		writer_u8(w, m->how);
+		writer_u8(w, m->detail);
+		break;
+	case FIELD_NAME:
+		put_name(w, m->name);
+		break;
+	case FIELD_DATA:
+		assert(m->data_len <= MSG_DATA_MAX);
+		writer_u16(w, (uint16_t)m->data_len);
+		writer_put(w, m->data, m->data_len);
+		break;
 	}
 }
 
@@ -193,6 +258,12 @@ static bool take_field(struct reader *r, enum field field, struct msg *m)
 		return take_flag(r, &m->is_new);
 	case FIELD_TEXT:
 		return take_text(r, m->text);
+	case FIELD_HOW:
+		return take_how(r, m);
+	case FIELD_NAME:
+		return take_name(r, m->name);
+	case FIELD_DATA:
+		return take_data(r, m);
 	}
 	return false;
 }

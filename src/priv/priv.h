@@ -54,6 +54,14 @@ __attribute__((warn_unused_result)) int priv_drop(
 __attribute__((warn_unused_result)) int priv_sandbox_knock(int *ret_landlock, struct fault *f);
 __attribute__((warn_unused_result)) int priv_sandbox_gate(int *ret_landlock, struct fault *f);
 
+/*
+ * For a process that starts programs of the administrator (priv/run.h): no_new_privs, of the
+ * capabilities only those in keep, also after an exec as root; and for it and all it starts a filter
+ * that refuses (EPERM) to look into other processes, to load code into the kernel, to mount, to make
+ * or enter namespaces and to set the clock. 0 or -errno with *f.
+ */
+__attribute__((warn_unused_result)) int priv_sandbox_runner(uint64_t keep, struct fault *f);
+
 /* Close every descriptor but 0, 1, 2 and the n in keep. */
 void priv_close_others(const int *keep, size_t n);
 
@@ -86,30 +94,40 @@ enum msg_type {
 	/* knock -> gate, when the table was made anew */
 	MSG_LEASE,  /* a connection goes on for the rest of its lease */
 	MSG_SETTLE, /* all that was live is restored */
+	/* knock -> action, and the answer */
+	MSG_RUN,
+	MSG_RAN,
 	MSG_TYPE_COUNT,
 };
 
 #define MSG_TEXT_MAX 1024
-#define MSG_LEN_MAX (MSG_TEXT_MAX + 64)
+#define MSG_NAME_MAX 512
+#define MSG_DATA_MAX 900
+#define MSG_LEN_MAX (MSG_NAME_MAX + MSG_DATA_MAX + 64)
 
 struct msg {
 	enum msg_type type;
-	uint32_t seq;                /* echoed in the answer */
-	uint16_t service;            /* OPEN, CLOSE, LEASE: index in the configuration */
-	uint8_t kind;                /* OPEN, CLOSE: enum gate_kind, 0 or 1 */
-	struct addr addr;            /* OPEN, CLOSE */
-	uint32_t mark;               /* OPEN, CUT, LEASE */
-	uint32_t wait_ms;            /* OPEN */
-	uint64_t lease_ms;           /* OPEN, LEASE */
-	int32_t result;              /* DONE, RELOADED: 0 or -errno */
-	uint64_t counts[4];          /* LISTED: live, opened, dropped, cut */
-	uint16_t door;               /* DOOR_LOST */
-	uint8_t is_new;              /* READY from gate, GO: the table was made anew; 0 or 1 */
+	uint32_t seq;       /* echoed in the answer */
+	uint16_t service;   /* OPEN, CLOSE, LEASE: index in the configuration; RUN: of an action */
+	uint8_t kind;       /* OPEN, CLOSE: enum gate_kind, 0 or 1 */
+	struct addr addr;   /* OPEN, CLOSE, RUN */
+	uint32_t mark;      /* OPEN, CUT, LEASE */
+	uint32_t wait_ms;   /* OPEN */
+	uint64_t lease_ms;  /* OPEN, LEASE */
+	int32_t result;     /* DONE, RELOADED: 0 or -errno */
+	uint64_t counts[4]; /* LISTED: live, opened, dropped, cut */
+	uint16_t door;      /* DOOR_LOST */
+	uint8_t is_new;     /* READY from gate, GO: the table was made anew; 0 or 1 */
+	uint8_t how;        /* RAN: enum run_how */
+	uint8_t detail;     /* RAN: exit status or signal */
+	char name[MSG_NAME_MAX + 1]; /* RUN: who asked; no control character, not empty */
+	size_t data_len;             /* RUN: message; any bytes */
+	uint8_t data[MSG_DATA_MAX];
 	char text[MSG_TEXT_MAX + 1]; /* RELOADED, DOOR_LOST: what happened, for the administrator */
 };
 
 /* Who sends: decides which types are allowed. */
-enum msg_from { MSG_FROM_MONITOR, MSG_FROM_KNOCK, MSG_FROM_GATE };
+enum msg_from { MSG_FROM_MONITOR, MSG_FROM_KNOCK, MSG_FROM_GATE, MSG_FROM_ACTION };
 
 /* Encode into to (MSG_LEN_MAX bytes); returns the length. Of text, what is neither printable ASCII
  * nor a line end is sent as '?'. */

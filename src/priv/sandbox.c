@@ -1,13 +1,16 @@
 /*
- * The two sandboxes. Invariant: once one of these returned 0, this process can open nothing, reach
+ * The sandboxes. Invariant: once that of knock or gate returned 0, the process can open nothing, reach
  * nobody new and run nothing else; it works with what it holds. The gate process gets less: it has
  * a capability, and therefore no files, no new connections and no socket options.
  */
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -75,4 +78,71 @@ int priv_sandbox_knock(int *ret_landlock, struct fault *f)
 int priv_sandbox_gate(int *ret_landlock, struct fault *f)
 {
 	return enter(&gate_profile, ret_landlock, f);
+}
+
+/* What no firewall script and no action of an administrator has to do. */
+static const int runner_refused[] = {
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(bpf),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(iopl),
+	SCMP_SYS(ioperm),
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(open_tree),
+	SCMP_SYS(fsopen),
+	SCMP_SYS(fsmount),
+	SCMP_SYS(setns),
+	SCMP_SYS(unshare),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(swapon),
+	SCMP_SYS(swapoff),
+	SCMP_SYS(acct),
+	SCMP_SYS(settimeofday),
+	SCMP_SYS(clock_settime),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(keyctl),
+};
+
+/* Still root, with these capabilities and no way to others. */
+static int limit_caps(uint64_t keep)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (unsigned i = 0; i < 64; i++)
+		if ((keep >> i & 1) != 0 &&
+			capng_update(CAPNG_ADD,
+				CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, i) < 0)
+			return -EINVAL;
+	return capng_apply(CAPNG_SELECT_BOTH) < 0 ? -EPERM : 0;
+}
+
+int priv_sandbox_runner(uint64_t keep, struct fault *f)
+{
+	const struct rlimit none = { 0, 0 };
+	int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+			prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0
+		? -errno
+		: 0;
+	if (rc == 0)
+		rc = priv_seccomp_refuse(runner_refused, LEN(runner_refused));
+	if (rc == 0 && keep != UINT64_MAX)
+		rc = limit_caps(keep);
+	if (rc < 0)
+		fault_set(f,
+			"sandbox: of the process that starts programs cannot be made: %s; start "
+			"posternd as root",
+			strerror(-rc));
+	return rc;
 }

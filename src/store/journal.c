@@ -21,6 +21,9 @@ const char *store_event_name(enum store_event e)
 		[STORE_REVOKED] = "revoked",
 		[STORE_RESTORED] = "restored",
 		[STORE_KEY_MISMATCH] = "key-mismatch",
+		[STORE_ACTION] = "action",
+		[STORE_RAN] = "ran",
+		[STORE_NOTE] = "note",
 	};
 	/* A newer program may have written what this one has no word for. */
 	if ((unsigned)e >= STORE_EVENT_COUNT || names[e] == NULL)

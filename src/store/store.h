@@ -26,6 +26,7 @@
 #define STORE_SERVICE_MAX 63
 #define STORE_LIST_MAX 127
 #define STORE_TEXT_MAX 255
+#define STORE_NOTE_MAX 2047 /* a message of 900 bytes, every one of them quoted */
 #define STORE_BATCH_MAX 256
 
 enum store_answer {
@@ -40,14 +41,17 @@ enum store_event {
 	STORE_RELOADED,
 	STORE_GRANTED, /* recorded before the gate opens */
 	STORE_REFUSED,
-	STORE_CONNECTED, /* the kernel says that the gate was used */
-	STORE_CLOSED,    /* by its owner or an administrator, or because its owner may no more */
-	STORE_EXPIRED,   /* unused at its end */
-	STORE_FAILED,    /* granted, but the kernel refused the gate */
-	STORE_DOOR,      /* a door came or went */
-	STORE_REVOKED,   /* the administrator locked a name out */
-	STORE_RESTORED,  /* and let it in again */
+	STORE_CONNECTED,    /* the kernel says that the gate was used */
+	STORE_CLOSED,       /* by its owner or an administrator, or because its owner may no more */
+	STORE_EXPIRED,      /* unused at its end */
+	STORE_FAILED,       /* granted, but the kernel refused the gate */
+	STORE_DOOR,         /* a door came or went */
+	STORE_REVOKED,      /* the administrator locked a name out */
+	STORE_RESTORED,     /* and let it in again */
 	STORE_KEY_MISMATCH, /* somebody's key is not the one in the directory; granted or not */
+	STORE_ACTION,       /* recorded before an action runs, with its message */
+	STORE_RAN,          /* how it ended */
+	STORE_NOTE,         /* a message to the administrator */
 	STORE_EVENT_COUNT,
 };
 
@@ -69,7 +73,7 @@ struct store_record {
 	uint64_t until_ms;
 	char list[STORE_LIST_MAX + 1]; /* the list that decided, and its entry */
 	char entry[STORE_LIST_MAX + 1];
-	char text[STORE_TEXT_MAX + 1]; /* one clause for people */
+	char text[STORE_NOTE_MAX + 1]; /* one clause for people, or a message in quotes */
 };
 
 enum store_gate_state {

@@ -42,6 +42,21 @@ printed 'would send 320 bytes to office (127.0.0.1, udp/62201); nothing was sent
   for      as long as the service gives
   as       Admin/VSD (W/home/default.id)
   server   gw/VSD (W/home/office.card)'
+says 0 '' -- send office reboot-web --message 'two
+lines' --dry-run --password-file admin-password
+printed 'would send 1232 bytes to office (127.0.0.1, udp/62201); nothing was sent
+  to       run reboot-web, with a message of 9 bytes
+  as       Admin/VSD (W/home/default.id)
+  server   gw/VSD (W/home/office.card)'
+says 4 'postern: the message has the control character U+0009 (tab) at byte 2; leave it out' \
+	-- send office x --message "a	b" --dry-run --password-file admin-password
+says 4 'postern: the message has a byte that is not UTF-8 at byte 3; leave it out' \
+	-- send office x --message "$(printf 'ab\377')" --dry-run --password-file admin-password
+says 2 'postern: --message: longer than 900 bytes; shorten it' \
+	-- send office x --message "$(printf '%0901d' 0)" --dry-run --password-file admin-password
+printf '%0900d\n' 0 >long
+"$postern" send office x --message - --dry-run --password-file admin-password <long >out
+is 'a message from standard input' grep -q 'message of 900 bytes' out
 mv home/office.card home/x.card
 says 0 '' -- knock 127.0.0.1 tcp/443 --for 5m --address 192.0.2.9 --dry-run --port 7 \
 	--password-file admin-password

@@ -7,7 +7,7 @@ says 2 'postern: there is no option --fly; see postern --help' -- --fly
 says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
-for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' 'id renew' \
+for c in '' setup knock close send connect id 'id new' 'id show' 'id passwd' 'id renew' \
 	'id rollover' 'id merge' 'id cross' 'id export' 'id import' \
 	'id authority' 'id protect' 'id recover' 'id documents' 'id encrypt' 'id decrypt' \
 	directory 'directory add' 'directory remove' 'directory list' 'directory check' \
@@ -52,6 +52,12 @@ says 2 'postern knock: tcp/0: not a port; write a number from 1 to 65535; see po
 says 2 'postern knock: --probe asks for no service; leave ssh out; see postern knock --help' \
 	-- knock gw ssh --probe
 says 2 'postern knock: the name of the HOST is empty; see postern knock --help' -- knock ''
+says 2 'postern send: which ACTION of gw?; see postern send --help' -- send gw
+says 2 'postern send: there is no option --for; see postern send --help' -- send gw x --for 30s
+says 2 'postern send: tcp/22: not an action; its name has 1 to 63 of a-z, 0-9 and -; see postern send --help' \
+	-- send gw tcp/22
+says 2 'postern send: y: one argument too many; see postern send --help' -- send gw x y
+says 2 'postern knock: there is no option --message; see postern knock --help' -- knock gw --message x
 says 2 'postern close: there is no option --for; see postern close --help' -- close gw --for 30s
 says 2 'postern connect: which PORT of gw?; see postern connect --help' -- connect gw
 says 2 'postern connect: ssh: not a port; write a number from 1 to 65535; see postern connect --help' \

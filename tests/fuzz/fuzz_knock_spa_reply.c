@@ -25,7 +25,8 @@ static bool is_same(const struct spa_reply *a, const struct spa_reply *b)
 	uint8_t ta[SPA_REPLY_TRANSCRIPT_LEN], tb[SPA_REPLY_TRANSCRIPT_LEN];
 	spa_reply_transcript(a, (struct span){ NULL, 0 }, ta);
 	spa_reply_transcript(b, (struct span){ NULL, 0 }, tb);
-	return memcmp(ta, tb, sizeof(ta)) == 0 && a->has_signature == b->has_signature &&
+	return a->result == b->result && a->result_detail == b->result_detail &&
+		memcmp(ta, tb, sizeof(ta)) == 0 && a->has_signature == b->has_signature &&
 		memcmp(a->signature, b->signature, SPA_SIGNATURE_LEN) == 0;
 }
 

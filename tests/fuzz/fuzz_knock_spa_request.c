@@ -25,7 +25,8 @@ static bool is_inside(struct span s, const uint8_t *data, size_t len)
 static bool is_small(const struct spa_request *q)
 {
 	size_t fido_len = q->signature_type == SPA_SIG_SK ? 5 : 0;
-	return q->selector.len + q->identity.len + fido_len <= SPA_ROOM_SMALL;
+	return q->message_count == 0 &&
+		q->selector.len + q->identity.len + fido_len <= SPA_ROOM_SMALL;
 }
 
 /* Build with the signature it came with, open, and compare with the plaintext it was decoded from. */
@@ -51,6 +52,9 @@ static void again(const struct spa_request *q, const uint8_t *data)
 	must(memcmp(plain, data, SPA_INNER_FIXED_LEN + q->selector.len + q->identity.len) == 0);
 	must(spa_request_decode(span_of(plain, plain_len), &seen) == SPA_OK);
 	must(span_equal(seen.signature, q->signature));
+	must(seen.message_count == q->message_count);
+	for (size_t i = 0; i < q->message_count; i++)
+		must(span_equal(seen.message[i], q->message[i]));
 	must(seen.fido_flags == q->fido_flags && seen.fido_counter == q->fido_counter);
 }
 
@@ -70,7 +74,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	must(q.signature.data == data + len - SPA_SIGNATURE_LEN &&
 		q.signature.len == SPA_SIGNATURE_LEN);
 	must(fido_len != 0 || (q.fido_flags == 0 && q.fido_counter == 0));
-	must(q.op <= SPA_PROBE);
+	must(q.op <= SPA_SEND);
+	must(q.op != SPA_SEND || q.selector_type == SPA_SELECT_NAME);
+	must(q.message_count <= SPA_MESSAGE_PARTS_MAX);
+	must(q.message_count == 0 || (q.op == SPA_SEND && len == SPA_INNER_LARGE_LEN));
+	uint8_t text[SPA_MESSAGE_MAX];
+	struct spa_request again_cut;
+	struct spa_flaw flaw;
+	for (size_t i = 0; i < q.message_count; i++)
+		must(is_inside(q.message[i], data, len) && q.message[i].len > 0);
+	struct span joined = span_of(text, spa_message_join(&q, text));
+	must(spa_message_split(joined, &again_cut) && again_cut.message_count == q.message_count);
+	if (spa_message_check(joined, &flaw) != SPA_TEXT_OK)
+		must(flaw.at < joined.len);
 	must(is_chain || q.identity_type == SPA_ID_KEY || q.identity_type == SPA_ID_SSH);
 	must(q.identity_type == SPA_ID_SSH || q.signature_type != SPA_SIG_SK);
 	must((q.address_mode != 0) == ((q.flags & SPA_FLAG_EXPLICIT) != 0));

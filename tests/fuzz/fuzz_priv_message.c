@@ -18,7 +18,8 @@ static void check_taken(struct span s, enum msg_from to, const struct msg *m)
 	size_t len = msg_encode(m, again);
 	if (!span_equal(s, span_of(again, len)))
 		abort();
-	if (strnlen(m->text, sizeof(m->text)) > MSG_TEXT_MAX || m->kind > 1 || m->is_new > 1)
+	if (strnlen(m->text, sizeof(m->text)) > MSG_TEXT_MAX || m->kind > 1 || m->is_new > 1 ||
+		m->data_len > MSG_DATA_MAX)
 		abort();
 	/* Nobody talks to himself, and no two senders may give one order to the gate. */
 	struct msg other;
@@ -35,8 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len < 2)
 		return 0;
-	enum msg_from from = (enum msg_from)(data[0] % 3);
-	enum msg_from to = (enum msg_from)(data[1] % 3);
+	enum msg_from from = (enum msg_from)(data[0] % 4);
+	enum msg_from to = (enum msg_from)(data[1] % 4);
 	struct span s = span_of(data + 2, len - 2);
 	memset(&m, 0x5a, sizeof(m));
 	memset(&untouched, 0x5a, sizeof(untouched));

@@ -14,7 +14,8 @@ SEND, WAIT, DONE, SILENT = range(4)
 class Request(ctypes.Structure):
     _fields_ = [("op", ctypes.c_int), ("service", ctypes.c_char_p), ("proto", ctypes.c_uint8),
                 ("port", ctypes.c_uint16), ("seconds", ctypes.c_uint32), ("address", ctypes.c_char_p),
-                ("source_port", ctypes.c_uint16), ("identity", ctypes.c_int)]
+                ("source_port", ctypes.c_uint16), ("identity", ctypes.c_int),
+                ("message", ctypes.c_char_p), ("message_len", ctypes.c_size_t), ("action_id", ctypes.c_uint8 * 16)]
 
 
 class Memory(ctypes.Structure):
@@ -28,7 +29,7 @@ class Answer(ctypes.Structure):
                 ("retry_after_s", ctypes.c_uint16), ("granted_port", ctypes.c_uint16),
                 ("grant_id", ctypes.c_uint64), ("observed", ctypes.c_uint8 * 16),
                 ("observed_port", ctypes.c_uint16), ("is_address_new", ctypes.c_bool),
-                ("round_trips", ctypes.c_uint)]
+                ("round_trips", ctypes.c_uint), ("result", ctypes.c_int), ("result_detail", ctypes.c_uint8)]
 
 
 class Error(ctypes.Structure):

@@ -95,6 +95,8 @@ static void test_example(void **state)
 	config_free(NULL);
 }
 
+#define ACTION(x) SERVER DOOR SERVICE "action reboot { allow = {a/b} " x " }\n"
+
 struct mistake {
 	const char *name, *text, *want;
 };
@@ -106,12 +108,40 @@ static const struct mistake mistakes[] = {
 		"t.conf: no door, so no knock is seen; add door NAME { interface = ... spa { } }\n"
 		"t.conf: no service, so nothing is guarded; add service NAME { port = ... }\n" },
 	{ "unknown block", SERVER DOOR SERVICE "rescue { from = {a} }\n",
-		"t.conf:4: rescue: unknown; the blocks are server, door, service, group, "
+		"t.conf:4: rescue: unknown; the blocks are server, door, service, action, group, "
 		"include\n" },
 	{ "unknown block with name and blocks",
 		SERVER DOOR SERVICE "relay x { y { z = {1} } }\nw = 1",
-		"t.conf:4: relay: unknown; the blocks are server, door, service, group, include\n"
-		"t.conf:5: w: unknown; the blocks are server, door, service, group, include\n" },
+		"t.conf:4: relay: unknown; the blocks are server, door, service, action, group, include\n"
+		"t.conf:5: w: unknown; the blocks are server, door, service, action, group, include\n" },
+	{ "action", ACTION("run = {/bin/x, \"-y\"} user = nobody timeout = 1h message = optional"),
+		"" },
+	{ "note", ACTION("journal-only = yes message = required"), "" },
+	{ "action without anything", ACTION(""),
+		"t.conf:4: action reboot: nothing to do; add run = {...} or journal-only = yes\n" },
+	{ "action for nobody",
+		SERVER DOOR SERVICE "action a { journal-only = yes message = required }",
+		"t.conf:4: allow: missing; this block needs it\n" },
+	{ "action as nobody", ACTION("run = {/bin/x}"),
+		"t.conf:4: action reboot: user: missing; name the user that it runs as\n" },
+	{ "action in the path", ACTION("user = nobody\nrun = {x}"),
+		"t.conf:5: action reboot: run: begins with no absolute path of a program\n" },
+	{ "action of no words", ACTION("user = nobody run = {}"),
+		"t.conf:4: action reboot: run: begins with no absolute path of a program\n" },
+	{ "note that runs", ACTION("run = {/x} user = x\njournal-only = yes message = required"),
+		"t.conf:5: action reboot: journal-only goes without run; remove one\n" },
+	{ "note without words", ACTION("journal-only = yes"),
+		"t.conf:4: action reboot: a note without a message says nothing; write message = "
+		"required\n" },
+	{ "action's values",
+		ACTION("run = {/x, \"\"} user = \"a b\"\ntimeout = 61m message = perhaps"),
+		"t.conf:4: run: an entry is empty; remove it\n"
+		"t.conf:4: user: \"a b\" is not a user name\n"
+		"t.conf:5: timeout: 61m is above 1h\n"
+		"t.conf:5: message: \"perhaps\" is not supported; choose from: none, optional, "
+		"required\n" },
+	{ "action twice", ACTION("run = {/x} user = x") "action reboot { }\n",
+		"t.conf:5: action reboot: given twice, first on line 4; join them\n" },
 	{ "unknown keys",
 		SERVER "door wan { interface = eth0\ntll = 0\nspa { upd = 1\nf(x, y) } }\n" SERVICE,
 		"t.conf:3: tll: unknown in a door block; known are capture, interface, allow, "

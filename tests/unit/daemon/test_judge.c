@@ -18,7 +18,10 @@ static const char conf[] =
 	"  allow = {\"*/VSD\"} identity-rate = 3 }\n"
 	"door wan { interface = \"eth0\" spa { udp = 62201 source-rate = 50 no-epoch-rate = 2 } }\n"
 	"service ssh { port = tcp/22 allow = {\"Ann/VSD\", \"Tess/VSD\"} open = once wait = 30s lease = 1h }\n"
-	"service bound { port = tcp/2200 allow = {\"*/VSD\"} bind = required open = once wait = 30s lease = 1h }\n";
+	"service bound { port = tcp/2200 allow = {\"*/VSD\"} bind = required open = once wait = 30s lease = 1h }\n"
+	"action note { journal-only = yes message = required allow = {\"Ann/VSD\"} }\n"
+	"action bare { run = {/bin/x} user = nobody allow = {\"Ann/VSD\"} }\n"
+	"action open { run = {/bin/x} user = nobody message = optional allow = {\"Bob/VSD\"} }\n";
 
 struct person {
 	uint8_t pk[32], sk[64], key_id[32];
@@ -177,7 +180,7 @@ static void build(
 	struct hpke_secret eph;
 	randombytes_buf(eph.b, sizeof(eph.b));
 	b->len = spa_request_build(&b->target, q, p->sk, &eph, epoch_ms, b->datagram, &b->context);
-	assert_int_equal(b->len, SPA_SMALL_LEN);
+	assert_int_equal(b->len, q->message_count > 0 ? SPA_LARGE_LEN : SPA_SMALL_LEN);
 	memcpy(b->enc, b->datagram + 32, 32);
 }
 
@@ -243,6 +246,87 @@ static void test_grant(void **state)
 	assert_int_equal(r.grant_id, 77);
 	assert_int_equal(r.observed_port, 4000);
 	assert_int_equal(r.observed_family, 4);
+}
+
+static void test_actions(void **state)
+{
+	static const struct {
+		const char *name, *action, *message; /* NULL: none */
+		const struct person *who;
+		enum judge_outcome want;
+		enum spa_status status;
+		const char *reason;
+	} cases[] = {
+		{ "note", "note", "hello", &ann, JUDGE_RUN, SPA_STATUS_OK, "grant" },
+		{ "note without", "note", NULL, &ann, JUDGE_RECORD, SPA_STATUS_DENIED,
+			"message-missing" },
+		{ "bare", "bare", NULL, &ann, JUDGE_RUN, SPA_STATUS_OK, "grant" },
+		{ "bare with", "bare", "x", &ann, JUDGE_RECORD, SPA_STATUS_DENIED,
+			"message-unwanted" },
+		{ "optional with", "open", "x", &bob, JUDGE_RUN, SPA_STATUS_OK, "grant" },
+		{ "optional without", "open", NULL, &bob, JUDGE_RUN, SPA_STATUS_OK, "grant" },
+		{ "of another", "open", NULL, &ann, JUDGE_RECORD, SPA_STATUS_DENIED,
+			"not-allowed-service" },
+		{ "none of that name", "ssh", NULL, &ann, JUDGE_RECORD, SPA_STATUS_DENIED,
+			"unknown-service" },
+		{ "not UTF-8", "open", "a\xc3", &bob, JUDGE_RECORD, SPA_STATUS_DENIED,
+			"message-utf8" },
+		{ "escape", "open", "\x1b[2J", &bob, JUDGE_RECORD, SPA_STATUS_DENIED,
+			"message-control" },
+		{ "of another, not UTF-8", "open", "\xff", &ann, JUDGE_RECORD, SPA_STATUS_DENIED,
+			"not-allowed-service" },
+	};
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		void *fresh = NULL;
+		setup(&fresh);
+		struct bench *b = fresh;
+		const char *text = cases[i].message;
+		struct spa_request q = ask(cases[i].who, cases[i].action, WALL, b->judge.instance);
+		q.op = SPA_SEND;
+		assert_true(spa_message_split(span_of(text, text != NULL ? strlen(text) : 0), &q));
+		build(b, cases[i].who, &q, WALL);
+		TEST_CASE(cases[i].name, judge_at(b, "192.0.2.7", WALL, MONO + 1) == cases[i].want);
+		TEST_CASE(cases[i].name, b->judged->status == cases[i].status);
+		TEST_CASE(cases[i].name, strcmp(b->judged->reason, cases[i].reason) == 0);
+		TEST_CASE(cases[i].name, b->judged->verdict.granted_s == 0);
+		TEST_CASE(cases[i].name, strcmp(b->judged->service, cases[i].action) == 0);
+		bool is_flaw = strncmp(cases[i].reason, "message", 7) == 0;
+		TEST_CASE(cases[i].name, (b->judged->flaw[0] != '\0') == is_flaw);
+		b->judged->result = SPA_RESULT_EXIT;
+		b->judged->result_detail = 9;
+		struct spa_reply r = answer(b, WALL, MONO + 1);
+		TEST_CASE(
+			cases[i].name, r.granted_port == 0 && r.grant_id == 0 && r.granted_s == 0);
+		TEST_CASE(cases[i].name, r.result == SPA_RESULT_EXIT && r.result_detail == 9);
+		teardown(&fresh);
+	}
+}
+
+/* Sealed anew it is the same request; a gate's is another one. */
+static void test_action_sealed_twice(void **state)
+{
+	struct bench *b = *state;
+	struct spa_request q = ask(&ann, "bare", WALL, b->judge.instance);
+	q.op = SPA_SEND;
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RUN);
+	/* Not the last word: it is not what a copy is answered with. */
+	b->judged->result = SPA_RESULT_RUNNING;
+	answer(b, WALL, MONO);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RUN);
+	b->judged->result = SPA_RESULT_EXIT;
+	answer(b, WALL, MONO);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.8", WALL, MONO), JUDGE_IGNORE);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RESEND);
+
+	q = ask(&ann, "ssh", WALL, b->judge.instance);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO + 5000), JUDGE_OPEN);
+	answer(b, WALL, MONO + 5000);
+	build(b, &ann, &q, WALL);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO + 5000), JUDGE_OPEN);
 }
 
 static void test_identical_datagram(void **state)
@@ -642,6 +726,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_grant, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_actions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_action_sealed_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_identical_datagram, setup, teardown),
 		cmocka_unit_test(test_time_and_instance),
 		cmocka_unit_test_setup_teardown(test_refusals_are_rare, setup, teardown),

@@ -211,6 +211,13 @@ static const struct {
 	{ "TLV to the end", { { 0, 1 }, { 168, 0x85 }, { 169, 94 } }, SPA_OK },
 	{ "TLV past the end", { { 0, 1 }, { 168, 0x85 }, { 169, 95 } }, SPA_TLV },
 	{ "padding", { { 0, 1 }, { 263, 1 } }, SPA_RESERVED },
+	{ "result without a kind", { { 0, 1 }, { 168, 2 }, { 169, 2 } }, SPA_TLV },
+	{ "exit status 0", { { 0, 1 }, { 168, 2 }, { 169, 2 }, { 170, 1 } }, SPA_OK },
+	{ "running", { { 0, 1 }, { 168, 2 }, { 169, 2 }, { 170, 6 } }, SPA_OK },
+	{ "result past the kinds", { { 0, 1 }, { 168, 2 }, { 169, 2 }, { 170, 7 } }, SPA_TLV },
+	{ "result of one byte", { { 0, 1 }, { 168, 2 }, { 169, 1 }, { 170, 1 } }, SPA_TLV },
+	{ "result of three bytes", { { 0, 1 }, { 168, 2 }, { 169, 3 }, { 170, 1 } }, SPA_TLV },
+	{ "message in a reply", { { 0, 1 }, { 168, 1 }, { 169, 2 }, { 170, 1 } }, SPA_TLV },
 };
 
 static void test_cases(void **state)
@@ -231,6 +238,33 @@ static void test_cases(void **state)
 	}
 }
 
+static void test_results(void **state)
+{
+	(void)state;
+	struct exchange e;
+	struct spa_reply r;
+	for (unsigned kind = 0; kind <= SPA_RESULT_COUNT; kind++)
+		for (unsigned detail = 0; detail < 256; detail += 51) {
+			bool has_detail = kind == SPA_RESULT_EXIT || kind == SPA_RESULT_SIGNAL;
+			bool is_good = kind == 0 ||
+				(kind < SPA_RESULT_COUNT && (detail == 0 || has_detail));
+			exchange_init(&e);
+			e.reply.result = (enum spa_result)kind;
+			e.reply.result_detail = (uint8_t)detail;
+			build(&e);
+			enum spa_reject got = open_reply(&e, SPAN_OF(e.datagram), &r);
+			assert_int_equal(got, is_good ? SPA_OK : SPA_TLV);
+			if (is_good)
+				assert_int_equal(r.result, kind);
+			if (is_good && kind != 0)
+				assert_int_equal(r.result_detail, detail);
+		}
+	/* Once at most. */
+	uint8_t inner[SPA_REPLY_INNER_LEN] = { 1 };
+	memcpy(inner + 168, "\2\2\1\0\2\2\1\0", 8);
+	assert_int_equal(spa_reply_decode(SPAN_OF(inner), &r), SPA_TLV);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_other_request),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_results),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

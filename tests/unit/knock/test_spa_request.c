@@ -29,7 +29,10 @@ static const struct request_case cases[] = {
 	{ "renew", { { 1, "01" } }, SPA_OK },
 	{ "close", { { 1, "02" } }, SPA_OK },
 	{ "probe", { { 1, "03" } }, SPA_OK },
-	{ "operation 4", { { 1, "04" } }, SPA_OP },
+	{ "send", { { 1, "04" } }, SPA_OK },
+	{ "send to a port", { { 1, "04" }, { 60, "02" }, { 68, "060016" } }, SPA_SELECTOR },
+	{ "send, message in class S", { { 1, "04" }, { TAIL, "010141" } }, SPA_TLV },
+	{ "operation 5", { { 1, "05" } }, SPA_OP },
 	{ "operation 255", { { 1, "ff" } }, SPA_OP },
 	{ "all flags but explicit", { { 2, "001e" } }, SPA_OK },
 	{ "flag 32", { { 2, "0020" } }, SPA_FLAGS },
@@ -420,6 +423,88 @@ static void test_range(void **state)
 	}
 }
 
+/* A class L request to act, TLVs as they are given: type, length, and so many bytes of text. */
+static void send_init(struct large *l, const uint8_t *tlvs, size_t len)
+{
+	large_init(l, SPA_ID_KEY);
+	l->b[1] = SPA_SEND;
+	l->b[65] = 32;
+	writer_zero(&l->w, 32);
+	for (size_t i = 0; i + 1 < len; i += 2) {
+		writer_u8(&l->w, tlvs[i]);
+		writer_u8(&l->w, tlvs[i + 1]);
+		for (size_t k = 0; k < tlvs[i + 1]; k++)
+			writer_u8(&l->w, (uint8_t)('a' + k % 26));
+	}
+}
+
+static void test_messages(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint8_t op, tlvs[12];
+		size_t len, message_len;
+		enum spa_reject want;
+	} table[] = {
+		{ "none", 4, { 0 }, 0, 0, SPA_OK },
+		{ "one byte", 4, { 1, 1 }, 2, 1, SPA_OK },
+		{ "one full part", 4, { 1, 255 }, 2, 255, SPA_OK },
+		{ "two parts", 4, { 1, 255, 1, 1 }, 4, 256, SPA_OK },
+		{ "the most", 4, { 1, 255, 1, 255, 1, 255, 1, 135 }, 8, 900, SPA_OK },
+		{ "beside others", 4, { 128, 3, 1, 255, 200, 0, 1, 1, 255, 2 }, 10, 256, SPA_OK },
+		{ "empty part", 4, { 1, 0 }, 2, 0, SPA_TLV },
+		{ "empty last part", 4, { 1, 255, 1, 0 }, 4, 0, SPA_TLV },
+		{ "part that is not full", 4, { 1, 254, 1, 1 }, 4, 0, SPA_TLV },
+		{ "one byte too many", 4, { 1, 255, 1, 255, 1, 255, 1, 136 }, 8, 0, SPA_TLV },
+		{ "five parts", 4, { 1, 255, 1, 255, 1, 255, 1, 135, 1, 1 }, 10, 0, SPA_TLV },
+		{ "another critical one", 4, { 1, 255, 2, 2 }, 4, 0, SPA_TLV },
+		{ "of an opening", 0, { 1, 1 }, 2, 0, SPA_TLV },
+		{ "of a close", 2, { 1, 1 }, 2, 0, SPA_TLV },
+	};
+	for (size_t i = 0; i < TEST_LEN(table); i++) {
+		struct large l;
+		struct spa_request q;
+		uint8_t text[SPA_MESSAGE_MAX];
+		send_init(&l, table[i].tlvs, table[i].len);
+		l.b[1] = table[i].op;
+		TEST_CASE(table[i].name, !l.w.is_full);
+		enum spa_reject got = spa_request_decode(SPAN_OF(l.b), &q);
+		TEST_CASE(table[i].name, got == table[i].want);
+		if (got == SPA_OK)
+			TEST_CASE(
+				table[i].name, spa_message_join(&q, text) == table[i].message_len);
+	}
+}
+
+/* Each flip of a request with a message of two parts is refused, or changes what is free to change. */
+static void test_message_flips(void **state)
+{
+	static const uint8_t tlvs[] = { 1, 255, 1, 7 };
+	(void)state;
+	struct large l;
+	send_init(&l, tlvs, sizeof(tlvs));
+	size_t tail = 71 + 32;
+	for (size_t bit = 8 * tail; bit < 8 * (SPA_INNER_LARGE_LEN - 64); bit++) {
+		struct spa_request q;
+		size_t at = bit / 8;
+		l.b[at] ^= (uint8_t)(1u << bit % 8);
+		enum spa_reject got = spa_request_decode(SPAN_OF(l.b), &q);
+		bool is_text = (at >= tail + 2 && at < tail + 257) ||
+			(at >= tail + 259 && at < tail + 266);
+		/* A type past the critical ones is skipped; a part may be shorter if padding follows. */
+		bool is_type = at == tail || at == tail + 257;
+		bool is_len = at == tail + 1 || at == tail + 258;
+		/* Where the padding begins, one bit makes another TLV that is skipped. */
+		bool is_next = at == tail + 266;
+		if (got == SPA_OK && !is_text && !is_type && !is_len && !is_next)
+			fail_msg("bit %zu is taken", bit);
+		if (is_text)
+			assert_int_equal(got, SPA_OK);
+		l.b[at] ^= (uint8_t)(1u << bit % 8);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +520,8 @@ int main(void)
 		cmocka_unit_test(test_chain_signatures),
 		cmocka_unit_test(test_large_with_key_id),
 		cmocka_unit_test(test_range),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_message_flips),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -466,7 +466,7 @@ static void test_stealth(void **state)
 static void test_requests(void **state)
 {
 	(void)state;
-	static char long_name[80];
+	static char long_name[80], long_text[901];
 	static const struct {
 		const char *name;
 		struct postern_request request;
@@ -487,7 +487,36 @@ static void test_requests(void **state)
 		{ "name too long", { .service = long_name }, "", -22, NULL },
 		{ "port 0", { .proto = 6 }, "", -22, NULL },
 		{ "protocol 1", { .proto = 1, .port = 7 }, "", -22, NULL },
-		{ "operation 4", { .op = (enum postern_op)4, .service = "ssh" }, "", -22, NULL },
+		{ "operation 5", { .op = (enum postern_op)5, .service = "ssh" }, "", -22, NULL },
+		{ "action", { .op = POSTERN_ACTION, .service = "reboot-web" }, "", 0,
+			"7265626f6f742d776562" },
+		{ "action with a message",
+			{ .op = POSTERN_ACTION,
+				.service = "ssh",
+				.message = "\xc3\xa4\n",
+				.message_len = 3 },
+			"", 0, "737368" },
+		{ "action without a name", { .op = POSTERN_ACTION }, "web", -22, NULL },
+		{ "action by port", { .op = POSTERN_ACTION, .proto = 6, .port = 22 }, "", -22,
+			NULL },
+		{ "message too long",
+			{ .op = POSTERN_ACTION,
+				.service = "ssh",
+				.message = long_text,
+				.message_len = 901 },
+			"", -90, NULL },
+		{ "message of 900",
+			{ .op = POSTERN_ACTION,
+				.service = "ssh",
+				.message = long_text,
+				.message_len = 900 },
+			"", 0, "737368" },
+		{ "message with a tab",
+			{ .op = POSTERN_ACTION,
+				.service = "ssh",
+				.message = "a\tb",
+				.message_len = 3 },
+			"", -84, NULL },
 		{ "address", { .service = "ssh", .address = "10.0.0.1" }, "", 0, "737368" },
 		{ "address a name", { .service = "ssh", .address = "localhost" }, "", -22, NULL },
 		{ "address empty", { .service = "ssh", .address = "" }, "", -22, NULL },
@@ -497,6 +526,7 @@ static void test_requests(void **state)
 		{ "address ::", { .service = "ssh", .address = "::" }, "", -22, NULL },
 	};
 	memset(long_name, 'a', 64);
+	memset(long_text, 'x', sizeof(long_text));
 	for (size_t i = 0; i < TEST_LEN(table); i++) {
 		struct world w;
 		struct postern_error err = { "" };
@@ -519,6 +549,93 @@ static void test_requests(void **state)
 	}
 }
 
+static bool is_nonce(const struct world *w, const uint8_t nonce[SPA_NONCE_LEN])
+{
+	return memcmp(w->server.last.nonce, nonce, SPA_NONCE_LEN) == 0;
+}
+
+/* However often it is made anew, one request has one nonce; what was refused is another one. */
+static void test_action_is_one(void **state)
+{
+	static const uint8_t id[SPA_NONCE_LEN] = { 7, 7 };
+	uint8_t nonce[SPA_NONCE_LEN];
+	(void)state;
+	struct world w;
+	world_init(&w);
+	w.request = (struct postern_request){
+		.op = POSTERN_ACTION, .service = "x", .message = "hi", .message_len = 2
+	};
+	memcpy(w.request.action_id, id, sizeof(id));
+	/* Four times the same, then once without an epoch, under another key. */
+	w.lost_answers = 0xf;
+	start(&w);
+	assert_int_equal(run(&w), POSTERN_DONE);
+	assert_int_equal(w.sends, 5);
+	assert_true(is_nonce(&w, id));
+	assert_int_equal(w.server.last_hint, 0);
+	assert_true(memcmp(w.sent[0] + 32, w.sent[4] + 32, 32) != 0);
+	assert_int_equal(w.sent_len[0], SPA_LARGE_LEN);
+	assert_int_equal(w.server.last.message_count, 1);
+	/* Corrected: it was refused, so it may be asked for again. */
+	w.lost_answers = 0;
+	w.server.wants_instance = true;
+	w.memory.instance = 1;
+	start(&w);
+	assert_int_equal(run(&w), POSTERN_DONE);
+	assert_int_equal(w.sends, 2);
+	assert_false(is_nonce(&w, id));
+	/* Without one of the caller's, each session has its own. */
+	memset(w.request.action_id, 0, sizeof(id));
+	start(&w);
+	assert_int_equal(run(&w), POSTERN_DONE);
+	memcpy(nonce, w.server.last.nonce, sizeof(nonce));
+	start(&w);
+	assert_int_equal(run(&w), POSTERN_DONE);
+	assert_false(is_nonce(&w, nonce));
+	world_deinit(&w);
+}
+
+/* It runs: asked after with the same packet every 2 s, until it ends or its time is over. */
+static void test_action_runs(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned running; /* answers that say so */
+		uint64_t lost;
+		enum postern_result want;
+		unsigned sends;
+		uint64_t ms;
+	} table[] = {
+		{ "ends at once", 0, 0, POSTERN_RESULT_EXIT, 1, 0 },
+		{ "ends later", 3, 0, POSTERN_RESULT_EXIT, 4, 6000 },
+		{ "an answer is lost", 3, 4, POSTERN_RESULT_EXIT, 4, 6000 },
+		{ "takes its time", 12, 0, POSTERN_RESULT_EXIT, 13, 24000 },
+		{ "is not heard of again", 1, UINT64_MAX - 1, POSTERN_RESULT_RUNNING, 5, 10000 },
+	};
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(table); i++) {
+		struct world w;
+		world_init(&w);
+		w.request = (struct postern_request){ .op = POSTERN_ACTION, .service = "x" };
+		w.server.running = table[i].running;
+		w.lost_answers = table[i].lost;
+		start(&w);
+		uint64_t begin = w.mono_ms;
+		enum postern_step end = run(&w);
+		TEST_CASE(table[i].name, end == POSTERN_DONE);
+		struct postern_answer a = answer_of(&w);
+		TEST_CASE(table[i].name, a.status == POSTERN_OK);
+		TEST_CASE(table[i].name,
+			a.result == table[i].want && w.sends == table[i].sends &&
+				w.mono_ms - begin == table[i].ms);
+		for (unsigned n = 1; n < w.sends; n++)
+			TEST_CASE(table[i].name, memcmp(w.sent[0], w.sent[n], w.sent_len[0]) == 0);
+		if (a.result == POSTERN_RESULT_EXIT)
+			TEST_CASE(table[i].name, a.result_detail == 3);
+		world_deinit(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -536,6 +653,8 @@ int main(void)
 		cmocka_unit_test(test_psk),
 		cmocka_unit_test(test_stealth),
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_action_is_one),
+		cmocka_unit_test(test_action_runs),
 	};
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

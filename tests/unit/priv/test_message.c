@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "priv/priv.h"
+#include "priv/run.h"
 #include "test.h"
 
 #define LINE_MAX_LEN 4096
@@ -72,6 +73,19 @@ static const struct {
 			.mark = 0x50000001,
 			.lease_ms = 3600000 } },
 	{ "settle", { .type = MSG_SETTLE, .seq = 12 } },
+	{ "run",
+		{ .type = MSG_RUN,
+			.seq = 13,
+			.service = 3,
+			.addr = V4,
+			.name = "Bob/VSD",
+			.data_len = 9,
+			.data = { 0xc3, 0xa4, '"', '\n', 0, 0, 0xff, 0x7f, 'A' } } },
+	{ "run-bare", { .type = MSG_RUN, .seq = 13, .service = 3, .addr = V4, .name = "Bob/VSD" } },
+	{ "ran", { .type = MSG_RAN, .seq = 14, .how = RUN_EXIT, .detail = 3 } },
+	{ "ran-killed", { .type = MSG_RAN, .seq = 15, .how = RUN_SIGNAL, .detail = 9 } },
+	{ "ready-action", { .type = MSG_READY } },
+	{ "stop-action", { .type = MSG_STOP, .seq = 1 } },
 };
 
 struct vector {
@@ -83,7 +97,16 @@ struct vector {
 
 static enum msg_from role(char letter)
 {
-	return letter == 'M' ? MSG_FROM_MONITOR : letter == 'K' ? MSG_FROM_KNOCK : MSG_FROM_GATE;
+	switch (letter) {
+	case 'M':
+		return MSG_FROM_MONITOR;
+	case 'K':
+		return MSG_FROM_KNOCK;
+	case 'A':
+		return MSG_FROM_ACTION;
+	default:
+		return MSG_FROM_GATE;
+	}
 }
 
 static bool next_vector(FILE *f, struct vector *ret)
@@ -114,7 +137,9 @@ static bool is_same(const struct msg *a, const struct msg *b)
 		a->kind == b->kind && addr_equal(&a->addr, &b->addr) && a->mark == b->mark &&
 		a->wait_ms == b->wait_ms && a->lease_ms == b->lease_ms && a->result == b->result &&
 		memcmp(a->counts, b->counts, sizeof(a->counts)) == 0 && a->door == b->door &&
-		a->is_new == b->is_new && strcmp(a->text, b->text) == 0;
+		a->is_new == b->is_new && strcmp(a->text, b->text) == 0 && a->how == b->how &&
+		a->detail == b->detail && strcmp(a->name, b->name) == 0 &&
+		a->data_len == b->data_len && memcmp(a->data, b->data, a->data_len) == 0;
 }
 
 static void test_layout(void **state)
@@ -145,7 +170,8 @@ static void test_layout(void **state)
 /* Each vector from and to everybody: taken where the type belongs, refused everywhere else. */
 static void test_directions(void **state)
 {
-	static const enum msg_from all[] = { MSG_FROM_MONITOR, MSG_FROM_KNOCK, MSG_FROM_GATE };
+	static const enum msg_from all[] = { MSG_FROM_MONITOR, MSG_FROM_KNOCK, MSG_FROM_GATE,
+		MSG_FROM_ACTION };
 	(void)state;
 	FILE *f = open_vectors();
 	struct vector v;
@@ -158,9 +184,10 @@ static void test_directions(void **state)
 				if (msg_decode(span_of(v.data, v.len), all[from], all[to], &m))
 					taken++;
 			}
-		bool is_two_way = v.data[0] == MSG_READY || v.data[0] == MSG_STOP ||
-			v.data[0] == MSG_RELOADED;
-		TEST_CASE(v.name, taken == (is_two_way ? 2 : 1));
+		int want = v.data[0] == MSG_READY || v.data[0] == MSG_STOP ? 3
+			: v.data[0] == MSG_RELOADED                        ? 2
+									   : 1;
+		TEST_CASE(v.name, taken == want);
 	}
 	fclose(f);
 }
@@ -222,7 +249,7 @@ static void test_refused(void **state)
 		const char *hex;
 	} cases[] = {
 		{ "no type", MSG_FROM_KNOCK, MSG_FROM_GATE, "0001000000000000" },
-		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "0f01000000000000" },
+		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "1301000000000000" },
 		{ "type 255", MSG_FROM_KNOCK, MSG_FROM_GATE, "ff01000000000000" },
 		{ "version 0", MSG_FROM_KNOCK, MSG_FROM_GATE, "0400000000000000" },
 		{ "version 2", MSG_FROM_KNOCK, MSG_FROM_GATE, "0402000000000000" },
@@ -261,6 +288,30 @@ static void test_refused(void **state)
 			"0000"
 			"ffff"
 			"4141" },
+		{ "nobody asks", MSG_FROM_KNOCK, MSG_FROM_ACTION,
+			"1101000000000000"
+			"0000"
+			"00000000000000000000ffffc0000201"
+			"0000"
+			"0000" },
+		{ "line end in a name", MSG_FROM_KNOCK, MSG_FROM_ACTION,
+			"1101000000000000"
+			"0000"
+			"00000000000000000000ffffc0000201"
+			"0002410a"
+			"0000" },
+		{ "message past its most", MSG_FROM_KNOCK, MSG_FROM_ACTION,
+			"1101000000000000"
+			"0000"
+			"00000000000000000000ffffc0000201"
+			"000141"
+			"0385" },
+		{ "end of no kind", MSG_FROM_ACTION, MSG_FROM_KNOCK,
+			"1201000000000000"
+			"0000" },
+		{ "end past the kinds", MSG_FROM_ACTION, MSG_FROM_KNOCK,
+			"1201000000000000"
+			"0500" },
 	};
 	(void)state;
 	for (size_t i = 0; i < TEST_LEN(cases); i++) {
