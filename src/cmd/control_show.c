@@ -108,7 +108,11 @@ void control_show_status(const json_t *o, bool first)
 	show_counts("ignored", json_object_get(o, "ignored"));
 	if (!json_is_true(json_object_get(o, "store_ok")))
 		puts("  STORE     trouble in the last minute; nothing opens until it is mended (log)");
-	if (!json_is_true(json_object_get(o, "gate_uses_heard")))
+	if (number(o, "not_closed") > 0)
+		printf("  SCRIPT    gates whose time is over and that %s did not close: %lld;\n"
+		       "            tried again, see the log\n",
+			text(o, "script"), number(o, "not_closed"));
+	if (*text(o, "script") == '\0' && !json_is_true(json_object_get(o, "gate_uses_heard")))
 		puts("  NOTE      another program has the log group: used gates are not noticed");
 }
 

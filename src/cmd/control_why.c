@@ -25,7 +25,9 @@ static void show_verdict(const json_t *o)
 	char duration[TIME_TEXT_MAX];
 	bool is_granted = strcmp(text(o, "verdict"), "grant") == 0;
 	printf("%s, %s through %s: ", text(o, "name"), text(o, "service"), text(o, "door"));
-	if (is_granted)
+	if (is_granted && json_object_get(o, "granted_s") == NULL)
+		puts("granted"); /* an action has no time */
+	else if (is_granted)
 		printf("granted for %s\n",
 			duration_format(
 				(uint64_t)json_integer_value(json_object_get(o, "granted_s")),

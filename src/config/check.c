@@ -91,12 +91,39 @@ static void check_port(const struct checker *k, size_t i)
 	}
 }
 
+/* One connection and no more is what the kernel's rules count, and nothing else can. */
+static void check_open(const struct checker *k, size_t i)
+{
+	struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "open");
+	if (k->c->server.backend == CONFIG_BACKEND_SCRIPT &&
+		k->c->services[i].open == CONFIG_OPEN_ONCE)
+		config_note(k->notes, &at,
+			"service %s: a script cannot promise one connection; write open = window",
+			k->c->services[i].name);
+}
+
+static void check_server(const struct checker *k)
+{
+	const struct config_server *s = &k->c->server;
+	if (k->scan->counts[CONFIG_BLOCK_SERVER] == 0)
+		return;
+	struct config_place at = place_of(k, CONFIG_BLOCK_SERVER, 0, "backend");
+	struct config_place script = place_of(k, CONFIG_BLOCK_SERVER, 0, "script");
+	bool is_written = config_scan_find(k->scan, CONFIG_BLOCK_SERVER, 0,
+				  config_keyword_find(CONFIG_BLOCK_SERVER, "script")) != NULL;
+	if (s->backend == CONFIG_BACKEND_SCRIPT && !is_written)
+		config_note(k->notes, &at, "backend: which program? add script = \"/...\"");
+	if (s->backend == CONFIG_BACKEND_NFT && is_written)
+		config_note(k->notes, &script, "script: nothing runs it; add backend = script");
+}
+
 static void check_service(const struct checker *k, size_t i)
 {
 	char wait[TIME_TEXT_MAX], lease[TIME_TEXT_MAX];
 	const struct config_service *s = &k->c->services[i];
 
 	check_port(k, i);
+	check_open(k, i);
 	if (!s->allow.is_set && !k->c->server.compat_open_lists &&
 		config_scan_find(k->scan, CONFIG_BLOCK_SERVICE, i,
 			config_keyword_find(CONFIG_BLOCK_SERVICE, "allow")) == NULL) {
@@ -155,6 +182,7 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 {
 	struct checker k = { c, s, notes };
 	check_presence(&k);
+	check_server(&k);
 	for (size_t i = 0; i < c->door_count; i++)
 		check_door(&k, i);
 	for (size_t i = 0; i < c->service_count; i++)

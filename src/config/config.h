@@ -44,6 +44,7 @@ enum config_key_check { CONFIG_KEY_CHECK_OFF, CONFIG_KEY_CHECK_LISTED, CONFIG_KE
 enum config_crl { CONFIG_CRL_OFF, CONFIG_CRL_IF_PRESENT, CONFIG_CRL_REQUIRE };
 enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW };
 enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
+enum config_backend { CONFIG_BACKEND_NFT, CONFIG_BACKEND_SCRIPT };
 enum config_message { CONFIG_MESSAGE_NONE, CONFIG_MESSAGE_OPTIONAL, CONFIG_MESSAGE_REQUIRED };
 
 struct config_server {
@@ -52,10 +53,14 @@ struct config_server {
 		id_key; /* 32-byte key file that opens it, or "credential:NAME"; NULL: the ID has no key-file slot in use */
 	const char *stealth; /* 32-byte file that keys cookies; NULL: the server's public id does */
 	const char *directory;
-	const char *store;        /* SQLite file; default /var/lib/postern/postern.db */
-	const char *control;      /* Unix socket; default /run/postern/control */
-	const char *user;         /* unprivileged user of the knock process; default "postern" */
-	struct config_list trust; /* certifier certificate files */
+	const char *store;           /* SQLite file; default /var/lib/postern/postern.db */
+	const char *control;         /* Unix socket; default /run/postern/control */
+	const char *user;            /* unprivileged user of the knock process; default "postern" */
+	enum config_backend backend; /* what opens and closes; default nft */
+	const char *script;          /* program of the back end; NULL unless backend = script */
+	const char *script_user;     /* as whom it runs; default root */
+	uint32_t script_timeout_s;   /* default 5s, 1s..1m */
+	struct config_list trust;    /* certifier certificate files */
 	struct config_list allow;
 	struct config_list deny;
 	struct config_list crl_files; /* certificate revocation lists */

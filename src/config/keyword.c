@@ -19,6 +19,7 @@ static const char *const crl_choices[] = { "off", "if-present", "require", NULL 
 static const char *const capture_choices[] = { "pcap", NULL };
 static const char *const open_choices[] = { "once", "window", NULL };
 static const char *const bind_choices[] = { "no", "required", NULL };
+static const char *const backend_choices[] = { "nft", "script", NULL };
 static const char *const message_choices[] = { "none", "optional", "required", NULL };
 
 static const struct config_keyword server_keywords[] = {
@@ -75,6 +76,33 @@ static const struct config_keyword server_keywords[] = {
 		.initial = "postern",
 		FIELD(config_server, user),
 		.manual = "User of the process that decodes knocks." },
+	{ .name = "backend",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = backend_choices,
+		.initial = "nft",
+		FIELD(config_server, backend),
+		.manual =
+			"What opens and closes: the nftables of this machine, or a program that\n"
+			"speaks to another firewall.\nA program cannot let one connection in and no\n"
+			"other, nor end one: services need\n.Ic open\n=\n.Cm window ." },
+	{ .name = "script",
+		.type = CONFIG_TYPE_PATH,
+		FIELD(config_server, script),
+		.manual = "That program.\nIt belongs to root, and nobody else may change it." },
+	{ .name = "script-user",
+		.type = CONFIG_TYPE_USER,
+		.initial = "root",
+		FIELD(config_server, script_user),
+		.manual =
+			"User that it runs as.\nA firewall of this machine needs root, one that is\n"
+			"reached by the network does not." },
+	{ .name = "script-timeout",
+		.type = CONFIG_TYPE_DURATION,
+		.min = 1,
+		.max = 60,
+		.initial = "5s",
+		FIELD(config_server, script_timeout_s),
+		.manual = "How long it may take; then it is killed, and has failed." },
 	{ .name = "allow",
 		.type = CONFIG_TYPE_NAMES,
 		FIELD(config_server, allow),

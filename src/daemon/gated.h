@@ -12,6 +12,7 @@ struct gated_start {
 	const struct config *config; /* the process's own copy, after fork */
 	int monitor;
 	int knock;
+	const char *const *passed; /* scriptd: variables for the program, NULL at the end */
 };
 
 /* Load or adopt the table, tell the monitor, obey until told to stop or a peer is gone. Returns the exit

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/actiond.h"
+#include "daemon/scriptd.h"
 #include "priv/priv.h"
 #include "store/store.h"
 
@@ -85,6 +86,8 @@ int ground_check(const struct config *c, struct fault *f)
 		return rc;
 	}
 	rc = actiond_check_programs(c, f);
+	if (rc == 0 && c->server.backend == CONFIG_BACKEND_SCRIPT)
+		rc = scriptd_check(c, f);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < c->door_count; i++) {

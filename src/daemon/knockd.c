@@ -358,7 +358,9 @@ static int prepare(struct knockd *k)
 	if (rc < 0)
 		return rc == -ECANCELED ? rc : tell(rc, "the monitor's word");
 	/* After the predecessor let the group go: the kernel gives one to one listener. */
-	if (capture_nflog_open(k->config->server.log_group, &k->nflog, &f) < 0) {
+	if (k->config->server.backend == CONFIG_BACKEND_SCRIPT) {
+		k->nflog = NULL;
+	} else if (capture_nflog_open(k->config->server.log_group, &k->nflog, &f) < 0) {
 		log_warn("%s; the journal will not say when a gate is used", f.text);
 		k->nflog = NULL;
 	}

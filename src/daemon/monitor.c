@@ -28,6 +28,7 @@
 #include "daemon/ground.h"
 #include "daemon/knockd.h"
 #include "daemon/place.h"
+#include "daemon/scriptd.h"
 #include "priv/priv.h"
 
 #define READY_TIMEOUT_MS 60000
@@ -181,10 +182,13 @@ static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
 		return rc < 0 ? rc : 0;
 	const int keep[] = { fd, to_knock };
 	boot_forget_keys(m->boot);
-	child_settle(m, "posternd: gate", keep, 2);
-	name_process("posternd: gate");
-	struct gated_start s = { m->boot->config, fd, to_knock };
-	_exit(gated_run(&s));
+	bool is_script = m->boot->config->server.backend == CONFIG_BACKEND_SCRIPT;
+	const char *who = is_script ? "posternd: script" : "posternd: gate";
+	child_settle(m, who, keep, 2);
+	const char *const *passed = is_script ? scriptd_keep_environment() : NULL;
+	name_process(who);
+	struct gated_start s = { m->boot->config, fd, to_knock, passed };
+	_exit(is_script ? scriptd_run(&s) : gated_run(&s));
 }
 
 static int fork_knock(struct monitor *m, const struct ends *e, bool is_successor, struct child *ret)

@@ -163,6 +163,10 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	json_object_set_new(o, "kernel",
 		json_pack("{s:I, s:I, s:I}", "admitted", (json_int_t)listed->counts[1], "dropped",
 			(json_int_t)listed->counts[2], "cut", (json_int_t)listed->counts[3]));
+	if (k->config->server.backend == CONFIG_BACKEND_SCRIPT) {
+		set_text(o, "script", k->config->server.script);
+		set_number(o, "not_closed", listed->counts[0]);
+	}
 	json_object_set_new(o, "gate_uses_heard", json_boolean(k->nflog != NULL));
 	set_number(o, "gate_uses_lost", k->nflog != NULL ? capture_nflog_lost(k->nflog) : 0);
 	json_object_set_new(o, "store_ok",

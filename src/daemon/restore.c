@@ -28,8 +28,12 @@ static int order(const struct knockd *k, const struct msg *m)
 {
 	struct msg done;
 	struct pollfd p = { .fd = k->start->gate, .events = POLLIN };
+	const struct config_server *s = &k->config->server;
+	int wait_ms = RESTORE_WAIT_MS;
+	if (s->backend == CONFIG_BACKEND_SCRIPT)
+		wait_ms += (int)s->script_timeout_s * 1000;
 	int rc = msg_send(k->start->gate, m);
-	if (rc == 0 && poll(&p, 1, RESTORE_WAIT_MS) <= 0)
+	if (rc == 0 && poll(&p, 1, wait_ms) <= 0)
 		rc = -ETIMEDOUT;
 	if (rc == 0)
 		rc = msg_receive(k->start->gate, MSG_FROM_GATE, MSG_FROM_KNOCK, &done);

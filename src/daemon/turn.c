@@ -449,7 +449,10 @@ static void failed(struct knockd *k, struct slot *s, int rc)
 	r->wall_ms = now;
 	r->event = STORE_FAILED;
 	snprintf(r->reason, sizeof(r->reason), "gate");
-	snprintf(r->text, sizeof(r->text), "the kernel did not open it: %s", strerror(-rc));
+	if (rc == -EREMOTEIO)
+		snprintf(r->text, sizeof(r->text), "the script failed; the log says how");
+	else
+		snprintf(r->text, sizeof(r->text), "the kernel did not open it: %s", strerror(-rc));
 	log_failed(k, s, rc);
 	s->judged.retry_after_s = BUSY_RETRY_S;
 	refuse(s, SPA_STATUS_BUSY, "gate");

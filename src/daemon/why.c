@@ -287,7 +287,7 @@ static json_t *answer(const struct asking *a, const char *door)
 	set_text(o, "text", t.verdict.text);
 	set_text(o, "list", t.verdict.list);
 	set_text(o, "entry", t.verdict.entry);
-	if (t.verdict.reason == POLICY_GRANT)
+	if (t.verdict.reason == POLICY_GRANT && !a->claim.is_action)
 		json_object_set_new(o, "granted_s", json_integer(t.verdict.granted_s));
 	json_object_set_new(o, "identity", identity(a));
 	json_object_set_new(o, "assumes", assumptions(a));
@@ -327,6 +327,8 @@ int why_answer(const struct boot *b, struct store *s, const struct why_question 
 		return rc;
 	take_identity(&a);
 	a.claim.service = config_service_by_name(b->config, q->service);
+	a.claim.action = config_action_by_name(b->config, q->service);
+	a.claim.is_action = a.claim.service == NULL && a.claim.action != NULL;
 	rc = take_address(&a, f);
 	if (rc < 0)
 		return rc;

@@ -56,6 +56,7 @@ class Actions:
             self.action("rooted", "show", user="root") +
             self.action("fail", "fail") +
             self.action("hang", "hang", rest="timeout = 2s") +
+            self.action("stay", "hang", rest="timeout = 60s") +
             self.action("slow", "slow") +
             self.action("flood", "flood") +
             self.action("suicide", "suicide") +
@@ -200,6 +201,10 @@ def test_who():
         assert note["name"] == "Bob/VSD" and note["text"] == '"Der Rechner\\nbrummt \\"laut\\""', note
         shown = lab.exec("server", program("posternctl"), "--socket", lab.path("control"), "journal").stdout
         assert '"Der Rechner\\nbrummt \\"laut\\""' in shown, shown
+        why = lab.ctl("why", "Bob/VSD", "note")[0]
+        assert why["verdict"] == "grant" and why["list"] == "action note allow" and "granted_s" not in why, why
+        why = lab.ctl("why", "Bob/VSD", "show")[0]
+        assert why["verdict"] == "not-allowed-service" and why["text"] == "the action does not allow it", why
         # Wanted and not wanted.
         for argv, reason in ((("bare", "--message", "x"), "message-unwanted"), (("must",), "message-missing")):
             assert a.send(*argv)[0] == 1
@@ -227,9 +232,9 @@ def test_reload_and_stop():
         s.close()
 
         c.run([c.start("ssh", op=3)])
-        s = lab.send_udp("client", c.start("hang", op=4).datagram())
-        until("it runs", lambda: os.path.exists(lab.path("out", "hang")))
-        pid = int(until("it says who it is", lambda: a.out("hang")))
+        s = lab.send_udp("client", c.start("stay", op=4).datagram())
+        until("it runs", lambda: os.path.exists(lab.path("out", "stay")))
+        pid = int(until("it says who it is", lambda: a.out("stay")))
         assert lab.stop() == 0
         assert not os.path.exists(f"/proc/{pid}")
         assert "actions that still ran were ended: 1" in lab.log()

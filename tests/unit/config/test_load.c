@@ -114,6 +114,26 @@ static const struct mistake mistakes[] = {
 		SERVER DOOR SERVICE "relay x { y { z = {1} } }\nw = 1",
 		"t.conf:4: relay: unknown; the blocks are server, door, service, action, group, include\n"
 		"t.conf:5: w: unknown; the blocks are server, door, service, action, group, include\n" },
+	{ "script",
+		"server { id = /a directory = /b backend = script script = /s script-user = x }\n" DOOR
+		"service ssh { port = tcp/22 allow = {} open = window }",
+		"" },
+	{ "script that promises",
+		"server { id = /a directory = /b backend = script script = /s }\n" DOOR
+		"service ssh { port = tcp/22 allow = {} open = window }\n"
+		"service a { port = tcp/1 allow = {}\nopen = once }\n"
+		"service b { port = tcp/2 allow = {} }",
+		"t.conf:5: service a: a script cannot promise one connection; write open = window\n"
+		"t.conf:6: service b: a script cannot promise one connection; write open = window\n" },
+	{ "which script",
+		"server { id = /a directory = /b\nbackend = script }\n" DOOR
+		"service ssh { port = tcp/22 allow = {} open = window }",
+		"t.conf:2: backend: which program? add script = \"/...\"\n" },
+	{ "idle script",
+		"server { id = /a directory = /b\nscript = /s script-timeout = 61s }\n" DOOR
+			SERVICE,
+		"t.conf:2: script: nothing runs it; add backend = script\n"
+		"t.conf:2: script-timeout: 61s is above 1m\n" },
 	{ "action", ACTION("run = {/bin/x, \"-y\"} user = nobody timeout = 1h message = optional"),
 		"" },
 	{ "note", ACTION("journal-only = yes message = required"), "" },
@@ -155,7 +175,8 @@ static const struct mistake mistakes[] = {
 		"wait, lease, bind, gates-max, include\n" },
 	{ "key of another block", "server { id = /a directory = /b port = tcp/22 }\n" DOOR SERVICE,
 		"t.conf:1: port: unknown in a server block; known are id, id-key, stealth, trust, crl-files, "
-		"crl, directory, store, control, user, allow, deny, key-check, key-check-log, "
+		"crl, directory, store, control, user, backend, script, script-user, script-timeout, "
+		"allow, deny, key-check, key-check-log, "
 		"reveal, compat-open-lists, "
 		"retention, gates-max, identity-gates-max, identity-rate, mark-base, log-group, "
 		"include\n" },
@@ -272,7 +293,7 @@ static const struct mistake mistakes[] = {
 		"service ssh {\n  port = tcp/70000\n  allow = {\"*\"}\n  wait = 2h lease = 1h\n}\n",
 		"t.conf:2: id: \"server.id\" is not an absolute path; begin it with /\n"
 		"t.conf:4: colour: unknown in a server block; known are id, id-key, stealth, trust, "
-		"crl-files, crl, directory, store, control, user, allow, deny, key-check, "
+		"crl-files, crl, directory, store, control, user, backend, script, script-user, script-timeout, allow, deny, key-check, "
 		"key-check-log, reveal, "
 		"compat-open-lists, retention, gates-max, identity-gates-max, identity-rate, "
 		"mark-base, log-group, include\n"
