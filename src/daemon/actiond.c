@@ -29,7 +29,8 @@ struct actiond {
 	const struct actiond_start *start;
 	struct run_pool pool;
 	bool is_stopping;
-	bool is_retired; /* nobody is left to take orders from */
+	bool is_retired;  /* nobody is left to take orders from */
+	bool is_orphaned; /* nor anybody to be told to stop by */
 	/* by tag, which is the slot of the knock process's order */
 	struct {
 		uint32_t seq;
@@ -218,7 +219,7 @@ static void on_monitor(struct actiond *d)
 	if (rc > 0)
 		d->is_stopping = true;
 	else
-		d->is_retired = true;
+		d->is_retired = d->is_orphaned = true;
 }
 
 static void loop(struct actiond *d)
@@ -227,14 +228,14 @@ static void loop(struct actiond *d)
 	while (!d->is_stopping && !(d->is_retired && run_pool_count(&d->pool) == 0)) {
 		int wait_ms;
 		size_t n = run_pool_poll(&d->pool, p, clock_mono_ms(), &wait_ms);
-		if (!d->is_retired) {
+		if (!d->is_orphaned)
 			p[n++] = (struct pollfd){ .fd = d->start->monitor, .events = POLLIN };
+		if (!d->is_retired)
 			p[n++] = (struct pollfd){ .fd = d->start->knock, .events = POLLIN };
-		}
 		if (poll(p, n, wait_ms) < 0 && errno != EINTR)
 			return;
 		run_pool_work(&d->pool, clock_mono_ms());
-		if (!d->is_retired)
+		if (!d->is_orphaned)
 			on_monitor(d);
 		if (!d->is_retired && !d->is_stopping)
 			on_knock(d);

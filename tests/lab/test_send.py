@@ -235,8 +235,10 @@ def test_reload_and_stop():
         s = lab.send_udp("client", c.start("stay", op=4).datagram())
         until("it runs", lambda: os.path.exists(lab.path("out", "stay")))
         pid = int(until("it says who it is", lambda: a.out("stay")))
+        begin = time.monotonic()
         assert lab.stop() == 0
-        assert not os.path.exists(f"/proc/{pid}")
+        assert time.monotonic() - begin < 6
+        until("it is gone", lambda: not run("ps", "-o", "pid=", "-s", str(pid), check=False).stdout.strip())
         assert "actions that still ran were ended: 1" in lab.log()
 
 
