@@ -20,6 +20,8 @@ under_load=20 # knocks while garbage arrives
 rate=10000    # garbage packets a second
 floods=16000  # knocks made for the flood, each from an address of its own
 people=256
+directories='1 1000 1000000' # people in a directory
+directory=()
 
 daemons='postern pcap udp knockd'
 declare -A address=([postern]=10.77.0.1 [pcap]=10.77.0.3 [udp]=10.77.0.4 [knockd]=10.77.0.5)
@@ -334,6 +336,19 @@ measure_flood() {
 	done)
 }
 
+# How a lookup and the memory grow with the people that are known; no daemon, so nothing beside it.
+measure_directory() {
+	local n line
+	for n in $directories; do
+		tell "postern: a directory of $n"
+		line=$(bench-directory "$n") || fail "bench-directory $n"
+		directory+=("$(printf '  %-32s %9s %9s %9s %9s %9s %9s' "$n" \
+			"$(calc "$(value load_us "$line") / 1e6" 3)" "$(calc "$(value held_kib "$line") / 1024" 1)" \
+			"$(calc "$(value peak_kib "$line") / 1024" 1)" "$(value find_ns "$line")" \
+			"$(value miss_ns "$line")" "$(value name_ns "$line")")")
+	done
+}
+
 # -- the table -------------------------------------------------------------------------------------
 
 rule() { printf '%.0s-' {1..90}; echo; }
@@ -386,6 +401,10 @@ print_table() {
 	row "opened within 1 s, of $under_load" load none
 	row 'p50, ms' load_p50
 	rule
+	printf '%-34s %9s %9s %9s %9s %9s %9s\n' "postern's directory, people" 'load, s' MiB 'peak MiB' 'key, ns' \
+		'none, ns' 'name, ns'
+	printf '%s\n' "${directory[@]}"
+	rule
 	echo "postern's grants: ${figure[flood]}. CPU us for one: ${figure[split]%, }."
 	echo 'A machine shared with others: read ratios. How it is measured: doc/benchmarks.md'
 }
@@ -401,6 +420,7 @@ write_knockd
 for who in pcap udp knockd; do close_ports $who || fail 'iptables does not work here'; done
 for who in $daemons; do daemon "$who" bench-listener 22 & disown; done
 
+measure_directory
 measure_rest
 for who in $daemons; do
 	start $who

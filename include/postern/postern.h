@@ -12,6 +12,8 @@
  *
  *	postern_card_load("gw.card", &card, &err);
  *	postern_id_load("me.id", password, strlen(password), &id, &err);
+ *	if (postern_card_verify(card, id, wall(), &err) == 1)
+ *		fprintf(stderr, "%s\n", err.text);
  *	struct postern_request request = { .op = POSTERN_OPEN, .service = "ssh" };
  *	postern_session_new(card, id, &request, &memory, &session, &err);
  *	while ((step = postern_session_next(session, wall(), mono(), &datagram, &len, &wait_ms)) !=
@@ -64,6 +66,23 @@ int postern_id_load(const char *path, const char *password, size_t len, struct p
 	struct postern_error *err);
 
 /*
+ * Trust what the certificates and revocation lists in a PEM file say as well: cross-certificates, which an
+ * ID or its certifiers issued for other organisations, units or servers, and new keys of its certifiers. An
+ * ID that was loaded trusts its own certifiers anyway. -ENOKEY: something in the file says nothing to this
+ * ID, since nobody it trusts signed it; the rest counts.
+ */
+int postern_trust_add(struct postern_id *id, const char *path, struct postern_error *err);
+
+/*
+ * Is the card of a server that the ID trusts? 0: yes. 1: yes, but its certificate is not valid at wall_ms,
+ * *err says which way; this does not keep anybody from knocking, since it may be our clock that is wrong.
+ * -EKEYREJECTED: no. postern_session_new asks this, all but the dates, by itself. An ID without certificates,
+ * such as an agent's, trusts every card: then who gave you the card decides.
+ */
+int postern_card_verify(const struct postern_card *card, const struct postern_id *id,
+	uint64_t wall_ms, struct postern_error *err);
+
+/*
  * An ID whose key stays in an SSH agent: ssh-ed25519, or sk-ssh-ed25519@openssh.com on a token. socket
  * NULL: the one that SSH_AUTH_SOCK names. key: a fingerprint as "ssh-add -l" prints it, the key's comment,
  * or a .pub file; NULL: the first key that will do. Connects to the agent here, which takes at most 10
@@ -97,6 +116,13 @@ enum postern_status {
 	POSTERN_LIMIT = 8,
 };
 
+/* How a server is told who knocks. */
+enum postern_identity {
+	POSTERN_IDENTITY_AUTO,  /* whichever it answers, see struct postern_session */
+	POSTERN_IDENTITY_KEY,   /* by key id: the server's directory has the key */
+	POSTERN_IDENTITY_CHAIN, /* by certificates: the server trusts the certifier */
+};
+
 struct postern_request {
 	enum postern_op op;
 	const char *service; /* by name; or NULL and proto and port */
@@ -106,6 +132,7 @@ struct postern_request {
 	const char *
 		address; /* NULL: the address the server observes; else a numeric address to be signed */
 	uint16_t source_port; /* 0: any */
+	enum postern_identity identity;
 };
 
 /* What a client remembers of one server between knocks. Zero at first; the caller stores it. */
@@ -116,6 +143,7 @@ struct postern_memory {
 	uint8_t prekey[32];
 	uint64_t prekey_not_after_ms;
 	uint8_t last_address[16]; /* observed by the server, ::ffff: form for IPv4; zero: never */
+	uint8_t identity;         /* enum postern_identity that it last answered; AUTO: none yet */
 };
 
 struct postern_answer {
@@ -134,10 +162,16 @@ struct postern_answer {
 /*
  * One knock from first packet to final answer: identical retransmissions after 1, 2 and 4 s, then one try
  * with epoch hint 0; after STALE, RETRY or BIND a corrected request, each at most once.
+ *
+ * POSTERN_IDENTITY_AUTO: a server says nothing to those it does not know, so both ways are tried. The one
+ * that memory names goes first, the key id when it names none; after 1 s of silence the other joins it (in
+ * its place that one time, when nothing is remembered). The one that is answered is the only one from then
+ * on, and is remembered. An ID without certificates, or of an agent, has its key id alone.
  */
 struct postern_session;
 
 /*
+ * -EKEYREJECTED when the ID does not trust the card.
  * card, id and memory are borrowed until postern_session_free; request is not. memory is updated as answers
  * arrive; NULL: nothing is remembered.
  */

@@ -138,17 +138,18 @@ static int find_card(
 	return -ENOENT;
 }
 
-static int find_id(const char *folder, struct client_files *ret, struct fault *f)
+int client_home_id(char to[PATH_MAX], struct fault *f)
 {
+	char folder[PATH_MAX];
 	bool is_root = geteuid() == 0;
-	if (!put_path(ret->id, "%s/default.id", folder))
+	if (!client_folder(folder) || !put_path(to, "%s/default.id", folder))
 		return too_long(f);
-	if (exists(ret->id))
+	if (exists(to))
 		return 0;
 	if (is_root && exists(ROOT_ID))
-		return put_path(ret->id, ROOT_ID) ? 0 : too_long(f);
+		return put_path(to, ROOT_ID) ? 0 : too_long(f);
 	fault_set(f, "no ID file: %s%s is not there; copy your ID file there, or name it with --id",
-		ret->id, is_root ? " or " ROOT_ID : "");
+		to, is_root ? " or " ROOT_ID : "");
 	return -ENOENT;
 }
 
@@ -168,7 +169,7 @@ int client_home_find(const char *host, const char *card, const char *id, struct 
 	if (rc < 0)
 		return rc;
 	if (id == NULL)
-		return find_id(folder, ret, f);
+		return client_home_id(ret->id, f);
 	return put_path(ret->id, "%s", id) ? 0 : too_long(f);
 }
 
@@ -202,4 +203,16 @@ int client_home_state(const uint8_t sid[32], bool is_made, char to[PATH_MAX], st
 		return rc;
 	}
 	return put_path(to, "%s/%s", folder, text_hex(span_of(sid, 32), hex)) ? 0 : too_long(f);
+}
+
+int client_home_trust(bool is_made, char to[PATH_MAX], struct fault *f)
+{
+	char folder[PATH_MAX];
+
+	if (!client_folder(folder) || !put_path(to, "%s/trust", folder))
+		return too_long(f);
+	int rc = is_made ? make_folders(to) : 0;
+	if (rc < 0)
+		fault_set(f, "%s: the folder cannot be made: %s", to, strerror(-rc));
+	return rc;
 }

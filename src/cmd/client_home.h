@@ -2,7 +2,7 @@
 #define POSTERN_CMD_CLIENT_HOME_H
 
 /*
- * Where a client keeps its files: cards and the ID in the client folder ($POSTERN_HOME, else
+ * Where a client keeps its files: cards, the ID and trust files in the client folder ($POSTERN_HOME, else
  * $XDG_CONFIG_HOME/postern, else ~/.config/postern), what it remembers of servers in the state folder
  * ($XDG_STATE_HOME/postern, else ~/.local/state/postern). root falls back on what setup left in
  * /etc/postern.
@@ -26,6 +26,13 @@ struct client_files {
  */
 __attribute__((warn_unused_result)) int client_home_find(const char *host, const char *card,
 	const char *id, struct client_files *ret, struct fault *f);
+
+/* The ID alone, where client_home_find looks for it. As that. */
+__attribute__((warn_unused_result)) int client_home_id(char to[PATH_MAX], struct fault *f);
+
+/* The folder of trust files; made (0700) when is_made. 0 or -errno with *f. */
+__attribute__((warn_unused_result)) int client_home_trust(
+	bool is_made, char to[PATH_MAX], struct fault *f);
 
 /*
  * The state file of one server; its folders are made (0700) when is_made. 0 or -errno with *f.

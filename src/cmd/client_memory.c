@@ -76,6 +76,23 @@ static bool take_address(char *value, struct postern_memory *m)
 	return true;
 }
 
+/* By the value it has in struct postern_memory. */
+static const char *const identity_words[] = {
+	[POSTERN_IDENTITY_KEY] = "key",
+	[POSTERN_IDENTITY_CHAIN] = "chain",
+};
+
+static bool take_identity(char *value, struct postern_memory *m)
+{
+	for (uint8_t i = POSTERN_IDENTITY_KEY; i <= POSTERN_IDENTITY_CHAIN; i++) {
+		if (strcmp(value, identity_words[i]) != 0)
+			continue;
+		m->identity = i;
+		return true;
+	}
+	return false;
+}
+
 static const struct {
 	const char *key;
 	bool (*take)(char *value, struct postern_memory *m);
@@ -84,6 +101,7 @@ static const struct {
 	{ "offset-ms ", take_offset },
 	{ "prekey ", take_prekey },
 	{ "address ", take_address },
+	{ "identity ", take_identity },
 };
 
 static bool parse_line(struct span line, struct postern_memory *m, unsigned *seen)
@@ -142,6 +160,9 @@ size_t client_memory_format(
 	if (!addr_is_zero(&last))
 		at += (size_t)snprintf(to + at, CLIENT_MEMORY_LEN_MAX - at, "address %s\n",
 			addr_format(&last, address));
+	if (m->identity == POSTERN_IDENTITY_KEY || m->identity == POSTERN_IDENTITY_CHAIN)
+		at += (size_t)snprintf(to + at, CLIENT_MEMORY_LEN_MAX - at, "identity %s\n",
+			identity_words[m->identity]);
 	return at;
 }
 

@@ -124,6 +124,15 @@ void control_show_gate(const json_t *o, bool first)
 		json_is_true(json_object_get(o, "used")) ? ", used" : "");
 }
 
+void control_show_lockout(const json_t *o, bool first)
+{
+	char since[TIME_TEXT_MAX];
+	const char *by = text(o, "by"), *why = text(o, "text");
+	(void)first;
+	printf("%s  %s%s%s%s%s\n", when(o, "since_ms", since), text(o, "name"),
+		*by != '\0' ? ", by " : "", by, *why != '\0' ? ": " : "", why);
+}
+
 /* Columns that UTF-8 text takes, near enough. */
 static size_t columns(const char *s)
 {

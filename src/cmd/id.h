@@ -17,5 +17,10 @@ __attribute__((warn_unused_result)) int id_unlock_fault(
 /* Parts of the command; argv[0] is the name of the part. They return exit codes. */
 int id_new(int argc, char **argv);
 int id_show(int argc, char **argv);
+int id_renew(int argc, char **argv);
+int id_rollover(int argc, char **argv);
+int id_merge(int argc, char **argv);
+int id_export(int argc, char **argv);
+int id_import(int argc, char **argv);
 
 #endif

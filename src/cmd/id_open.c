@@ -73,20 +73,21 @@ static int unlock_by_password(struct id_open *o, const struct id_way *way, struc
 
 static int unlock(struct id_open *o, const struct id_way *way, struct fault *f)
 {
-	bool is_key_missing = has_slot(o->file, false) && way->key_file == NULL;
-	if (way->is_every_slot && is_key_missing) {
-		fault_set(f,
-			"%s: opens with a key file, which the new key is locked with too; "
-			"name it with --key-file",
-			o->path);
-		return -ENOKEY;
-	}
-	int rc = 0;
+	return way->key_file != NULL ? unlock_by_key(o, way, f) : unlock_by_password(o, way, f);
+}
+
+int id_open_more(struct id_open *o, const struct id_way *way, struct fault *f)
+{
+	if (!o->has_password && has_slot(o->file, true))
+		return unlock_by_password(o, way, f);
+	if (o->has_raw_key || !has_slot(o->file, false))
+		return 0;
 	if (way->key_file != NULL)
-		rc = unlock_by_key(o, way, f);
-	if (rc == 0 && (way->key_file == NULL || (way->is_every_slot && has_slot(o->file, true))))
-		rc = unlock_by_password(o, way, f);
-	return rc;
+		return unlock_by_key(o, way, f);
+	fault_set(f,
+		"%s: opens with a key file too, and so shall the new key; name it with --key-file",
+		o->path);
+	return -ENOKEY;
 }
 
 static void take_certs(struct id_open *o)
@@ -163,8 +164,9 @@ int id_open_replace(const struct id_open *o, char *text, struct fault *f)
 
 	if (text == NULL) {
 		fault_set(f,
-			"there is not enough memory to lock the ID file; take less with "
-			"--kdf-mem 64");
+			"%s: cannot be written anew: not enough memory (--kdf-mem takes less), or no "
+			"room in the file",
+			o->path);
 		return -ENOMEM;
 	}
 	if (stat(o->path, &st) == 0 && is_same(&st, &o->st)) {
@@ -175,4 +177,30 @@ int id_open_replace(const struct id_open *o, char *text, struct fault *f)
 	}
 	free(text);
 	return rc;
+}
+
+/* The slots in a file of another key are bound to that key. */
+static void renew_slots(const struct id_open *o, struct idfile_change *c)
+{
+	c->has_password = o->has_password;
+	c->password = password_span(&o->password);
+	for (size_t i = 0; i < idfile_slot_count(o->file); i++) {
+		struct idfile_cost cost = idfile_slot_cost(o->file, i);
+		if (cost.ops == 0)
+			continue;
+		c->ops = cost.ops;
+		c->mem_kib = cost.mem_kib;
+	}
+	c->raw_key = o->has_raw_key ? o->raw_key : NULL;
+}
+
+int id_open_save(const struct id_open *o, const struct idfile_change *c, struct fault *f)
+{
+	struct idfile_change change = *c;
+	if (change.secrets == NULL)
+		change.secrets = &o->secrets;
+	if (change.header != NULL &&
+		memcmp(change.header->key_id, idfile_header(o->file)->key_id, 32) != 0)
+		renew_slots(o, &change);
+	return id_open_replace(o, idfile_format_change(o->file, &o->key, &change), f);
 }

@@ -21,11 +21,6 @@
 struct id_way {
 	const char *password_file; /* NULL: asked on the terminal */
 	const char *key_file;      /* 32 bytes; NULL: by password */
-	/*
-	 * Whoever replaces the active key must make every slot anew: then what a file opens with is
-	 * needed for each kind of slot it has. Without a key file for a key-file slot: -ENOKEY.
-	 */
-	bool is_every_slot;
 };
 
 struct id_open_cert {
@@ -56,6 +51,13 @@ struct id_open {
 __attribute__((warn_unused_result)) int id_open_file(
 	const char *path, const struct id_way *way, struct id_open **ret, struct fault *f);
 
+/*
+ * Whoever replaces the active key makes every slot anew: open *o by the kind of slot it was not opened by
+ * too, if it has one. 0, or -errno with *f: -ENOKEY when way names no key file for a key-file slot.
+ */
+__attribute__((warn_unused_result)) int id_open_more(
+	struct id_open *o, const struct id_way *way, struct fault *f);
+
 void id_open_free(struct id_open *o);
 
 /* Its own certificate; NULL when it has none yet, or one that cannot be read or is of another key. */
@@ -68,5 +70,13 @@ const struct cert *id_open_own(const struct id_open *o);
  */
 __attribute__((warn_unused_result)) int id_open_replace(
 	const struct id_open *o, char *text, struct fault *f);
+
+/*
+ * Write a change of *o: id_open_replace with the text of idfile_format_change. c->secrets NULL: those of
+ * *o. When c->header has another key id, the slots that opened *o are made anew, at the cost they had, and
+ * others fall away: see id_open_more.
+ */
+__attribute__((warn_unused_result)) int id_open_save(
+	const struct id_open *o, const struct idfile_change *c, struct fault *f);
 
 #endif

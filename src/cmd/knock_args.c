@@ -47,6 +47,8 @@ static const char help_common[] =
 	"  --agent-key KEY     which one: fingerprint, comment or .pub file (default: the\n"
 	"                      first ssh-ed25519 or sk-ssh-ed25519 key)\n"
 	"  --allow-forwarded   use the agent even if it is forwarded from elsewhere\n"
+	"  --identity KIND     say who you are by your key's id (key) or by certificates\n"
+	"                      (chain); auto, the default, finds out which is known there\n"
 	"  --card FILE         the server's card (default: in the client folder\n"
 	"                      HOST.card, or the card that names HOST)\n"
 	"  --password-file F   read the password of the ID from the first line of F\n"
@@ -84,6 +86,7 @@ enum {
 	OPT_AGENT,
 	OPT_AGENT_KEY,
 	OPT_ALLOW_FORWARDED,
+	OPT_IDENTITY,
 	OPT_CARD,
 	OPT_PASSWORD_FILE,
 	OPT_PORT,
@@ -106,6 +109,7 @@ static const struct {
 	{ { "agent", no_argument, NULL, OPT_AGENT }, 7 },
 	{ { "agent-key", required_argument, NULL, OPT_AGENT_KEY }, 7 },
 	{ { "allow-forwarded", no_argument, NULL, OPT_ALLOW_FORWARDED }, 7 },
+	{ { "identity", required_argument, NULL, OPT_IDENTITY }, 7 },
 	{ { "card", required_argument, NULL, OPT_CARD }, 7 },
 	{ { "password-file", required_argument, NULL, OPT_PASSWORD_FILE }, 7 },
 	{ { "port", required_argument, NULL, OPT_PORT }, 7 },
@@ -178,6 +182,22 @@ static int take_scheme(const char *name, const char *text)
 	return say_usage(name, "--scheme %s: this version knows only spa", text);
 }
 
+static int take_identity(const char *name, const char *text, enum postern_identity *ret)
+{
+	static const char *const words[] = {
+		[POSTERN_IDENTITY_AUTO] = "auto",
+		[POSTERN_IDENTITY_KEY] = "key",
+		[POSTERN_IDENTITY_CHAIN] = "chain",
+	};
+	for (unsigned i = 0; i <= POSTERN_IDENTITY_CHAIN; i++) {
+		if (strcmp(text, words[i]) != 0)
+			continue;
+		*ret = (enum postern_identity)i;
+		return EXIT_DONE;
+	}
+	return say_usage(name, "--identity %s: neither auto nor key nor chain", text);
+}
+
 static int take_option(int c, struct knock_args *a)
 {
 	const char *name = command_names[a->command];
@@ -192,6 +212,8 @@ static int take_option(int c, struct knock_args *a)
 		return take_port(name, "--source-port ", optarg, &a->source_port);
 	case OPT_SCHEME:
 		return take_scheme(name, optarg);
+	case OPT_IDENTITY:
+		return take_identity(name, optarg, &a->identity);
 	case OPT_ID:
 		a->id = optarg;
 		break;
@@ -280,6 +302,9 @@ static int check_id(const struct knock_args *a)
 		return say_usage(name, "--agent and --id are two identities; choose one");
 	if (a->is_agent && a->password_file != NULL)
 		return say_usage(name, "--agent needs no password; leave --password-file out");
+	if (a->is_agent && a->identity == POSTERN_IDENTITY_CHAIN)
+		return say_usage(
+			name, "a key in an agent has no certificates; leave --identity out");
 	if (!a->is_agent && (a->agent_key != NULL || a->may_forward))
 		return say_usage(name, "%s is about an agent; say --agent as well",
 			a->agent_key != NULL ? "--agent-key" : "--allow-forwarded");

@@ -3,6 +3,7 @@
 
 /* What knock, close and connect are told on the command line. All text is borrowed from argv. */
 
+#include <postern/postern.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct knock_args {
 	const char *agent_key; /* NULL: the agent's first that will do */
 	uint16_t udp_port;     /* 0: the card's */
 	uint16_t source_port;
+	enum postern_identity identity;
 	bool is_agent, may_forward; /* a key in an SSH agent instead of an ID file */
 	bool is_probe, is_dry_run, is_json, is_quiet, is_verbose;
 };

@@ -297,9 +297,10 @@ static int make(struct work *w, struct fault *f)
 	struct id_way way = {
 		.password_file = w->args->password_file,
 		.key_file = w->args->key_file,
-		.is_every_slot = true,
 	};
 	int rc = id_open_file(w->args->operand, &way, &w->old, f);
+	if (rc == 0)
+		rc = id_open_more(w->old, &way, f);
 	if (rc == 0 && w->above.file != NULL)
 		rc = certifier_unlock(&w->above, w->args->certifier_password_file, f);
 	if (rc == 0)

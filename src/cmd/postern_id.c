@@ -14,12 +14,21 @@
 #include "cmd/say.h"
 
 static const char help[] =
-	"usage: postern id new NAME --certifier FILE [options]\n"
-	"       postern id show FILE [--json]\n"
-	"       postern id passwd FILE [options]\n"
+	"usage: postern id PART [arguments]\n"
 	"\n"
-	"Makes an ID file (key, certificate and password of a person or a server), says\n"
-	"whose it is, or changes its password. postern id new --help explains more.\n"
+	"ID files: key, certificate and password of a person or a server.\n"
+	"\n"
+	"  new NAME           make one, certified at once or by request\n"
+	"  show FILE          say whose it is, without the password\n"
+	"  passwd FILE        change its password\n"
+	"  renew FILE         a new certificate for the key it has, or a request for one\n"
+	"  rollover FILE      the next key, and its certificate or a request for one\n"
+	"  merge FILE CHAIN   put in what a certifier sent back\n"
+	"  export FILE        write its key for openssl, ssh or a browser\n"
+	"  import             make one of a key there is, or put a certificate for the\n"
+	"                     internet in\n"
+	"\n"
+	"postern id PART --help explains one part.\n"
 	"\n"
 	"Exit codes: 0 done, 1 refused, 2 usage, 4 trouble with a file or a password.\n";
 
@@ -130,19 +139,30 @@ static int id_passwd(int argc, char **argv)
 
 /* ------------------------------------------------------------------ the command */
 
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} parts[] = {
+	{ "new", id_new },
+	{ "show", id_show },
+	{ "passwd", id_passwd },
+	{ "renew", id_renew },
+	{ "rollover", id_rollover },
+	{ "merge", id_merge },
+	{ "export", id_export },
+	{ "import", id_import },
+};
+
 int cmd_id(int argc, char **argv)
 {
 	if (argc < 2)
-		return say_usage("id", "new, show or passwd?");
+		return say_usage("id", "what with an ID? new, show, passwd ..");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		fputs(help, stdout);
 		return EXIT_DONE;
 	}
-	if (strcmp(argv[1], "new") == 0)
-		return id_new(argc - 1, argv + 1);
-	if (strcmp(argv[1], "show") == 0)
-		return id_show(argc - 1, argv + 1);
-	if (strcmp(argv[1], "passwd") == 0)
-		return id_passwd(argc - 1, argv + 1);
-	return say_usage("id", "there is no %s; it is new, show or passwd", argv[1]);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (strcmp(argv[1], parts[i].name) == 0)
+			return parts[i].run(argc - 1, argv + 1);
+	return say_usage("id", "there is no %s", argv[1]);
 }

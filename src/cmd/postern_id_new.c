@@ -4,7 +4,6 @@
  */
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +12,9 @@
 #include "cmd/commands.h"
 #include "cmd/fileset.h"
 #include "cmd/id.h"
+#include "cmd/id_certifier.h"
+#include "cmd/id_make.h"
 #include "cmd/issue.h"
-#include "cmd/password.h"
 #include "cmd/say.h"
 #include "cmd/setup.h"
 
@@ -24,12 +24,16 @@
 
 static const char help[] =
 	"usage: postern id new NAME --certifier FILE [options]\n"
+	"       postern id new NAME --request OUT [options]\n"
 	"\n"
 	"Makes a key, a certificate and an ID file for a person, or with --server for a\n"
 	"server, and prints the line that makes it known in a directory. NAME is a full\n"
 	"name (\"Jane Doe/VSD\") or, below the certifier, just \"Jane Doe\".\n"
 	"\n"
 	"  --certifier FILE    the ID file of the certifier\n"
+	"  --request OUT       where there is none at hand: write a request to be sent to\n"
+	"                      the certifier; postern id merge takes what comes back\n"
+	"  --kind user|server  server is the same as --server\n"
 	"  --out FILE          the new ID file (default: made of the name, jane-doe.id)\n"
 	"  --for TIME          how long it is valid, 90d or 2y (default: 2y; server: 10y)\n"
 	"  --server            an ID for a server: opens with a key file instead of a\n"
@@ -47,6 +51,8 @@ static const char help[] =
 
 enum {
 	OPT_CERTIFIER = 256,
+	OPT_REQUEST,
+	OPT_KIND,
 	OPT_OUT,
 	OPT_FOR,
 	OPT_SERVER,
@@ -60,6 +66,8 @@ enum {
 
 static const struct option options[] = {
 	{ "certifier", required_argument, NULL, OPT_CERTIFIER },
+	{ "request", required_argument, NULL, OPT_REQUEST },
+	{ "kind", required_argument, NULL, OPT_KIND },
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "server", no_argument, NULL, OPT_SERVER },
@@ -74,7 +82,7 @@ static const struct option options[] = {
 };
 
 struct order {
-	const char *name_text, *certifier, *out;
+	const char *name_text, *certifier, *request, *out;
 	const char *host, *service;
 	const char *certifier_password_file, *password_file;
 	uint16_t port;
@@ -109,6 +117,14 @@ static int take_option(int c, struct order *o)
 	switch (c) {
 	case OPT_CERTIFIER:
 		o->certifier = optarg;
+		break;
+	case OPT_REQUEST:
+		o->request = optarg;
+		break;
+	case OPT_KIND:
+		o->is_server = strcmp(optarg, "server") == 0;
+		if (!o->is_server && strcmp(optarg, "user") != 0)
+			return say_usage("id new", "--kind %s: it is user or server", optarg);
 		break;
 	case OPT_OUT:
 		o->out = optarg;
@@ -149,6 +165,25 @@ static int take_option(int c, struct order *o)
 	return EXIT_DONE;
 }
 
+/* What does not go together. */
+static int check_words(const struct order *o)
+{
+	bool is_card = o->host != NULL || o->service != NULL || o->port != 0;
+	if (o->certifier != NULL && o->request != NULL)
+		return say_usage(
+			"id new", "either --certifier certifies now, or a --request is sent");
+	if (o->request != NULL && (o->years != 0 || o->days != 0))
+		return say_usage("id new", "--for is the certifier's to say, not the --request's");
+	if (!o->is_server && is_card)
+		return say_usage(
+			"id new", "--host, --service and --port are for the card of a --server");
+	if (o->request != NULL && is_card)
+		return say_usage("id new", "there is no card before there is a certificate");
+	if (o->is_server && o->password_file != NULL)
+		return say_usage("id new", "a --server opens with a key file, not with a password");
+	return EXIT_DONE;
+}
+
 static int parse(int argc, char **argv, struct order *o)
 {
 	int c;
@@ -162,80 +197,26 @@ static int parse(int argc, char **argv, struct order *o)
 			argc == optind ? "for whom? Say NAME"
 				       : "more than one NAME; put a name with blanks in quotes");
 	o->name_text = argv[optind];
-	if (o->certifier == NULL)
+	if (o->certifier == NULL && o->request == NULL)
 		return say_usage("id new", "who certifies? Say --certifier FILE");
-	if (!o->is_server && (o->host != NULL || o->service != NULL || o->port != 0))
-		return say_usage(
-			"id new", "--host, --service and --port are for the card of a --server");
-	if (o->is_server && o->password_file != NULL)
-		return say_usage("id new", "a --server opens with a key file, not with a password");
-	return EXIT_DONE;
+	return check_words(o);
 }
-
-/* ------------------------------------------------------------------ the name */
-
-/* The certifier's own name, from its first certificate: needed before its password is asked for. */
-static int certifier_name(
-	const char *path, const struct idfile *id, struct name *ret, struct fault *f)
-{
-	struct cert c;
-	struct fault why;
-	if (idfile_cert_count(id) > 0 && cert_read(idfile_cert(id, 0), &c, &why) == 0 &&
-		c.kind == CERT_CERTIFIER) {
-		*ret = c.subject;
-		return 0;
-	}
-	fault_set(f, "%s: not the ID file of a certifier", path);
-	return -EINVAL;
-}
+/* ------------------------------------------------------------------ the name and the files */
 
 /* -EDOM when the name is refused. */
-static int settle_name(struct order *o, const struct name *certifier, struct fault *f)
+static int settle_name(struct order *o, const struct id_certifier *by, struct fault *f)
 {
-	char above[NAME_TEXT_MAX];
-	bool is_full = strpbrk(o->name_text, "/=") != NULL;
-	enum name_reject r = is_full ? name_parse(o->name_text, false, &o->name)
-				     : name_append(certifier, NAME_CN, o->name_text, &o->name);
-	if (r != NAME_OK) {
-		fault_set(f, "the name \"%s\" is refused: %s", o->name_text, name_reject_text(r));
-		return -EDOM;
-	}
-	if (name_is_child(&o->name, certifier))
+	if (o->request == NULL)
+		return id_certifier_settle(by, o->name_text, NAME_CN, &o->name, f);
+	enum name_reject r = name_parse(o->name_text, false, &o->name);
+	if (r == NAME_OK)
 		return 0;
-	fault_set(f,
-		"\"%s\" is not directly below %s, the certifier in %s; take that name's own "
-		"certifier, or change the name",
-		o->name_text, name_format(certifier, above), o->certifier);
+	fault_set(f, "the name \"%s\" is refused: %s; without a certifier it is the full name",
+		o->name_text, name_reject_text(r));
 	return -EDOM;
 }
 
-/* ------------------------------------------------------------------ the files */
-
-/* "jane-doe" of CN "Jane Doe". */
-static void default_out(const struct order *o, char *to, size_t cap)
-{
-	const struct name_part *cn = &o->name.parts[o->name.count - 1];
-	setup_file_name(cn->value, cn->len, ".id", to, cap);
-	for (char *p = to; *p != '\0'; p++)
-		if (*p >= 'A' && *p <= 'Z')
-			*p = (char)(*p - 'A' + 'a');
-}
-
-/* The name of a file beside the ID file: "gate2.id" gives "gate2.key". */
-static void beside(const char *out, const char *suffix, char *to, size_t cap)
-{
-	size_t len = strlen(out);
-	if (len > 3 && strcmp(out + len - 3, ".id") == 0)
-		len -= 3;
-	snprintf(to, cap, "%.*s%s", (int)len, out, suffix);
-}
-
-static void add_text(struct fileset *s, const char *path, char *text, mode_t mode, const char *note)
-{
-	fileset_add(s, NULL, path, text, text != NULL ? strlen(text) : 0, mode, note);
-}
-
-static int add_server(
+static int add_card(
 	const struct order *o, const struct issue *i, struct fileset *s, struct fault *f)
 {
 	struct issue_card c = { o->host != NULL ? o->host : "",
@@ -246,40 +227,31 @@ static int add_server(
 	char *card = issue_server_card(i, &c, f);
 	if (card == NULL)
 		return -EDOM;
-	beside(o->out, ".card", path, sizeof(path));
-	add_text(s, path, card, 0644, "what a client needs; give it to them");
-	char *raw = malloc(IDFILE_KEY_LEN);
-	if (raw == NULL) {
-		s->is_short = true;
-		return 0;
-	}
-	randombytes_buf(raw, IDFILE_KEY_LEN);
-	struct issue_lock lock = { .raw_key = (const uint8_t *)raw };
-	add_text(s, o->out, issue_idfile(i, &lock, o->now_ms), 0600, "the server's ID file");
-	beside(o->out, ".key", path, sizeof(path));
-	fileset_add(s, NULL, path, raw, IDFILE_KEY_LEN, 0600, "secret: opens the ID file");
+	id_make_beside(o->out, ".card", path, sizeof(path));
+	id_make_add_text(s, path, card, 0644, "what a client needs; give it to them");
 	return 0;
 }
 
-static int add_user(
+static int add_request(
 	const struct order *o, const struct issue *i, struct fileset *s, struct fault *f)
 {
-	struct password_source from = { .file = o->password_file, .line = 1 };
-	struct password password = { 0 };
-	char name[NAME_TEXT_MAX];
+	char *text = id_make_request(&i->name, i->kind, i->secrets.seed, f);
+	if (text == NULL)
+		return -EIO;
+	id_make_add_text(s, o->request, text, 0644, "the request; send it to the certifier");
+	return 0;
+}
 
-	int rc = password_choose(
-		&from, name_format(&i->name, name), PASSWORD_QUALITY_USER, &password, f);
-	if (rc == 0) {
-		struct issue_lock lock = {
-			.password = &password,
-			.quality_min = PASSWORD_QUALITY_USER,
-			.mem_kib = o->mem_kib,
-		};
-		add_text(s, o->out, issue_idfile(i, &lock, o->now_ms), 0600, "the ID file");
-	}
-	password_wipe(&password);
-	return rc;
+static int add_files(
+	const struct order *o, const struct issue *i, struct fileset *s, struct fault *f)
+{
+	struct id_make_file m = { o->out, o->password_file, o->mem_kib, o->now_ms };
+	int rc = 0;
+	if (o->request != NULL)
+		rc = add_request(o, i, s, f);
+	else if (o->is_server)
+		rc = add_card(o, i, s, f);
+	return rc == 0 ? id_make_add(&m, i, s, f) : rc;
 }
 
 /* Refuse an existing file before any password is asked for. */
@@ -287,13 +259,17 @@ static int check_free(const struct order *o, struct fault *f)
 {
 	struct fileset s = { 0 };
 	char path[PATH_MAX];
-	add_text(&s, o->out, strdup(""), 0600, NULL);
+	id_make_add_text(&s, o->out, strdup(""), 0600, NULL);
 	if (o->is_server) {
-		beside(o->out, ".key", path, sizeof(path));
-		add_text(&s, path, strdup(""), 0600, NULL);
-		beside(o->out, ".card", path, sizeof(path));
-		add_text(&s, path, strdup(""), 0600, NULL);
+		id_make_beside(o->out, ".key", path, sizeof(path));
+		id_make_add_text(&s, path, strdup(""), 0600, NULL);
 	}
+	if (o->is_server && o->request == NULL) {
+		id_make_beside(o->out, ".card", path, sizeof(path));
+		id_make_add_text(&s, path, strdup(""), 0600, NULL);
+	}
+	if (o->request != NULL)
+		id_make_add_text(&s, o->request, strdup(""), 0644, NULL);
 	int rc = fileset_check(&s, f);
 	fileset_deinit(&s);
 	return rc;
@@ -301,18 +277,12 @@ static int check_free(const struct order *o, struct fault *f)
 
 /* ------------------------------------------------------------------ the command */
 
-static int certify(
-	const struct order *o, const struct idfile *certifier, struct issue **ret, struct fault *f)
+static int certify(const struct order *o, const struct id_certifier *certifier, struct issue **ret,
+	struct fault *f)
 {
-	struct password_source from = { .file = o->certifier_password_file, .line = 1 };
-	struct password password;
 	struct issue *by = NULL;
 
-	int rc = password_get(&from, idfile_header(certifier)->name, &password, f);
-	if (rc < 0)
-		return rc;
-	rc = issue_load(o->certifier, certifier, &password, &by, f);
-	password_wipe(&password);
+	int rc = id_certifier_open(certifier, o->certifier_password_file, &by, f);
 	if (rc < 0)
 		return rc;
 	unsigned years = o->is_server ? YEARS_SERVER : YEARS_USER;
@@ -330,46 +300,51 @@ static int certify(
 	return rc;
 }
 
-static void report(const struct issue *i, const struct fileset *s)
+static void report(const struct order *o, const struct issue *i, const struct fileset *s)
 {
-	char line[DIRECTORY_LINE_MAX + 2], when[TIME_TEXT_MAX], name[NAME_TEXT_MAX];
-	struct directory_entry e;
+	char when[TIME_TEXT_MAX], name[NAME_TEXT_MAX];
+	struct cert own;
+	struct fault f;
 
-	printf("Made %s, valid to %.10s:\n\n", name_format(&i->name, name),
-		time_format_utc(i->not_after_ms, when));
+	if (o->request != NULL)
+		printf("Made %s, not certified yet:\n\n", name_format(&i->name, name));
+	else
+		printf("Made %s, valid to %.10s:\n\n", name_format(&i->name, name),
+			time_format_utc(i->not_after_ms, when));
 	for (size_t n = 0; n < s->count; n++)
 		printf("  %-20s %s\n", s->items[n].path, s->items[n].note);
-	issue_entry(i, &e);
-	if (directory_line_format(&e, NULL, line, sizeof(line)) > 0)
-		printf("\nThe line for the directory of a server (postern directory add adds it):\n\n%s",
-			line);
+	if (o->request != NULL)
+		printf("\nThe certifier signs the request (postern certifier sign). What comes back goes "
+		       "into\nthe ID file with: postern id merge %s CHAIN.pem\n",
+			o->out);
+	else if (cert_read(span_of(i->certs[0], i->cert_len[0]), &own, &f) == 0)
+		id_make_print_line(&own);
 }
 
-static int make(struct order *o, const struct idfile *certifier, struct fault *f)
+static int make(struct order *o, const struct id_certifier *certifier, struct fault *f)
 {
 	struct fileset s = { 0 };
 	struct issue *i = NULL;
-	struct name above;
 	char out[NAME_VALUE_MAX + 8];
 
-	int rc = certifier_name(o->certifier, certifier, &above, f);
-	if (rc == 0)
-		rc = settle_name(o, &above, f);
+	int rc = settle_name(o, certifier, f);
 	if (rc < 0)
 		return rc;
 	if (o->out == NULL) {
-		default_out(o, out, sizeof(out));
+		id_make_file_name(&o->name, out, sizeof(out));
 		o->out = out;
 	}
 	rc = check_free(o, f);
-	if (rc == 0)
+	if (rc == 0 && o->request != NULL)
+		rc = id_make_bare(&o->name, o->is_server ? CERT_SERVER : CERT_USER, NULL, &i, f);
+	else if (rc == 0)
 		rc = certify(o, certifier, &i, f);
 	if (rc == 0)
-		rc = o->is_server ? add_server(o, i, &s, f) : add_user(o, i, &s, f);
+		rc = add_files(o, i, &s, f);
 	if (rc == 0)
 		rc = fileset_write(&s, f);
 	if (rc == 0)
-		report(i, &s);
+		report(o, i, &s);
 	fileset_deinit(&s);
 	issue_free(i);
 	o->out = NULL;
@@ -379,7 +354,7 @@ static int make(struct order *o, const struct idfile *certifier, struct fault *f
 int id_new(int argc, char **argv)
 {
 	struct order o = { .now_ms = clock_wall_ms() };
-	struct idfile *certifier = NULL;
+	struct id_certifier certifier = { 0 };
 	struct fault f;
 
 	int code = parse(argc, argv, &o);
@@ -389,11 +364,11 @@ int id_new(int argc, char **argv)
 		fputs(help, stdout);
 		return EXIT_DONE;
 	}
-	int rc = id_file_load(o.certifier, FILE_SECRET, &certifier, &f);
+	int rc = o.request == NULL ? id_certifier_load(o.certifier, &certifier, &f) : 0;
 	if (rc == 0)
-		rc = make(&o, certifier, &f);
+		rc = make(&o, &certifier, &f);
 	if (rc < 0)
 		say_trouble("%s", f.text);
-	idfile_free(certifier);
+	id_certifier_deinit(&certifier);
 	return rc == 0 ? EXIT_DONE : rc == -EDOM || rc == -EKEYREJECTED ? EXIT_REFUSED : EXIT_LOCAL;
 }

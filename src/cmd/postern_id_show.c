@@ -101,7 +101,7 @@ static void show(const struct idfile *id)
 	for (size_t i = 0; i < idfile_cert_count(id); i++)
 		show_cert(i + 1, idfile_cert(id, i), clock_wall_ms());
 	if (idfile_cert_count(id) == 0)
-		printf("\nno certificate\n");
+		printf("\nnot certified yet\n");
 }
 
 static json_t *cert_json(struct span der)

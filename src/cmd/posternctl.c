@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,6 +11,7 @@
 #include "cmd/commands.h"
 #include "cmd/control_client.h"
 #include "cmd/control_show.h"
+#include "cmd/control_why.h"
 #include "cmd/say.h"
 
 #define LIMIT_MAX 1000000
@@ -23,6 +25,9 @@ static const char help[] =
 	"  close WHAT    close gates: of a NAME, of an ADDRESS, a grant number; or --all\n"
 	"  reload        read the configuration again; open gates stay\n"
 	"  journal       what was decided and why\n"
+	"  revoke NAME   lock a name out, close its gates and end its connections\n"
+	"  restore NAME  let it in again\n"
+	"  why NAME SERVICE  would it be let in; if not, what would have to change\n"
 	"\n"
 	"  -s, --socket FILE   control socket (default: " CONTROL_DEFAULT ")\n"
 	"  --json              one JSON object a line\n"
@@ -39,6 +44,15 @@ static const char help[] =
 	"  --store FILE        read this when no daemon answers\n"
 	"                      (default: " STORE_DEFAULT ")\n"
 	"\n"
+	"revoke:\n"
+	"  --reason TEXT       why, for the journal and the list\n"
+	"  --list              who is locked out\n"
+	"\n"
+	"why:\n"
+	"  --address ADDRESS   coming from there (default: where from= allows)\n"
+	"  --door DOOR         through this door (default: each)\n"
+	"  -c, --config FILE   answer from this file, without a daemon\n"
+	"\n"
 	"Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon answers, 4 trouble on this\n"
 	"machine. More: man posternctl\n";
 
@@ -51,15 +65,18 @@ enum {
 	OPT_ADDRESS,
 	OPT_LIMIT,
 	OPT_STORE,
+	OPT_REASON,
+	OPT_LIST,
+	OPT_DOOR,
 	OPT_VERSION,
 };
 
 struct options {
-	const char *socket, *store, *name, *address;
-	bool is_json, is_cut, is_all;
+	const char *socket, *store, *name, *address, *reason, *door, *config;
+	bool is_json, is_cut, is_all, is_list;
 	uint64_t since_ms;
 	unsigned long limit;
-	const char *command, *what;
+	const char *command, *what, *service;
 };
 
 static bool parse_since(const char *text, uint64_t *ret_ms)
@@ -114,6 +131,18 @@ static int take(int c, struct options *o)
 	case OPT_STORE:
 		o->store = optarg;
 		return -1;
+	case OPT_REASON:
+		o->reason = optarg;
+		return -1;
+	case OPT_LIST:
+		o->is_list = true;
+		return -1;
+	case OPT_DOOR:
+		o->door = optarg;
+		return -1;
+	case 'c':
+		o->config = optarg;
+		return -1;
 	case OPT_VERSION:
 		puts("posternctl " POSTERN_VERSION);
 		return EXIT_DONE;
@@ -123,6 +152,16 @@ static int take(int c, struct options *o)
 	default:
 		return EXIT_USAGE;
 	}
+}
+
+/* Commands with a name or something like it behind them. */
+static bool takes_what(const char *command)
+{
+	static const char *const commands[] = { "close", "revoke", "restore", "why" };
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(command, commands[i]) == 0)
+			return true;
+	return false;
 }
 
 static int parse(int argc, char **argv, struct options *o)
@@ -137,6 +176,10 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "address", required_argument, NULL, OPT_ADDRESS },
 		{ "limit", required_argument, NULL, OPT_LIMIT },
 		{ "store", required_argument, NULL, OPT_STORE },
+		{ "reason", required_argument, NULL, OPT_REASON },
+		{ "list", no_argument, NULL, OPT_LIST },
+		{ "door", required_argument, NULL, OPT_DOOR },
+		{ "config", required_argument, NULL, 'c' },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -150,8 +193,10 @@ static int parse(int argc, char **argv, struct options *o)
 	if (optind == argc)
 		return say_usage("", "no command was given");
 	o->command = argv[optind++];
-	if (strcmp(o->command, "close") == 0 && optind < argc)
+	if (takes_what(o->command) && optind < argc)
 		o->what = argv[optind++];
+	if (strcmp(o->command, "why") == 0 && optind < argc)
+		o->service = argv[optind++];
 	if (optind < argc)
 		return say_usage("", "%s: one argument too many", argv[optind]);
 	return -1;
@@ -178,6 +223,51 @@ static int run_journal(const struct options *o)
 		o->store, o->since_ms, o->name, o->address, (uint32_t)o->limit, o->is_json);
 }
 
+/* Who asks, when sudo says so. */
+static const char *by(void)
+{
+	const char *user = getenv("SUDO_USER");
+	return user != NULL ? user : "";
+}
+
+static int run_revoke(const struct options *o)
+{
+	if ((o->what == NULL) != o->is_list)
+		return say_usage("", "revoke takes a name, or --list");
+	if (o->is_list)
+		return control_ask(o->socket, json_pack("{s:s}", "command", "lockouts"), o->is_json,
+			control_show_lockout);
+	json_t *q = json_pack("{s:s, s:s, s:s, s:s}", "command", "revoke", "name", o->what, "by",
+		by(), "text", o->reason);
+	if (q == NULL)
+		return say_usage("", "revoke: the name or the reason is no UTF-8");
+	return control_ask(o->socket, q, o->is_json, control_show_nothing);
+}
+
+static int run_restore(const struct options *o)
+{
+	if (o->what == NULL)
+		return say_usage("", "restore takes a name");
+	json_t *q = json_pack("{s:s, s:s, s:s}", "command", "restore", "name", o->what, "by", by());
+	if (q == NULL)
+		return say_usage("", "restore: the name is no UTF-8");
+	return control_ask(o->socket, q, o->is_json, control_show_nothing);
+}
+
+static int run_why(const struct options *o)
+{
+	struct why_question question = { o->what, o->service, o->address, o->door };
+	if (o->service == NULL)
+		return say_usage("", "why takes a name and a service");
+	if (o->config != NULL)
+		return control_answer_why(o->config, &question, o->is_json);
+	json_t *q = json_pack("{s:s, s:s, s:s, s:s, s:s}", "command", "why", "name", o->what,
+		"service", o->service, "address", o->address, "door", o->door);
+	if (q == NULL)
+		return say_usage("", "why: the name or the service is no UTF-8");
+	return control_ask(o->socket, q, o->is_json, control_show_why);
+}
+
 static int run(int argc, char **argv)
 {
 	struct options o = {
@@ -185,6 +275,8 @@ static int run(int argc, char **argv)
 		.store = STORE_DEFAULT,
 		.name = "",
 		.address = "",
+		.reason = "",
+		.door = "",
 		.limit = 100,
 	};
 	int status = parse(argc, argv, &o);
@@ -203,6 +295,12 @@ static int run(int argc, char **argv)
 		return run_close(&o);
 	if (strcmp(o.command, "journal") == 0)
 		return run_journal(&o);
+	if (strcmp(o.command, "revoke") == 0)
+		return run_revoke(&o);
+	if (strcmp(o.command, "restore") == 0)
+		return run_restore(&o);
+	if (strcmp(o.command, "why") == 0)
+		return run_why(&o);
 	return say_usage("", "there is no command %s", o.command);
 }
 

@@ -1,5 +1,6 @@
 /*
- * A visit, step by step. Invariant: what can fail without the password fails before it is asked for.
+ * A visit, step by step. Invariant: what can fail without the password fails before it is asked for; but
+ * whether the card is to be trusted only the opened ID can say.
  */
 
 #include "cmd/visit.h"
@@ -15,6 +16,7 @@
 
 #include "base/clock.h"
 #include "cmd/client_memory.h"
+#include "cmd/client_trust.h"
 #include "cmd/commands.h"
 #include "cmd/password.h"
 #include "cmd/say.h"
@@ -87,6 +89,7 @@ static int build_request(struct visit *v)
 		.seconds = a->for_s,
 		.address = a->address,
 		.source_port = a->source_port,
+		.identity = a->identity,
 	};
 	/* A probe is about no service. */
 	if (a->service != NULL || a->service_port != 0 || a->is_probe)
@@ -223,6 +226,19 @@ static int open_id(struct visit *v)
 	return rc < 0 ? EXIT_LOCAL : EXIT_DONE;
 }
 
+/* Nothing is sent to a server that the ID does not trust, and nothing said to it about who we are. */
+static int check_card(const struct visit *v)
+{
+	struct postern_error e = { { 0 } };
+	/* An agent's key has no certificates: it trusts the card as the file it is. */
+	if (!v->args->is_agent)
+		client_trust_load(v->id, v->args->is_verbose);
+	int rc = postern_card_verify(v->card, v->id, clock_wall_ms(), &e);
+	if (rc != 0)
+		say_trouble("%s%s: %s", rc > 0 ? "warning: " : "", v->files.card, e.text);
+	return rc < 0 ? EXIT_REFUSED : EXIT_DONE;
+}
+
 static void recall(struct visit *v)
 {
 	char path[PATH_MAX];
@@ -255,6 +271,8 @@ int visit_open(const struct knock_args *args, struct visit *v)
 		rc = find_address(v);
 	if (rc == EXIT_DONE)
 		rc = v->args->is_agent ? open_agent(v) : open_id(v);
+	if (rc == EXIT_DONE)
+		rc = check_card(v);
 	if (rc == EXIT_DONE)
 		recall(v);
 	return rc;

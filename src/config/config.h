@@ -37,6 +37,7 @@ struct config_list {
 };
 
 enum config_key_check { CONFIG_KEY_CHECK_OFF, CONFIG_KEY_CHECK_LISTED, CONFIG_KEY_CHECK_ALL };
+enum config_crl { CONFIG_CRL_OFF, CONFIG_CRL_IF_PRESENT, CONFIG_CRL_REQUIRE };
 enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW };
 enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
 
@@ -52,7 +53,11 @@ struct config_server {
 	struct config_list trust; /* certifier certificate files */
 	struct config_list allow;
 	struct config_list deny;
+	struct config_list crl_files; /* certificate revocation lists */
+	enum config_crl crl;
 	enum config_key_check key_check;
+	enum config_key_check
+		key_check_log; /* whose other or missing key is noted in the journal */
 	bool reveal; /* answer DENIED and UNKNOWN_SERVICE also to identities that are not listed */
 	bool compat_open_lists;      /* a service without an allow list admits, as Domino would */
 	uint32_t retention_s;        /* journal kept this long; default 90d */

@@ -15,6 +15,7 @@
 #define KEYWORDS(array) .keywords = (array), .keyword_count = sizeof(array) / sizeof((array)[0])
 
 static const char *const key_check_choices[] = { "off", "listed", "all", NULL };
+static const char *const crl_choices[] = { "off", "if-present", "require", NULL };
 static const char *const capture_choices[] = { "pcap", NULL };
 static const char *const open_choices[] = { "once", "window", NULL };
 static const char *const bind_choices[] = { "no", "required", NULL };
@@ -39,7 +40,20 @@ static const struct config_keyword server_keywords[] = {
 		.type = CONFIG_TYPE_PATHS,
 		FIELD(config_server, trust),
 		.manual =
-			"Certificates of certifiers that are trusted beside those in the ID file." },
+			"Cross-certificates, and certificates by which a certifier vouches for its other\n"
+			"key, beside what is in the ID file." },
+	{ .name = "crl-files",
+		.type = CONFIG_TYPE_PATHS,
+		FIELD(config_server, crl_files),
+		.manual = "Certificate revocation lists." },
+	{ .name = "crl",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = crl_choices,
+		.initial = "if-present",
+		FIELD(config_server, crl),
+		.manual =
+			"Which lists a certificate must pass: none, those that are there, or one of\n"
+			"every certifier above it, not past its next update." },
 	{ .name = "directory",
 		.type = CONFIG_TYPE_PATH,
 		.is_required = true,
@@ -75,6 +89,15 @@ static const struct config_keyword server_keywords[] = {
 		FIELD(config_server, key_check),
 		.manual = "Whose key must be the one in the directory: nobody's, that of names\n"
 			  "which are listed there, or everybody's." },
+	{ .name = "key-check-log",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = key_check_choices,
+		.initial = "off",
+		FIELD(config_server, key_check_log),
+		.manual =
+			"Whose key that is not the one in the directory is noted in the journal,\n"
+			"granted or not: nobody's, that of names which are listed there, or\n"
+			"everybody's." },
 	{ .name = "reveal",
 		.type = CONFIG_TYPE_BOOL,
 		.initial = "no",

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "identity/cert.h"
+#include "daemon/anchors.h"
 
 #define WARN_EXPIRY_MS (30ull * 86400 * 1000)
 
@@ -33,27 +33,6 @@ static struct directory *load_directory(const char *path, struct config_report *
 	return d;
 }
 
-static void check_trust(const struct config *c, struct config_report *r)
-{
-	for (size_t i = 0; i < c->server.trust.len; i++) {
-		const struct config_text *t = &c->server.trust.items[i];
-		uint8_t *text = NULL;
-		size_t len = 0, der_len = 0;
-		uint8_t der[CERT_LEN_MAX];
-		struct cert cert;
-		struct fault f;
-		if (file_read(t->text, FILE_TRUSTED, 65536, &text, &len, &f) < 0)
-			config_report_add(r, t, "trust: %s", f.text);
-		else if (cert_read_pem(span_of(text, len), &cert, der, &der_len, &f) < 0)
-			config_report_add(r, t, "trust: %s: %s", t->text, f.text);
-		else if (cert.kind != CERT_CERTIFIER)
-			config_report_add(r, t,
-				"trust: %s: is not a certifier's certificate; name one that is",
-				t->text);
-		free(text);
-	}
-}
-
 static void note_expiry(struct boot *b)
 {
 	uint64_t now = clock_wall_ms();
@@ -76,7 +55,6 @@ struct boot *boot_load(const char *path, struct config_report *r)
 	b->config = config_load(path, r);
 	if (b->config == NULL)
 		goto fail;
-	check_trust(b->config, r);
 	b->directory = load_directory(b->config->server.directory, r);
 	if (b->directory != NULL)
 		b->policy = policy_new(b->config, b->directory, r);
@@ -85,7 +63,9 @@ struct boot *boot_load(const char *path, struct config_report *r)
 		b->config->server.id, b->config->server.id_key, b->config->server.stealth, &f);
 	if (b->keys == NULL)
 		config_report_add(r, NULL, "%s", f.text);
-	if (r->count != before || b->policy == NULL || b->keys == NULL)
+	else
+		b->trust = anchors_load(b->config, &b->keys->own, r);
+	if (r->count != before || b->policy == NULL || b->trust == NULL)
 		goto fail;
 	note_expiry(b);
 	return b;
@@ -106,6 +86,7 @@ void boot_free(struct boot *b)
 		return;
 	boot_forget_keys(b);
 	policy_free(b->policy);
+	trust_free(b->trust);
 	directory_free(b->directory);
 	config_free(b->config);
 	free(b);

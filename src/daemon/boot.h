@@ -2,20 +2,22 @@
 #define POSTERN_DAEMON_BOOT_H
 
 /*
- * Everything the daemon needs to know before it starts a process: configuration, directory, policy and
- * server keys, loaded and checked together. Loaded by the monitor (root); a child has a copy by fork, and
+ * Everything the daemon needs to know before it starts a process: configuration, directory, trust,
+ * policy and server keys, loaded and checked together. Loaded by the monitor (root); a child has a copy by fork, and
  * a process that must not hold the keys wipes its copy first.
  */
 
 #include "config/config.h"
 #include "daemon/keys.h"
 #include "identity/directory.h"
+#include "identity/trust.h"
 #include "policy/policy.h"
 
 struct boot {
 	struct config *config;
 	struct directory *directory;
 	struct policy *policy;
+	struct trust *trust; /* whose certificates are believed */
 	struct server_keys *keys;
 	char warning[FAULT_MAX]; /* something worth saying that does not stop us; "" for nothing */
 };

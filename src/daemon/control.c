@@ -3,40 +3,21 @@
  * connection, a few connections at a time, and none of it on the packet path.
  */
 
-#include "daemon/control.h"
-
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/knockd_internal.h"
+#include "daemon/control_internal.h"
 #include "daemon/report.h"
-
-#define CLIENTS_MAX 8
-
-enum wait_for { WAIT_NOTHING, WAIT_DONE, WAIT_LISTED, WAIT_RELOADED };
-
-struct client {
-	struct knockd *k;
-	uv_pipe_t pipe;
-	bool is_used, is_closing;
-	enum wait_for waits;
-	unsigned awaiting; /* answers of the gate process */
-	size_t closed, cut;
-	int result;
-	size_t len;
-	char line[CONTROL_LINE_MAX];
-};
 
 struct control {
 	uv_pipe_t listener;
 	bool is_waiting; /* somebody, until a client leaves; libuv holds everybody behind */
 	bool is_closing;
-	struct client clients[CLIENTS_MAX];
+	struct client clients[CONTROL_CLIENTS_MAX];
 };
 
 static void admit(struct control *control);
@@ -73,7 +54,7 @@ static void on_last_written(uv_write_t *w, int status)
 }
 
 /* Write one object as a line; takes the reference. */
-static void say(struct client *c, json_t *object, uv_write_cb cb)
+static void say_then(struct client *c, json_t *object, uv_write_cb cb)
 {
 	char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
@@ -96,24 +77,64 @@ static void say(struct client *c, json_t *object, uv_write_cb cb)
 	}
 }
 
-static void finish(struct client *c, int result, const char *text)
+void control_say(struct client *c, json_t *object)
+{
+	say_then(c, object, on_written);
+}
+
+void control_finish(struct client *c, int result, const char *text)
 {
 	c->waits = WAIT_NOTHING;
-	say(c, json_pack("{s:i, s:s}", "result", result, "text", text), on_last_written);
+	say_then(c, json_pack("{s:i, s:s}", "result", result, "text", text), on_last_written);
+}
+
+uint32_t control_seq(const struct client *c)
+{
+	return SEQ_CONTROL | (uint32_t)(c - c->k->control->clients + 1);
+}
+
+const char *control_text(const json_t *q, const char *key)
+{
+	const char *text = json_string_value(json_object_get(q, key));
+	return text != NULL ? text : "";
+}
+
+/* Every order was answered: how many of what. */
+static void conclude(struct client *c)
+{
+	char text[sizeof(c->said) + 64];
+	if (c->result < 0) {
+		control_finish(c, c->result,
+			c->trouble != NULL ? c->trouble : "the kernel did not close every gate");
+		return;
+	}
+	int n = snprintf(text, sizeof(text), "%s%s%zu closed", c->said,
+		c->said[0] != '\0' ? "; " : "", c->closed);
+	if (c->cut > 0)
+		snprintf(text + n, sizeof(text) - (size_t)n, ", %zu cut", c->cut);
+	control_finish(c, c->result, text);
+}
+
+void control_await(struct client *c)
+{
+	if (c->awaiting == 0)
+		conclude(c);
+	else
+		c->waits = WAIT_DONE;
 }
 
 static void do_gates(struct client *c)
 {
 	for (size_t i = 0; i < live_count(c->k->live); i++) {
 		const struct live_gate *g = live_at(c->k->live, i);
-		say(c, report_gate(g, c->k->config), on_written);
+		control_say(c, report_gate(g, c->k->config));
 	}
-	finish(c, 0, live_count(c->k->live) == 0 ? "no gate is open" : "");
+	control_finish(c, 0, live_count(c->k->live) == 0 ? "no gate is open" : "");
 }
 
 static void say_record(void *arg, const struct store_record *r)
 {
-	say(arg, report_record(r), on_written);
+	control_say(arg, report_record(r));
 }
 
 static void do_journal(struct client *c, json_t *q)
@@ -128,11 +149,11 @@ static void do_journal(struct client *c, json_t *q)
 	if (name != NULL)
 		snprintf(query.name, sizeof(query.name), "%s", name);
 	if (address != NULL && *address != '\0' && !addr_parse(address, &query.source)) {
-		finish(c, -EINVAL, "the address is none; write it in numbers");
+		control_finish(c, -EINVAL, "the address is none; write it in numbers");
 		return;
 	}
 	int rc = store_journal(c->k->store, &query, say_record, c);
-	finish(c, rc, rc < 0 ? "the journal cannot be read" : "");
+	control_finish(c, rc, rc < 0 ? "the journal cannot be read" : "");
 }
 
 /* what: "" is everything, else a grant id, an address or a name. */
@@ -157,6 +178,10 @@ struct cutting {
 	uint32_t seq;
 };
 
+static const struct closing by_administrator = {
+	.reason = "administrator", .text = "by the administrator", .is_cut = true
+};
+
 /* A gate that was used may have a connection: its lease goes, and with it the connection. */
 static void cut_one(void *arg, const struct store_gate *g)
 {
@@ -164,21 +189,11 @@ static void cut_one(void *arg, const struct store_gate *g)
 	struct client *c = cut->c;
 	if (g->state != STORE_GATE_USED || !is_meant(cut->what, g->grant_id, &g->source, g->name))
 		return;
-	struct msg m = { .type = MSG_CUT, .seq = cut->seq, .mark = g->mark };
-	int rc = c->result == 0 ? msg_send(c->k->start->gate, &m) : 0;
+	int rc = c->result == 0 ? mirror_cut(c->k, g, cut->seq, &by_administrator) : 0;
 	if (rc < 0 || c->result < 0) {
 		c->result = c->result < 0 ? c->result : rc;
 		return;
 	}
-	events_change(c->k, g->grant_id, STORE_GATE_CLOSED);
-	struct store_record *r = events_record(c->k, STORE_CLOSED);
-	snprintf(r->reason, sizeof(r->reason), "administrator");
-	snprintf(r->name, sizeof(r->name), "%s", g->name);
-	snprintf(r->service, sizeof(r->service), "%s", g->service);
-	memcpy(r->key_id, g->key_id, sizeof(r->key_id));
-	r->source = g->source;
-	r->grant_id = g->grant_id;
-	snprintf(r->text, sizeof(r->text), "its connection is cut by the administrator");
 	c->awaiting++;
 	c->cut++;
 }
@@ -189,10 +204,12 @@ static void do_close(struct client *c, json_t *q)
 	bool is_cut = json_is_true(json_object_get(q, "cut"));
 	struct knockd *k = c->k;
 	if (what == NULL) {
-		finish(c, -EINVAL, "say what to close");
+		control_finish(c, -EINVAL, "say what to close");
 		return;
 	}
-	uint32_t seq = SEQ_CONTROL | (uint32_t)(c - k->control->clients + 1);
+	struct closing closing = by_administrator;
+	closing.is_cut = is_cut;
+	uint32_t seq = control_seq(c);
 	struct cutting cutting = { c, what, seq };
 	if (is_cut) {
 		int rc = store_gates(k->store, clock_wall_ms(), cut_one, &cutting);
@@ -203,7 +220,7 @@ static void do_close(struct client *c, json_t *q)
 		const struct live_gate *g = live_at(k->live, i - 1);
 		if (!is_meant(what, g->grant_id, &g->source, g->name))
 			continue;
-		int rc = mirror_close(k, i - 1, seq, "administrator", is_cut);
+		int rc = mirror_close(k, i - 1, seq, &closing);
 		if (rc < 0) {
 			c->result = rc;
 			break;
@@ -213,7 +230,7 @@ static void do_close(struct client *c, json_t *q)
 	}
 	events_write(k);
 	if (c->awaiting == 0)
-		finish(c, c->result < 0 ? c->result : -ENOENT,
+		control_finish(c, c->result < 0 ? c->result : -ENOENT,
 			c->result < 0 ? "the gate process takes no orders now; try again"
 				: is_cut
 				? "no such gate is open and no such connection is in"
@@ -226,7 +243,7 @@ static void do_status(struct client *c)
 {
 	struct msg m = { .type = MSG_LIST, .seq = SEQ_CONTROL };
 	if (msg_send(c->k->start->gate, &m) < 0)
-		finish(c, -EAGAIN, "the gate process takes no orders now; try again");
+		control_finish(c, -EAGAIN, "the gate process takes no orders now; try again");
 	else
 		c->waits = WAIT_LISTED;
 }
@@ -235,7 +252,7 @@ static void do_reload(struct client *c)
 {
 	struct msg m = { .type = MSG_RELOAD };
 	if (msg_send(c->k->start->monitor, &m) < 0)
-		finish(c, -EAGAIN, "the monitor takes no orders now; try again");
+		control_finish(c, -EAGAIN, "the monitor takes no orders now; try again");
 	else
 		c->waits = WAIT_RELOADED;
 }
@@ -246,7 +263,7 @@ static void obey(struct client *c)
 	json_t *q = json_loads(c->line, 0, &err);
 	const char *command = json_string_value(json_object_get(q, "command"));
 	if (command == NULL)
-		finish(c, -EINVAL, "not a request");
+		control_finish(c, -EINVAL, "not a request");
 	else if (strcmp(command, "status") == 0)
 		do_status(c);
 	else if (strcmp(command, "gates") == 0)
@@ -257,8 +274,16 @@ static void obey(struct client *c)
 		do_journal(c, q);
 	else if (strcmp(command, "reload") == 0)
 		do_reload(c);
+	else if (strcmp(command, "revoke") == 0)
+		control_revoke(c, q);
+	else if (strcmp(command, "restore") == 0)
+		control_restore(c, q);
+	else if (strcmp(command, "lockouts") == 0)
+		control_lockouts(c);
+	else if (strcmp(command, "why") == 0)
+		control_why(c, q);
 	else
-		finish(c, -EINVAL, "no such command");
+		control_finish(c, -EINVAL, "no such command");
 	json_decref(q);
 }
 
@@ -292,7 +317,7 @@ static void admit(struct control *control)
 {
 	struct knockd *k = control->listener.data;
 	struct client *c = NULL;
-	for (size_t i = 0; i < CLIENTS_MAX && c == NULL; i++)
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX && c == NULL; i++)
 		if (!control->clients[i].is_used)
 			c = &control->clients[i];
 	control->is_waiting = c == NULL;
@@ -326,46 +351,42 @@ int control_start(struct knockd *k)
 		rc = uv_pipe_open(&k->control->listener, k->start->control);
 	k->control->listener.data = k;
 	if (rc == 0)
-		rc = uv_listen((uv_stream_t *)&k->control->listener, CLIENTS_MAX, on_client);
+		rc = uv_listen(
+			(uv_stream_t *)&k->control->listener, CONTROL_CLIENTS_MAX, on_client);
 	return rc;
 }
 
 void control_done(struct knockd *k, const struct msg *m)
 {
 	uint32_t i = m->seq & ~SEQ_CONTROL;
-	if (i == 0 || i > CLIENTS_MAX)
+	if (i == 0 || i > CONTROL_CLIENTS_MAX)
 		return;
 	struct client *c = &k->control->clients[i - 1];
 	if (!c->is_used || c->waits != WAIT_DONE)
 		return;
 	if (m->result < 0)
 		c->result = m->result;
-	if (--c->awaiting > 0)
-		return;
-	char text[64];
-	int n = snprintf(text, sizeof(text), "%zu closed", c->closed);
-	if (c->cut > 0)
-		snprintf(text + n, sizeof(text) - (size_t)n, ", %zu cut", c->cut);
-	finish(c, c->result, c->result < 0 ? "the kernel did not close every gate" : text);
+	if (--c->awaiting == 0)
+		conclude(c);
 }
 
 void control_listed(struct knockd *k, const struct msg *m)
 {
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &k->control->clients[i];
 		if (!c->is_used || c->waits != WAIT_LISTED)
 			continue;
-		say(c, report_status(k, m), on_written);
-		finish(c, 0, "");
+		control_say(c, report_status(k, m));
+		control_finish(c, 0, "");
 	}
 }
 
 void control_reloaded(struct knockd *k, const struct msg *m)
 {
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &k->control->clients[i];
 		if (c->is_used && c->waits == WAIT_RELOADED)
-			finish(c, m->result, m->text);
+			control_finish(c, m->result, m->text);
 	}
 }
 

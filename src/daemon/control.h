@@ -11,6 +11,10 @@
  *   {"command": "close", "what": "NAME|ADDRESS|GRANT|", "cut": false}     "" is every gate
  *   {"command": "journal", "after": 0, "since_ms": 0, "name": "", "address": "", "limit": 100}
  *   {"command": "reload"}
+ *   {"command": "revoke", "name": "NAME", "by": "", "text": "why"}
+ *   {"command": "restore", "name": "NAME", "by": ""}
+ *   {"command": "lockouts"}                                    one object a name
+ *   {"command": "why", "name": "NAME", "service": "SERVICE", "address": "", "door": ""}   one a door
  *
  * The last line is {"result": 0, "text": "..."}; result is 0 or a negative errno.
  */

@@ -74,8 +74,9 @@ int judge_init(struct judge *j, const struct boot *boot, uint64_t mono_ms)
 	j->refusals = limiter_new(16, REFUSALS_A_SECOND, REFUSALS_A_SECOND, seed);
 	j->resend = resend_new(RESEND_SLOTS, seed);
 	j->refused_ms = calloc(REFUSED_SLOTS, sizeof(j->refused_ms[0]));
-	if (j->source == NULL || j->no_epoch == NULL || j->identity == NULL ||
-		j->refusals == NULL || j->resend == NULL || j->refused_ms == NULL) {
+	if (identify_init(&j->identify, boot) < 0 || j->source == NULL || j->no_epoch == NULL ||
+		j->identity == NULL || j->refusals == NULL || j->resend == NULL ||
+		j->refused_ms == NULL) {
 		judge_deinit(j);
 		return -ENOMEM;
 	}
@@ -84,6 +85,7 @@ int judge_init(struct judge *j, const struct boot *boot, uint64_t mono_ms)
 
 void judge_deinit(struct judge *j)
 {
+	identify_deinit(&j->identify);
 	limiter_free(j->source);
 	limiter_free(j->no_epoch);
 	limiter_free(j->identity);
@@ -188,26 +190,21 @@ static unsigned open_request(const struct judge *j, struct judge_case *c)
 }
 
 /* Steps 6 and 7: who says so, and is it true. */
-static unsigned authenticate(const struct judge *j, struct judge_case *c)
+static unsigned authenticate(struct judge *j, struct judge_case *c, uint64_t wall_ms)
 {
-	const struct directory_entry *e =
-		directory_find(j->boot->directory, c->request.identity.data);
-	/* A line that names only a key id, or the id of a key to come, has no key to verify with. */
-	if (e == NULL || e->key == DIRECTORY_KEY_ID_ONLY ||
-		sodium_memcmp(e->key_id, c->request.identity.data, SPA_KEY_ID_LEN) != 0)
-		return JUDGE_DROP_IDENTITY;
 	const struct server_prekey *p = keys_find(j->boot->keys, c->header.prekey_id);
 	uint8_t transcript[SPA_TRANSCRIPT_MAX];
 	size_t len = spa_transcript(j->boot->keys->sid, p->record.pk, c->header.aad, c->header.enc,
 		c->request.signed_part, transcript);
-	if (!proof_holds(e, &c->request, span_of(transcript, len)))
+	switch (identify_request(&j->identify, &c->request, span_of(transcript, len), wall_ms,
+		&c->claim, &c->chain)) {
+	case IDENTIFY_OK:
+		break;
+	case IDENTIFY_UNKNOWN:
+		return JUDGE_DROP_IDENTITY;
+	case IDENTIFY_UNSIGNED:
 		return JUDGE_DROP_SIGNATURE;
-	c->claim.entry = e;
-	c->claim.name = e->name;
-	memcpy(c->claim.key_id, e->key_id, sizeof(c->claim.key_id));
-	c->claim.is_authenticated = true;
-	c->claim.is_certified = e->is_certified_equivalent;
-	c->claim.not_after_ms = e->expires_ms;
+	}
 	return SPA_OK;
 }
 
@@ -363,6 +360,9 @@ static enum spa_status status_of(const struct judge *j, enum policy_reason reaso
 	case POLICY_NOT_AUTHENTICATED:
 	case POLICY_LOCKED:
 	case POLICY_DISABLED:
+	case POLICY_REVOKED:
+	case POLICY_NO_CRL:
+	case POLICY_NOT_YET:
 	case POLICY_KEY_CHECK:
 	case POLICY_FROM:
 	case POLICY_DENY_SERVICE:
@@ -381,7 +381,9 @@ static enum spa_status status_of(const struct judge *j, enum policy_reason reaso
 /* Step 11: may they. */
 static enum judge_outcome decide(const struct judge *j, struct judge_case *c, uint64_t wall_ms)
 {
+	c->claim.is_locked_out = lockout_has(j->lockout, &c->claim.name);
 	c->verdict = policy_decide(j->boot->policy, &c->claim, wall_ms);
+	c->key_match = policy_key_match(j->boot->policy, &c->claim);
 	if (c->verdict.reason != POLICY_GRANT)
 		return finish(c, JUDGE_RECORD, status_of(j, c->verdict.reason),
 			policy_reason_name(c->verdict.reason));
@@ -403,12 +405,15 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 	if (s->payload.len > sizeof(c->datagram))
 		return drop(c, SPA_LENGTH);
 	c->has_context = false;
+	c->chain.step_count = 0;
+	c->key_match = POLICY_KEY_MATCHES;
 	c->resend = NULL;
 	c->service[0] = '\0';
 	c->retry_after_s = 0;
 	c->claim = (struct claim){ .door = s->door };
-	c->verdict =
-		(struct verdict){ .reason = POLICY_NOT_AUTHENTICATED, .list = "", .entry = "" };
+	c->verdict = (struct verdict){
+		.reason = POLICY_NOT_AUTHENTICATED, .list = "", .entry = "", .text = ""
+	};
 	c->seen = *s;
 	if (s->payload.len > 0)
 		memcpy(c->datagram, s->payload.data, s->payload.len);
@@ -419,7 +424,7 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 	if (why == SPA_OK)
 		why = open_request(j, c);
 	if (why == SPA_OK)
-		why = authenticate(j, c);
+		why = authenticate(j, c, wall_ms);
 	if (why != SPA_OK)
 		return drop(c, why);
 

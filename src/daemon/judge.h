@@ -12,6 +12,8 @@
 
 #include "capture/capture.h"
 #include "daemon/boot.h"
+#include "daemon/identify.h"
+#include "daemon/lockout.h"
 #include "daemon/resend.h"
 #include "knock/spa.h"
 #include "policy/policy.h"
@@ -53,6 +55,8 @@ struct judge_case {
 	bool has_context;
 	uint8_t replay_key[STORE_REPLAY_KEY_LEN];
 	struct claim claim;
+	struct chain_identity chain;     /* step_count 0: known by the directory, not by a chain */
+	enum policy_key_match key_match; /* set when the claim was decided */
 	struct verdict verdict;
 	enum spa_status status;
 	const char *reason; /* word for the journal */
@@ -65,14 +69,16 @@ void judge_case_wipe(struct judge_case *c);
 
 struct judge {
 	const struct boot *boot;
-	struct store *store; /* borrowed; NULL: no replay memory (posternd --read) */
-	uint64_t instance;   /* another one when the wall clock is set back */
+	struct store *store;           /* borrowed; NULL: no replay memory (posternd --read) */
+	const struct lockout *lockout; /* borrowed; NULL: nobody is locked out */
+	uint64_t instance;             /* another one when the wall clock is set back */
 	uint64_t start_mono_ms;
 	bool is_offline; /* any instance id is taken, rates do not apply */
 	/* private */
 	uint64_t wall_high_ms;       /* latest wall clock seen since it was set back */
 	uint64_t cold_until_wall_ms; /* until then only our own instance id is accepted */
 	struct spa_cookie_keys cookies;
+	struct identify identify;
 	struct limiter *source;
 	struct limiter *no_epoch;
 	struct limiter *identity;

@@ -77,6 +77,12 @@ static int fill(struct server_keys *k, const struct idfile *id, const struct idf
 	size_t len = strlen(h->name);
 	memcpy(k->name, h->name, len < CARD_NAME_MAX ? len : CARD_NAME_MAX);
 
+	k->own.count = idfile_cert_count(id);
+	for (size_t i = 0; i < k->own.count; i++) {
+		struct span der = idfile_cert(id, i);
+		k->own.len[i] = der.len;
+		memcpy(k->own.der[i], der.data, der.len);
+	}
 	k->not_after_ms = UINT64_MAX;
 	struct cert cert;
 	if (idfile_cert_count(id) > 0) {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/anchors.h"
 #include "knock/prekey.h"
 #include "knock/spa.h"
 #include "store/store.h"
@@ -26,7 +27,8 @@ struct server_prekey {
 
 struct server_keys {
 	char name[CARD_NAME_MAX + 1];
-	uint64_t not_after_ms; /* of the server's certificate; UINT64_MAX when it has none */
+	uint64_t not_after_ms;  /* of the server's certificate; UINT64_MAX when it has none */
+	struct anchors_own own; /* public: the certificates of the ID file */
 	uint8_t sid[SPA_SID_LEN];
 	uint8_t cookie_secret[KEYS_STEALTH_LEN]; /* the stealth secret, or sid */
 	uint8_t pk[32];

@@ -242,6 +242,34 @@ static int start_loop(struct knockd *k)
 	return rc;
 }
 
+/* For what does not say itself why it failed. */
+static int tell(int rc, const char *what)
+{
+	if (rc < 0)
+		log_error("cannot start: %s: %s", what, strerror(-rc));
+	return rc;
+}
+
+static void load_lockout(void *arg, const struct store_lockout *l)
+{
+	struct knockd *k = arg;
+	/* The store takes no more than the table does. */
+	if (l->key_len > 0 && !lockout_put(k->lockout, l->key, l->key_len))
+		log_error("%s: more names are locked out than there is room for", l->name);
+}
+
+/* Without them nobody can be let in. */
+static int load_lockouts(struct knockd *k)
+{
+	k->lockout = lockout_new();
+	if (k->lockout == NULL)
+		return tell(-ENOMEM, "the tables");
+	int rc = store_lockouts(k->store, load_lockout, k);
+	if (rc < 0)
+		store_trouble(k, "reading back who is locked out", rc);
+	return rc;
+}
+
 static int open_store(struct knockd *k)
 {
 	struct fault f;
@@ -253,9 +281,11 @@ static int open_store(struct knockd *k)
 	rc = keys_restore(k->start->boot->keys, k->store, clock_wall_ms());
 	if (rc == 0)
 		rc = keys_rotate(k->start->boot->keys, k->store, clock_wall_ms());
-	if (rc < 0)
+	if (rc < 0) {
 		store_trouble(k, "reading back the prekeys", rc);
-	return rc < 0 ? rc : 0;
+		return rc;
+	}
+	return load_lockouts(k);
 }
 
 static void note_high(void *arg, const struct store_record *r)
@@ -293,14 +323,6 @@ static int become_nobody(struct knockd *k)
 	return rc;
 }
 
-/* For what does not say itself why it failed. */
-static int tell(int rc, const char *what)
-{
-	if (rc < 0)
-		log_error("cannot start: %s: %s", what, strerror(-rc));
-	return rc;
-}
-
 /* Everything that needs a name or a privilege, in the order of doc/design.md "Start". Says why it fails. */
 static int prepare(struct knockd *k)
 {
@@ -332,6 +354,7 @@ static int prepare(struct knockd *k)
 	if (rc < 0)
 		return rc;
 	k->judge.store = k->store;
+	k->judge.lockout = k->lockout;
 	rc = tell(start_loop(k), "the event loop");
 	if (rc == 0)
 		rc = tell(control_start(k), "the control socket");
@@ -339,7 +362,7 @@ static int prepare(struct knockd *k)
 		rc = become_nobody(k);
 	if (rc < 0)
 		return rc;
-	mirror_restore(k, is_new_table);
+	restore_gates(k, is_new_table, clock_wall_ms(), clock_mono_ms());
 	note_start(k);
 	return 0;
 }
@@ -362,6 +385,7 @@ static void release(struct knockd *k)
 	judge_deinit(&k->judge);
 	turn_deinit(k);
 	live_free(k->live);
+	lockout_free(k->lockout);
 	store_close(k->store);
 	answer_close(&k->answers);
 }

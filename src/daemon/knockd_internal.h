@@ -3,7 +3,8 @@
 
 /*
  * What the files of the knock process share. knockd.c owns the loop and the doors; turn.c takes datagrams
- * to answers; mirror.c keeps the table of open gates true; control.c talks to posternctl.
+ * to answers; mirror.c keeps the table of open gates true; restore.c judges again what stood before;
+ * control.c talks to posternctl.
  */
 
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 #include "daemon/judge.h"
 #include "daemon/knockd.h"
 #include "daemon/live.h"
+#include "daemon/lockout.h"
 #include "priv/priv.h"
 #include "store/store.h"
 
@@ -63,6 +65,7 @@ struct knockd {
 	struct judge judge;
 	struct store *store;
 	struct live *live;
+	struct lockout *lockout;
 	struct answer_socket answers;
 	struct capture_nflog *nflog;
 	struct door doors[CONFIG_DOORS_MAX];
@@ -91,6 +94,8 @@ struct knockd {
 	uint64_t store_trouble_mono_ms, gate_trouble_mono_ms;
 	uint64_t logged_drops, logged_mono_ms;
 	unsigned ticks;
+	/* restore.c */
+	uint64_t review_wall_ms; /* when the standing of gates must be looked at again */
 	/* control.c */
 	struct control *control;
 };
@@ -107,8 +112,23 @@ void turn_finish(struct knockd *k); /* told to stop: once nobody waits for an an
 void mirror_used(
 	void *arg, const struct sighting *s); /* capture_seen of nflog; arg is the struct knockd */
 void mirror_tick(struct knockd *k);
-void mirror_restore(struct knockd *k, bool is_new_table);
-int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *why, bool is_cut);
+
+/* Why gates are closed before their time. */
+struct closing {
+	const char *reason;       /* word for the journal; NULL: no line */
+	const char *text;         /* clause for people */
+	const char *list, *entry; /* that decided; NULL: none */
+	bool is_cut;              /* their connections end as well */
+};
+
+/* Take one gate out and have the kernel close it. */
+int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const struct closing *why);
+/* End the connection that came through a gate of the store. */
+int mirror_cut(
+	struct knockd *k, const struct store_gate *g, uint32_t seq, const struct closing *why);
+/* Its state and journal line alone, after the cut. */
+void mirror_note_cut(struct knockd *k, const struct store_gate *g, const struct closing *why);
+void record_stored(struct store_record *r, const struct store_gate *g);
 struct store_record *events_record(struct knockd *k, enum store_event event);
 void events_change(struct knockd *k, uint64_t grant_id, enum store_gate_state state);
 void events_write(struct knockd *k); /* what cannot be written is kept, as far as there is room */
@@ -117,6 +137,12 @@ enum store_gate_state mirror_end(
 void record_gate(struct store_record *r, const struct knockd *k, const struct live_gate *g);
 void store_trouble(struct knockd *k, const char *doing, int rc);
 void knockd_stop(struct knockd *k, int exit_status);
+
+/* restore.c */
+void restore_gates(struct knockd *k, bool is_new_table, uint64_t wall_ms,
+	uint64_t mono_ms); /* before the loop runs */
+void restore_review(
+	struct knockd *k, uint64_t wall_ms); /* once a tick: does somebody's time end now? */
 
 /* control.c */
 int control_start(struct knockd *k);

@@ -112,6 +112,14 @@ size_t live_find_port(const struct live *l, const struct addr *source, uint8_t p
 	return live_find(l, source, (uint16_t)(s - l->config->services));
 }
 
+size_t live_find_grant(const struct live *l, uint64_t grant_id)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->gates[i].grant_id == grant_id)
+			return i;
+	return SIZE_MAX;
+}
+
 bool live_add(struct live *l, const struct live_gate *g)
 {
 	if (l->count == l->cap)

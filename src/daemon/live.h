@@ -47,6 +47,9 @@ size_t live_find(const struct live *l, const struct addr *source, uint16_t servi
 size_t live_find_port(
 	const struct live *l, const struct addr *source, uint8_t proto, uint16_t port);
 
+/* Index of the gate of this grant, or SIZE_MAX. */
+size_t live_find_grant(const struct live *l, uint64_t grant_id);
+
 /* Add one; false when the table is full. A gate for the same source and service must have been removed. */
 bool live_add(struct live *l, const struct live_gate *g);
 

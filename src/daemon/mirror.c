@@ -4,7 +4,6 @@
  */
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +18,6 @@
 #define BEAT_LOST_MS 30000
 #define DROPS_EVERY_MS 60000
 #define TROUBLE_EVERY_MS 10000
-#define RESTORE_WAIT_MS 10000
 #define GRACE_MS 1000 /* the kernel's clock is allowed to be this far behind ours */
 
 void store_trouble(struct knockd *k, const char *doing, int rc)
@@ -109,8 +107,14 @@ void mirror_used(void *arg, const struct sighting *s)
 	}
 }
 
-/* Take one gate out and have the kernel close it. why: word for the journal, NULL for no line. */
-int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *why, bool is_cut)
+static void say_why(struct store_record *r, const struct closing *why)
+{
+	snprintf(r->reason, sizeof(r->reason), "%s", why->reason);
+	snprintf(r->list, sizeof(r->list), "%s", why->list != NULL ? why->list : "");
+	snprintf(r->entry, sizeof(r->entry), "%s", why->entry != NULL ? why->entry : "");
+}
+
+int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const struct closing *why)
 {
 	struct live_gate g = *live_at(k->live, live_index);
 	struct msg m = {
@@ -123,23 +127,56 @@ int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const char *
 	int rc = msg_send(k->start->gate, &m);
 	if (rc < 0)
 		return rc;
-	if (is_cut) {
+	if (why->is_cut) {
 		struct msg cut = { .type = MSG_CUT, .seq = SEQ_CONTROL, .mark = g.mark };
 		rc = msg_send(k->start->gate, &cut);
 		if (rc < 0)
 			log_warn("a lease could not be cut: %s", strerror(-rc));
 	}
-	events_change(
-		k, g.grant_id, is_cut ? STORE_GATE_CLOSED : mirror_end(k, &g, STORE_GATE_CLOSED));
-	if (why != NULL) {
+	events_change(k, g.grant_id,
+		why->is_cut ? STORE_GATE_CLOSED : mirror_end(k, &g, STORE_GATE_CLOSED));
+	if (why->reason != NULL) {
 		struct store_record *r = events_record(k, STORE_CLOSED);
 		record_gate(r, k, &g);
-		snprintf(r->reason, sizeof(r->reason), "%s", why);
-		snprintf(r->text, sizeof(r->text), "by the %s%s", why,
-			is_cut && g.is_used ? ", with its connections" : "");
+		say_why(r, why);
+		snprintf(r->text, sizeof(r->text), "%s%s", why->text,
+			why->is_cut && g.is_used ? ", with its connections" : "");
 	}
 	live_remove(k->live, live_index);
 	return 0;
+}
+
+void record_stored(struct store_record *r, const struct store_gate *g)
+{
+	snprintf(r->name, sizeof(r->name), "%s", g->name);
+	snprintf(r->service, sizeof(r->service), "%s", g->service);
+	snprintf(r->door, sizeof(r->door), "%s", g->door);
+	memcpy(r->key_id, g->key_id, sizeof(r->key_id));
+	r->source = g->source;
+	r->grant_id = g->grant_id;
+}
+
+int mirror_cut(
+	struct knockd *k, const struct store_gate *g, uint32_t seq, const struct closing *why)
+{
+	struct msg m = { .type = MSG_CUT, .seq = seq, .mark = g->mark };
+	int rc = msg_send(k->start->gate, &m);
+	if (rc < 0)
+		return rc;
+	mirror_note_cut(k, g, why);
+	return 0;
+}
+
+void mirror_note_cut(struct knockd *k, const struct store_gate *g, const struct closing *why)
+{
+	events_change(k, g->grant_id, STORE_GATE_CLOSED);
+	struct store_record *r = events_record(k, STORE_CLOSED);
+	record_stored(r, g);
+	say_why(r, why);
+	if (g->state == STORE_GATE_OPEN)
+		snprintf(r->text, sizeof(r->text), "%s, with its connections", why->text);
+	else
+		snprintf(r->text, sizeof(r->text), "its connection is cut %s", why->text);
 }
 
 static const char *end_text(const struct knockd *k, const struct live_gate *g)
@@ -200,6 +237,7 @@ void mirror_tick(struct knockd *k)
 	int rc;
 	k->ticks++;
 	expire_gates(k, mono_ms);
+	restore_review(k, clock_wall_ms());
 	events_write(k);
 	log_drops(k, mono_ms);
 	if (k->ticks % BEAT_EVERY == 0)
@@ -216,138 +254,4 @@ void mirror_tick(struct knockd *k)
 		if (rc < 0)
 			store_trouble(k, "keeping a new prekey", rc);
 	}
-}
-
-struct restore {
-	struct knockd *k;
-	bool is_new_table;
-	uint64_t wall_ms, mono_ms;
-};
-
-/* Before the loop runs: order, and wait for the answer. */
-static void order(const struct knockd *k, const struct msg *m)
-{
-	struct msg done;
-	struct pollfd p = { .fd = k->start->gate, .events = POLLIN };
-	int rc = msg_send(k->start->gate, m);
-	if (rc == 0 && poll(&p, 1, RESTORE_WAIT_MS) <= 0)
-		rc = -ETIMEDOUT;
-	if (rc == 0)
-		rc = msg_receive(k->start->gate, MSG_FROM_GATE, MSG_FROM_KNOCK, &done);
-	if (rc > 0)
-		rc = done.result;
-	if (rc < 0)
-		log_error("what was live before could not be restored: %s", strerror(-rc));
-}
-
-/* What is left of a time that began at opened_ms; a wall clock that was set back makes it no longer. */
-static uint64_t left_ms(const struct restore *r, const struct store_gate *g, uint64_t until_ms)
-{
-	uint64_t from = r->wall_ms > g->opened_ms ? r->wall_ms : g->opened_ms;
-	return until_ms > from ? until_ms - from : 0;
-}
-
-/* A connection that came through a gate of a lost table goes on for the rest of its lease. */
-static void restore_lease(const struct restore *r, const struct store_gate *g, uint16_t service)
-{
-	struct msg m = {
-		.type = MSG_LEASE,
-		.seq = SEQ_CONTROL,
-		.service = service,
-		.mark = g->mark,
-		.lease_ms = left_ms(r, g, g->lease_until_ms),
-	};
-	if (m.lease_ms > 0)
-		order(r->k, &m);
-}
-
-/* Oldest first: of two for the same source and service the later one is what the kernel has. */
-static bool mirror_again(const struct restore *r, const struct store_gate *g, uint16_t service)
-{
-	struct live *live = r->k->live;
-	struct live_gate l = {
-		.grant_id = g->grant_id,
-		.mark = g->mark,
-		.service = service,
-		.is_once = g->is_once,
-		.is_used = true, /* not in the store, and nobody listened a moment ago */
-		.source = g->source,
-		.opened_ms = g->opened_ms,
-		.until_ms = g->until_ms,
-		.until_mono_ms = r->mono_ms + left_ms(r, g, g->until_ms),
-	};
-	memcpy(l.key_id, g->key_id, sizeof(l.key_id));
-	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
-	size_t old = live_find(live, &l.source, service);
-	if (old != SIZE_MAX) {
-		const struct live_gate *was = live_at(live, old);
-		events_change(r->k, was->grant_id, mirror_end(r->k, was, STORE_GATE_CLOSED));
-		live_remove(live, old);
-	}
-	return live_add(live, &l);
-}
-
-static void restore_window(const struct restore *r, const struct store_gate *g, uint16_t service)
-{
-	struct msg m = {
-		.type = MSG_OPEN,
-		.seq = SEQ_CONTROL,
-		.service = service,
-		.kind = GATE_WINDOW,
-		.addr = g->source,
-		.mark = g->mark,
-		.wait_ms = (uint32_t)left_ms(r, g, g->until_ms),
-		.lease_ms = left_ms(r, g, g->lease_until_ms),
-	};
-	order(r->k, &m);
-}
-
-/* Granted for a service that is no more what it was: when its port is still guarded, it closes. */
-static void withdraw(const struct restore *r, const struct store_gate *g)
-{
-	const struct config *c = r->k->config;
-	const struct config_service *now = config_service_by_port(c, g->proto, g->port);
-	struct msg m = { .type = MSG_CLOSE, .seq = SEQ_CONTROL, .addr = g->source };
-	events_change(r->k, g->grant_id, STORE_GATE_CLOSED);
-	if (now == NULL)
-		return;
-	m.service = (uint16_t)(now - c->services);
-	m.kind = now->open == CONFIG_OPEN_ONCE ? GATE_ONCE : GATE_WINDOW;
-	order(r->k, &m);
-}
-
-static void restore_one(void *arg, const struct store_gate *g)
-{
-	struct restore *r = arg;
-	struct knockd *k = r->k;
-	const struct config_service *s = config_service_by_name(k->config, g->service);
-	bool is_same = s != NULL && s->proto == g->proto && s->port == g->port &&
-		(s->open == CONFIG_OPEN_ONCE) == g->is_once;
-	bool is_open = g->state == STORE_GATE_OPEN && g->until_ms > r->wall_ms;
-	uint16_t service = is_same ? (uint16_t)(s - k->config->services) : 0;
-
-	if (r->is_new_table && is_same && (!is_open || g->is_once))
-		restore_lease(r, g, service);
-	if (!is_open)
-		return;
-	if (!is_same)
-		withdraw(r, g);
-	else if (r->is_new_table && g->is_once)
-		/* Whether a ticket of a lost table was spent, nobody knows: it is not made anew. */
-		events_change(k, g->grant_id, STORE_GATE_USED);
-	else if (mirror_again(r, g, service) && r->is_new_table)
-		restore_window(r, g, service);
-}
-
-void mirror_restore(struct knockd *k, bool is_new_table)
-{
-	struct restore r = { k, is_new_table, clock_wall_ms(), clock_mono_ms() };
-	int rc = store_gates(k->store, r.wall_ms, restore_one, &r);
-	if (rc < 0)
-		store_trouble(k, "reading back the open gates", rc);
-	if (is_new_table) {
-		struct msg m = { .type = MSG_SETTLE, .seq = SEQ_CONTROL };
-		order(k, &m);
-	}
-	events_write(k);
 }

@@ -193,6 +193,23 @@ out:
 	return status;
 }
 
+/* As comments below the configuration: what it leads to. */
+static void say_trust(const struct trust *t)
+{
+	static const char *const roles[] = {
+		[TRUST_OWN] = "above this server",
+		[TRUST_ROLLOVER] = "another key of a certifier above this server",
+		[TRUST_CROSS] = "cross-certified",
+	};
+	char name[NAME_TEXT_MAX], when[TIME_TEXT_MAX];
+	puts("\n# trusted certifiers and names");
+	for (size_t i = 0; i < trust_count(t); i++) {
+		const struct trust_anchor *a = trust_at(t, i);
+		printf("#   %s: %s, until %.10s\n", name_format(&a->cert.subject, name),
+			roles[a->role], time_format_utc(a->not_after_ms, when));
+	}
+}
+
 int offline_check(const char *config_path)
 {
 	struct boot *b = load(config_path);
@@ -201,6 +218,7 @@ int offline_check(const char *config_path)
 	char *text = config_format(b->config);
 	if (text != NULL)
 		fputs(text, stdout);
+	say_trust(b->trust);
 	if (b->warning[0] != '\0')
 		fprintf(stderr, "warning: %s\n", b->warning);
 	fprintf(stderr, "%s is good; doors: %zu, services: %zu, people: %zu\n", config_path,

@@ -11,11 +11,9 @@
 
 #include "knock/sshsig.h"
 
-static bool holds_ed25519(
-	const struct directory_entry *e, const struct spa_request *q, struct span message)
+static bool holds_ed25519(const uint8_t pk[32], const struct spa_request *q, struct span message)
 {
-	return crypto_sign_verify_detached(q->signature.data, message.data, message.len, e->pk) ==
-		0;
+	return crypto_sign_verify_detached(q->signature.data, message.data, message.len, pk) == 0;
 }
 
 static bool holds_token(
@@ -32,20 +30,31 @@ static bool holds_token(
 bool proof_holds(
 	const struct directory_entry *e, const struct spa_request *q, struct span transcript)
 {
-	uint8_t data[SSHSIG_DATA_LEN];
 	bool is_token = e->key == DIRECTORY_SK_ED25519;
 
 	if (e->key == DIRECTORY_KEY_ID_ONLY || is_token != (q->signature_type == SPA_SIG_SK))
 		return false;
-	if (q->signature_type == SPA_SIG_ED25519)
-		return holds_ed25519(e, q, transcript);
+	if (!is_token)
+		return proof_holds_key(e->pk, q, transcript);
+	uint8_t data[SSHSIG_DATA_LEN];
 	sshsig_data(transcript, data);
-	return is_token ? holds_token(e, q, SPAN_OF(data)) : holds_ed25519(e, q, SPAN_OF(data));
+	return holds_token(e, q, SPAN_OF(data));
+}
+
+bool proof_holds_key(const uint8_t pk[32], const struct spa_request *q, struct span transcript)
+{
+	uint8_t data[SSHSIG_DATA_LEN];
+	if (q->signature_type == SPA_SIG_ED25519)
+		return holds_ed25519(pk, q, transcript);
+	if (q->signature_type != SPA_SIG_SSHSIG)
+		return false;
+	sshsig_data(transcript, data);
+	return holds_ed25519(pk, q, SPAN_OF(data));
 }
 
 const char *proof_lack(const struct directory_entry *e, const struct spa_request *q)
 {
-	if (e->key != DIRECTORY_SK_ED25519)
+	if (q->signature_type != SPA_SIG_SK)
 		return NULL;
 	if ((q->fido_flags & SSHSIG_FLAG_UP) == 0)
 		return "fido-touch";

@@ -20,9 +20,12 @@
 bool proof_holds(
 	const struct directory_entry *e, const struct spa_request *q, struct span transcript);
 
+/* The same for a key that a certificate names, signature types 1 and 2. Pure. */
+bool proof_holds_key(const uint8_t pk[32], const struct spa_request *q, struct span transcript);
+
 /*
  * Why a signature that holds is not enough: "fido-touch" (no flag UP, whatever the line says) or
- * "fido-pin" (no flag UV where the line requires it); NULL when it is enough. Pure.
+ * "fido-pin" (no flag UV where the line requires it); NULL when it is enough, or no token signed. Pure.
  */
 const char *proof_lack(const struct directory_entry *e, const struct spa_request *q);
 

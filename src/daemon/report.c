@@ -64,6 +64,17 @@ json_t *report_record(const struct store_record *r)
 	return o;
 }
 
+json_t *report_lockout(const struct store_lockout *l)
+{
+	json_t *o = json_object();
+	set_text(o, "name", l->name);
+	set_time(o, "since", l->since_ms);
+	set_number(o, "since_ms", l->since_ms);
+	set_text(o, "by", l->by);
+	set_text(o, "text", l->text);
+	return o;
+}
+
 json_t *report_gate(const struct live_gate *g, const struct config *c)
 {
 	const struct config_service *s = &c->services[g->service];
@@ -143,6 +154,7 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	set_number(o, "services", k->config->service_count);
 	set_number(o, "people", directory_count(k->start->boot->directory));
 	set_number(o, "gates", live_count(k->live));
+	set_number(o, "locked_out", lockout_count(k->lockout));
 	set_number(o, "datagrams", k->datagrams);
 	json_object_set_new(o, "doors", doors(k));
 	json_object_set_new(o, "ignored", ignored(k));

@@ -13,6 +13,7 @@ struct knockd;
 
 /* Each returns a new reference, or NULL when memory is short. */
 json_t *report_record(const struct store_record *r);
+json_t *report_lockout(const struct store_lockout *l);
 json_t *report_gate(const struct live_gate *g, const struct config *c);
 json_t *report_status(const struct knockd *k, const struct msg *listed);
 

@@ -225,10 +225,10 @@ static int next_grant(struct knockd *k, uint64_t *ret)
 /* Cut by the end of the identity, as the grant was, and never shorter than that. */
 static uint64_t lease_s(const struct claim *c, uint32_t granted_s, uint64_t wall_ms)
 {
-	uint64_t lease = c->service->lease_s;
-	if (c->not_after_ms == UINT64_MAX)
+	uint64_t lease = c->service->lease_s, end_ms = policy_end_ms(c);
+	if (end_ms == UINT64_MAX)
 		return lease;
-	uint64_t left = c->not_after_ms > wall_ms ? (c->not_after_ms - wall_ms) / 1000 : 0;
+	uint64_t left = end_ms > wall_ms ? (end_ms - wall_ms) / 1000 : 0;
 	if (left < granted_s)
 		left = granted_s;
 	return left < lease ? left : lease;
@@ -249,10 +249,15 @@ static void fill_gate(const struct knockd *k, struct slot *s, uint64_t grant_id,
 		.opened_ms = now,
 		.until_ms = now + (uint64_t)s->judged.verdict.granted_s * 1000,
 		.lease_until_ms = now + lease_s(c, s->judged.verdict.granted_s, now) * 1000,
+		.is_certified = c->is_certified,
+		.not_after_ms = c->not_after_ms,
+		.path_count = s->judged.chain.step_count,
 	};
 	name_format(&c->name, g->name);
 	memcpy(g->key_id, c->key_id, sizeof(g->key_id));
+	memcpy(g->path, s->judged.chain.steps, g->path_count * sizeof(g->path[0]));
 	snprintf(g->service, sizeof(g->service), "%s", c->service->name);
+	snprintf(g->door, sizeof(g->door), "%s", k->config->doors[c->door].name);
 }
 
 /* Put the gate into the mirror; the one it replaces, if any, steps aside until the kernel has the new one. */
@@ -311,7 +316,7 @@ static void fill_record(const struct knockd *k, struct slot *s, uint64_t now)
 		snprintf(r->text, sizeof(r->text), "%s", proof_text(c->reason));
 	} else if (c->verdict.reason != POLICY_NOT_AUTHENTICATED &&
 		c->verdict.reason != POLICY_GRANT) {
-		snprintf(r->text, sizeof(r->text), "%s", policy_reason_text(c->verdict.reason));
+		snprintf(r->text, sizeof(r->text), "%s", c->verdict.text);
 	}
 }
 
@@ -452,9 +457,10 @@ static void order_open(struct knockd *k, struct slot *s)
 	k->in_flight++;
 }
 
-/* Close every gate of this identity for the service from any address. */
+/* Close every gate of this identity for the service from any address. The claim is journalled already. */
 static void order_close(struct knockd *k, struct slot *s)
 {
+	static const struct closing by_owner = { .reason = NULL };
 	const struct claim *c = &s->judged.claim;
 	uint16_t service = (uint16_t)(c->service - k->config->services);
 	for (size_t i = live_count(k->live); i > 0; i--) {
@@ -462,7 +468,7 @@ static void order_close(struct knockd *k, struct slot *s)
 		if (g->service != service ||
 			sodium_memcmp(g->key_id, c->key_id, sizeof(g->key_id)) != 0)
 			continue;
-		int rc = mirror_close(k, i - 1, slot_seq(k, s), NULL, false);
+		int rc = mirror_close(k, i - 1, slot_seq(k, s), &by_owner);
 		if (rc == 0)
 			s->awaiting++;
 		else if (s->result == 0)
@@ -478,6 +484,25 @@ static void order_close(struct knockd *k, struct slot *s)
 	}
 	reply(k, s);
 	slot_free(s);
+}
+
+static void note_key_mismatch(struct knockd *k, const struct slot *s)
+{
+	const struct judge_case *c = &s->judged;
+	if (!policy_key_match_is_logged(k->judge.boot->policy, c->key_match))
+		return;
+	struct store_record *r = events_record(k, STORE_KEY_MISMATCH);
+	uint64_t now = r->wall_ms;
+	*r = s->record;
+	r->wall_ms = now;
+	r->event = STORE_KEY_MISMATCH;
+	r->grant_id = r->until_ms = 0;
+	r->list[0] = r->entry[0] = '\0';
+	snprintf(r->reason, sizeof(r->reason), "key-check");
+	snprintf(r->text, sizeof(r->text), "%s",
+		c->key_match == POLICY_KEY_DIFFERS
+			? "the directory lists this name with another key"
+			: "the directory does not list this name");
 }
 
 static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
@@ -496,6 +521,7 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 	case STORE_ACCEPTED:
 		break;
 	}
+	note_key_mismatch(k, s);
 	if (s->outcome == JUDGE_OPEN) {
 		mirror_add(k, s);
 		order_open(k, s);

@@ -20,6 +20,7 @@
 #include "identity/trust.h"
 
 #define CHAIN_CERTS_MAX 8 /* leaf, four OU, O and two rollovers */
+#define CHAIN_STEPS_MAX (CHAIN_CERTS_MAX + 1)
 
 enum chain_reject {
 	CHAIN_OK = 0,
@@ -68,18 +69,19 @@ struct chain_identity {
 	uint64_t valid_until_ms; /* the same, or sooner when a list must be renewed sooner */
 	enum trust_role role;    /* of the anchor */
 	size_t step_count;       /* leaf first, up to and with a cross-certificate */
-	struct chain_step steps[CHAIN_CERTS_MAX];
+	struct chain_step steps[CHAIN_STEPS_MAX];
 };
 
 /* Decoded certificates up to the anchor. No signature was looked at. */
 struct chain_path {
 	size_t count; /* certificates of the chain below the anchor; 0: the anchor is the leaf itself */
+	/* leaf first; the leaf is there always, though with count 0 only its name and key are believed */
 	struct cert certs[CHAIN_CERTS_MAX];
 	struct cert_parts parts[CHAIN_CERTS_MAX];
 	const struct trust_anchor *anchor;
 };
 
-/* Decode and find the anchor. CHAIN_OK or a reason before CHAIN_ORDER. Pure. */
+/* Decode and find the anchor. CHAIN_OK or a reason before CHAIN_ORDER; *ret is written in any case. Pure. */
 enum chain_reject chain_resolve(
 	const struct trust *t, const struct chain *c, struct chain_path *ret);
 
@@ -91,7 +93,10 @@ enum chain_reject chain_walk(const struct trust *t, const struct chain_path *p, 
 enum chain_reject chain_verify(
 	const struct trust *t, const struct chain *c, uint64_t wall_ms, struct chain_identity *ret);
 
-/* True when none of the steps is revoked by what t knows at wall_ms. For gates that are open already. */
+/*
+ * CHAIN_OK when it has not expired and none of the steps is revoked by what t knows at wall_ms; else
+ * CHAIN_EXPIRED, CHAIN_REVOKED or CHAIN_NO_CRL. For gates that are open already, and hits of the cache.
+ */
 enum chain_reject chain_recheck(
 	const struct trust *t, const struct chain_identity *i, uint64_t wall_ms);
 

@@ -31,7 +31,6 @@ static enum cert_reject read_length(struct reader *r, size_t *ret)
 
 enum cert_reject der_next(struct reader *r, struct der_item *ret)
 {
-	struct span all = { r->at, r->left };
 	struct reader in = *r;
 	size_t len;
 	uint8_t tag = reader_u8(&in);
@@ -45,7 +44,7 @@ enum cert_reject der_next(struct reader *r, struct der_item *ret)
 		return CERT_SHORT;
 	ret->tag = tag;
 	ret->value = value;
-	ret->whole = span_slice(all, 0, all.len - in.left);
+	ret->whole = span_of(r->at, r->left - in.left);
 	*r = in;
 	return CERT_OK;
 }

@@ -11,9 +11,10 @@
  *
  * Options: name (required), kind (user, server; default user), expires (date, last day included,
  * UTC), from ("prefix,prefix"), disabled, locked, key-next (sha256:hex), require ("up", "up,uv";
- * tokens only, "up" unless said), certified-equivalent. Each at most once. In a quoted value \"
- * stands for a quote and \\ for a backslash. Fields are separated by spaces or tabs; what follows
- * the key is a comment. Blank lines and lines that begin with # mean nothing.
+ * tokens only, "up" unless said), certified-equivalent, document-key (x25519:hex, of files for this
+ * person). Each at most once. In a quoted value \" stands for a quote and \\ for a backslash. Fields
+ * are separated by spaces or tabs; what follows the key is a comment. Blank lines and lines that
+ * begin with # mean nothing.
  *
  * Key ids: of an ssh-ed25519 key the SHA-256 of its SubjectPublicKeyInfo, of an
  * sk-ssh-ed25519@openssh.com key the SHA-256 of its whole key blob, of a postern-key the id itself.
@@ -32,27 +33,34 @@
 #define DIRECTORY_APPLICATION_MAX 64
 #define DIRECTORY_FILE_MAX ((size_t)512 << 20)
 #define DIRECTORY_FAULTS_MAX 100
+#define DIRECTORY_DAY_MS UINT64_C(86400000) /* expires counts whole days */
 
 enum directory_kind { DIRECTORY_USER, DIRECTORY_SERVER };
 enum directory_key { DIRECTORY_ED25519, DIRECTORY_SK_ED25519, DIRECTORY_KEY_ID_ONLY };
 
+/*
+ * What a line says. A directory keeps each entry only as far as it is used: to the last byte of its name,
+ * unless it has an application or a from. So what a directory gave out is read by its counts and
+ * lengths, and compared field by field, never as so many bytes; copying it whole is fine.
+ */
 struct directory_entry {
-	struct name name;
+	uint8_t key_id[32];
+	uint8_t pk[32];           /* not for DIRECTORY_KEY_ID_ONLY */
+	uint8_t key_next[32];     /* when has_next */
+	uint8_t document_key[32]; /* X25519, identity/document.h; when has_document_key */
+	uint64_t expires_ms;      /* first ms at which it is expired; UINT64_MAX: never */
+	unsigned line;
 	enum directory_kind kind;
 	enum directory_key key;
-	uint8_t key_id[32];
-	uint8_t pk[32]; /* not for DIRECTORY_KEY_ID_ONLY */
-	/* of a token ("ssh:"), printable ASCII, not terminated; its signatures cover it */
-	uint8_t application_len;
-	char application[DIRECTORY_APPLICATION_MAX];
-	bool has_next;
-	uint8_t key_next[32];
+	bool has_next, has_document_key;
 	bool is_disabled, is_locked, is_certified_equivalent;
 	bool requires_up, requires_uv;
-	uint64_t expires_ms; /* first ms at which it is expired; UINT64_MAX: never */
+	uint8_t application_len;
 	uint8_t from_count;
+	struct name name;
+	/* of a token ("ssh:"), printable ASCII, not terminated; its signatures cover it */
+	char application[DIRECTORY_APPLICATION_MAX];
 	struct prefix from[DIRECTORY_FROM_MAX];
-	unsigned line;
 };
 
 struct directory;
@@ -71,6 +79,9 @@ struct directory_faults {
  * -EINVAL with *f. Pure.
  */
 int directory_line_parse(struct span line, struct directory_entry *ret, struct fault *f);
+
+/* What follows the key of a line that directory_line_parse took as an entry; borrowed from it. */
+struct span directory_line_comment(struct span line);
 
 /*
  * An entry as a line with LF, terminated; comment may be NULL. Returns its length without the NUL,

@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "identity/directory.h"
 
-#define DAY_MS UINT64_C(86400000)
 #define BLOB_MAX (4 + 26 + 4 + 32 + 4 + DIRECTORY_APPLICATION_MAX)
 
 static void put_text(struct writer *w, const char *text)
@@ -40,7 +39,7 @@ static void put_key_id(struct writer *w, const uint8_t id[32])
 static void put_expires(struct writer *w, uint64_t expires_ms)
 {
 	char text[32];
-	time_t t = (time_t)((expires_ms - DAY_MS) / 1000);
+	time_t t = (time_t)((expires_ms - DIRECTORY_DAY_MS) / 1000);
 	struct tm tm;
 	put_text(w, ",expires=");
 	if (gmtime_r(&t, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%d", &tm) != 10)
@@ -63,7 +62,7 @@ static void put_from(struct writer *w, const struct directory_entry *e)
 
 static void put_options(struct writer *w, const struct directory_entry *e)
 {
-	char name[NAME_TEXT_MAX];
+	char name[NAME_TEXT_MAX], hex[65];
 	put_text(w, "name=");
 	put_quoted(w, name_format(&e->name, name));
 	put_text(w, e->kind == DIRECTORY_SERVER ? ",kind=server" : ",kind=user");
@@ -82,6 +81,10 @@ static void put_options(struct writer *w, const struct directory_entry *e)
 		put_text(w, e->requires_uv ? ",require=\"up,uv\"" : ",require=\"up\"");
 	if (e->is_certified_equivalent)
 		put_text(w, ",certified-equivalent");
+	if (e->has_document_key) {
+		put_text(w, ",document-key=x25519:");
+		put_text(w, text_hex(SPAN_OF(e->document_key), hex));
+	}
 }
 
 static void put_string(struct writer *w, const void *data, size_t len)

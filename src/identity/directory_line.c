@@ -53,34 +53,41 @@ static const char *quote(struct span s, char to[QUOTED_MAX])
 	return text_quote(s, to, QUOTED_MAX);
 }
 
-static int read_quoted(struct reader *r, struct directory_option *o, struct fault *f)
+/* How far the next quote or backslash is; all that is left when there is none. */
+static size_t plain_len(const struct reader *r)
 {
 	size_t len = 0;
+	while (len < r->left && r->at[len] != '"' && r->at[len] != '\\')
+		len++;
+	return len;
+}
+
+static int read_quoted(struct reader *r, struct directory_option *o, struct fault *f)
+{
+	struct writer w = writer_init(o->value, DIRECTORY_OPTION_VALUE_MAX);
 	reader_u8(r);
 	for (;;) {
-		if (r->left == 0) {
-			fault_set(f, "the value of %s has no closing quote; add one", o->name);
-			return -EINVAL;
-		}
-		uint8_t c = reader_u8(r);
-		if (c == '"')
-			break;
-		if (c == '\\') {
-			c = reader_u8(r);
-			if (c != '"' && c != '\\') {
-				fault_set(f, "the value of %s has a lone backslash; write two",
-					o->name);
-				return -EINVAL;
-			}
-		}
-		if (len == DIRECTORY_OPTION_VALUE_MAX) {
+		struct span plain = reader_take(r, plain_len(r));
+		writer_put(&w, plain.data, plain.len);
+		if (w.is_full) {
 			fault_set(f, "the value of %s is longer than %d bytes; shorten it", o->name,
 				DIRECTORY_OPTION_VALUE_MAX);
 			return -EINVAL;
 		}
-		o->value[len++] = (char)c;
+		if (r->left == 0) {
+			fault_set(f, "the value of %s has no closing quote; add one", o->name);
+			return -EINVAL;
+		}
+		if (reader_u8(r) == '"')
+			break;
+		uint8_t c = reader_u8(r);
+		if (c != '"' && c != '\\') {
+			fault_set(f, "the value of %s has a lone backslash; write two", o->name);
+			return -EINVAL;
+		}
+		writer_u8(&w, c);
 	}
-	o->value[len] = '\0';
+	o->value[w.len] = '\0';
 	return 0;
 }
 
@@ -256,7 +263,7 @@ static int read_postern_key(struct span word, struct directory_entry *e, struct 
 	return -EINVAL;
 }
 
-static int read_key(struct reader *r, struct directory_entry *e, struct fault *f)
+int directory_key_read(struct reader *r, struct directory_entry *e, struct fault *f)
 {
 	char q[QUOTED_MAX];
 	struct span type = take_word(r);
@@ -285,8 +292,7 @@ static int read_key(struct reader *r, struct directory_entry *e, struct fault *f
 	return -EINVAL;
 }
 
-/* What no option and no key can see alone. */
-static int check_whole(struct directory_entry *e, struct fault *f)
+int directory_entry_check(struct directory_entry *e, struct fault *f)
 {
 	if (e->requires_up && e->key != DIRECTORY_SK_ED25519) {
 		fault_set(f,
@@ -304,6 +310,20 @@ static int check_whole(struct directory_entry *e, struct fault *f)
 	return 0;
 }
 
+static bool is_control(uint8_t c)
+{
+	return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+/* All bytes looked at, whatever they are: so the compiler takes many at a time, line after line. */
+static bool has_control(struct span line)
+{
+	unsigned any = 0;
+	for (size_t i = 0; i < line.len; i++)
+		any |= (unsigned)is_control(line.data[i]);
+	return any != 0;
+}
+
 static int check_bytes(struct span line, struct fault *f)
 {
 	if (line.len > DIRECTORY_LINE_MAX) {
@@ -316,13 +336,13 @@ static int check_bytes(struct span line, struct fault *f)
 			"ends");
 		return -EINVAL;
 	}
-	for (size_t i = 0; i < line.len; i++) {
-		if ((line.data[i] < 0x20 && line.data[i] != '\t') || line.data[i] == 0x7f) {
-			fault_set(f, "byte %zu is a control character; remove it", i + 1);
-			return -EINVAL;
-		}
-	}
-	return 0;
+	if (!has_control(line))
+		return 0;
+	size_t at = 0;
+	while (!is_control(line.data[at]))
+		at++;
+	fault_set(f, "byte %zu is a control character; remove it", at + 1);
+	return -EINVAL;
 }
 
 int directory_line_parse(struct span line, struct directory_entry *ret, struct fault *f)
@@ -337,11 +357,32 @@ int directory_line_parse(struct span line, struct directory_entry *ret, struct f
 	if (rc == 0)
 		rc = read_options(&r, &e, f);
 	if (rc == 0)
-		rc = read_key(&r, &e, f);
+		rc = directory_key_read(&r, &e, f);
 	if (rc == 0)
-		rc = check_whole(&e, f);
+		rc = directory_entry_check(&e, f);
 	if (rc < 0)
 		return rc;
 	*ret = e;
 	return 1;
+}
+
+struct span directory_line_comment(struct span line)
+{
+	struct reader r = reader_init(line);
+	bool is_quoted = false;
+
+	skip_blanks(&r);
+	while (r.left > 0 && (is_quoted || !is_blank(peek(&r)))) {
+		uint8_t c = reader_u8(&r);
+		if (c == '"')
+			is_quoted = !is_quoted;
+		else if (c == '\\')
+			reader_u8(&r);
+	}
+	for (int word = 0; word < 2; word++) {
+		skip_blanks(&r);
+		take_word(&r);
+	}
+	skip_blanks(&r);
+	return reader_rest(&r);
 }

@@ -11,7 +11,6 @@
 #include "identity/internal.h"
 
 #define QUOTED_MAX 80
-#define DAY_MS UINT64_C(86400000)
 
 /* For a sentence: short, and printable whatever it was. */
 static const char *quote_text(const char *s, char to[QUOTED_MAX])
@@ -69,7 +68,7 @@ static bool read_date(const char *text, uint64_t *ret_ms)
 	/* timegm carries the 31st of November over into December. */
 	if (tm.tm_mon != month - 1 || tm.tm_mday != day)
 		return false;
-	*ret_ms = (uint64_t)t * 1000 + DAY_MS;
+	*ret_ms = (uint64_t)t * 1000 + DIRECTORY_DAY_MS;
 	return true;
 }
 
@@ -152,6 +151,21 @@ static int set_key_next(struct directory_entry *e, const char *value, struct fau
 	return -EINVAL;
 }
 
+static int set_document_key(struct directory_entry *e, const char *value, struct fault *f)
+{
+	char q[QUOTED_MAX];
+	e->has_document_key =
+		strncmp(value, "x25519:", 7) == 0 && text_unhex(value + 7, e->document_key, 32);
+	/* X25519 with the all-zero point gives a shared secret that everybody knows. */
+	if (e->has_document_key && !span_is_zero(SPAN_OF(e->document_key)))
+		return 0;
+	fault_set(f,
+		"document-key \"%s\" is no key; write x25519: and the 64 hexadecimal digits that "
+		"postern id show prints",
+		quote_text(value, q));
+	return -EINVAL;
+}
+
 static int set_require(struct directory_entry *e, const char *value, struct fault *f)
 {
 	char q[QUOTED_MAX];
@@ -180,6 +194,7 @@ static const struct option_rule option_rules[] = {
 	{ "key-next", true, set_key_next },
 	{ "require", true, set_require },
 	{ "certified-equivalent", false, set_certified },
+	{ "document-key", true, set_document_key },
 };
 
 #define OPTION_RULES (sizeof(option_rules) / sizeof(option_rules[0]))
@@ -194,7 +209,7 @@ int directory_option_apply(struct directory_entry *e, const struct directory_opt
 	if (i == OPTION_RULES) {
 		fault_set(f,
 			"option \"%s\" is unknown; known are name, kind, expires, from, disabled, "
-			"locked, key-next, require, certified-equivalent",
+			"locked, key-next, require, certified-equivalent, document-key",
 			quote_text(o->name, q));
 		return -EINVAL;
 	}

@@ -28,6 +28,15 @@ struct directory_option {
 int directory_option_apply(struct directory_entry *e, const struct directory_option *o,
 	unsigned *seen, struct fault *f);
 
+/*
+ * The next two words, a key type and a key, into e->key, key_id, pk and application. Returns 0, or
+ * -EINVAL with *f.
+ */
+int directory_key_read(struct reader *r, struct directory_entry *e, struct fault *f);
+
+/* What no option and no key can see alone, after both were read. 0, or -EINVAL with *f. */
+int directory_entry_check(struct directory_entry *e, struct fault *f);
+
 /* "sha256:" and 64 hex digits; false (ret untouched) for anything else. */
 bool directory_key_id_parse(const char *text, uint8_t ret[32]);
 
@@ -128,5 +137,23 @@ enum idfile_result idfile_unseal(struct span body, const struct idfile_key *key,
 #define IDFILE_SECRETS_LEN_MAX 28672
 bool idfile_secrets_encode(const struct idfile_secrets *s, struct writer *w);
 bool idfile_secrets_decode(struct span plain, struct idfile_secrets *ret);
+
+/*
+ * Signatures of records: Ed25519 by sk (64 bytes, libsodium) over label, its NUL and body. Signing
+ * asserts, verifying is false, for more than RECORD_SIGNED_MAX bytes in all.
+ */
+#define RECORD_SIGNED_MAX 16640
+void record_sign(const char *label, struct span body, const uint8_t sk[64], uint8_t ret[64]);
+__attribute__((warn_unused_result)) bool record_verify(
+	const char *label, struct span body, const uint8_t pk[32], const uint8_t signature[64]);
+
+/*
+ * A name in a record: u16 length and bytes, one that name_parse takes as somebody's or a certifier's. Taking
+ * gives false for anything else; putting returns false (nothing written) for what could not be taken.
+ */
+__attribute__((warn_unused_result)) bool record_take_name(
+	struct reader *r, char ret[IDFILE_NAME_MAX + 1]);
+__attribute__((warn_unused_result)) bool record_put_name(
+	struct writer *w, const char name[IDFILE_NAME_MAX + 1]);
 
 #endif

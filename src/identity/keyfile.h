@@ -23,8 +23,8 @@
 #include "base/span.h"
 
 #define KEYFILE_MAX 65536 /* a key file of any form */
-#define KEYFILE_SSH_LEN_MAX 1024
-#define KEYFILE_COMMENT_MAX 256
+#define KEYFILE_SSH_LEN_MAX 1536
+#define KEYFILE_COMMENT_MAX 512 /* a name */
 #define KEYFILE_SEED_LEN 32
 #define KEYFILE_PASSWORD_MAX 1024
 #define KEYFILE_DER_MAX 4096 /* a certificate, or a key as PKCS#8 DER, out of a PKCS#12 file */

@@ -10,9 +10,10 @@
  *   own         the ID's own certificate is certified by the next in its file and so on up to an
  *               organisation that certifies itself
  *   rollover    subject equals issuer, another key; signed by a trusted certifier of that name
- *   cross       subject is not below the issuer; signed by a trusted certifier that is above our own name
- *               (or by our own ID), and not itself by virtue of a cross-certificate. It makes its subject
- *               trusted, for names that are or lie below that subject, until it ends
+ *   cross       subject is not below the issuer nor in our own organisation; signed by a trusted certifier
+ *               that is above our own name (or by our own ID), and not itself by virtue of a
+ *               cross-certificate. It makes its subject trusted, for names that are or lie below that
+ *               subject, until it ends. A rollover of it is trusted in the same way
  *
  * libsodium only. Built once, then const; every look-up allocates nothing.
  */
@@ -42,7 +43,11 @@ struct trust_material {
 	/* the ID file's certificates in its order: own first, then whatever it holds */
 	size_t own_count;
 	const struct trust_item *own;
-	/* trust files: ancestors again (ignored), rollovers, cross-certificates; in any order */
+	/*
+	 * trust files, in any order: ancestors again (of one name and key the one that ends last
+	 * counts), rollovers, cross-certificates; and certificates of certifiers below a trusted one,
+	 * which are no anchors, but make the lists of these certifiers believed
+	 */
 	size_t count;
 	const struct trust_item *items;
 	size_t crl_count;
@@ -63,6 +68,7 @@ struct trust_faults {
  * Build. Copies all it needs. NULL with at least one fault: a certificate that is not of the profile, that
  * no trusted certifier signed, a list of an issuer that is not trusted or that is not signed by it, two
  * lists of one issuer and key with one number. Expiry is no mistake here: it is looked at in each check.
+ * Without an ID of our own (own_count 0) nobody is trusted, and the rest is only read.
  */
 struct trust *trust_new(const struct trust_material *m, struct trust_faults *faults);
 void trust_free(struct trust *t);
@@ -77,6 +83,13 @@ struct trust_anchor {
 	uint64_t not_after_ms;
 	uint64_t not_before_ms; /* the greatest */
 	uint8_t pathlen_left;   /* certifiers that may still follow below it */
+	/*
+	 * TRUST_CROSS: the cross-certificate it hangs on, for looking whether that is revoked. The issuer
+	 * is empty when it is our own ID, which has no list.
+	 */
+	struct span cross_issuer_der;
+	uint8_t cross_issuer_key_identifier[CERT_KEY_IDENTIFIER_LEN];
+	uint8_t cross_serial[8];
 };
 
 size_t trust_count(const struct trust *t);
@@ -93,8 +106,8 @@ enum trust_revocation {
 };
 
 /*
- * Is the serial revoked by the issuer of this name and key at wall_ms? A list past its next update still
- * revokes. *ret_until_ms (may be NULL) is until when the answer holds for lack of a newer list:
+ * Is the serial revoked by the issuer of this name (any, when empty) and key at wall_ms? A list past its
+ * next update still revokes. *ret_until_ms (may be NULL) is until when the answer holds for lack of a newer list:
  * UINT64_MAX but under "require".
  */
 enum trust_revocation trust_revoked(const struct trust *t, struct span issuer_der,

@@ -34,7 +34,6 @@ const char *spa_reject_name(enum spa_reject reason)
 		[SPA_IDENTITY] = "identity",
 		[SPA_SIGNATURE_TYPE] = "signature-type",
 		[SPA_TLV] = "tlv",
-		[SPA_IDENTITY_UNSUPPORTED] = "identity-unsupported",
 	};
 	return reason < SPA_REJECT_COUNT ? names[reason] : "unknown";
 }

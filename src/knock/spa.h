@@ -29,7 +29,11 @@
 #define SPA_SIGNATURE_LEN 64
 #define SPA_NONCE_LEN 16
 #define SPA_KEY_ID_LEN 32
+#define SPA_CHAIN_CERTS_MAX 8
 #define SPA_SID_LEN 32
+/* Room for selector and identity, with signatures of type 1 and 2. */
+#define SPA_ROOM_SMALL (SPA_INNER_SMALL_LEN - SPA_INNER_FIXED_LEN - SPA_SIGNATURE_LEN)
+#define SPA_ROOM_LARGE (SPA_INNER_LARGE_LEN - SPA_INNER_FIXED_LEN - SPA_SIGNATURE_LEN)
 #define SPA_COOKIE_KEY_LEN 16
 #define SPA_REPLY_HEADER_LEN 40
 #define SPA_REPLY_INNER_LEN 264 /* class S reply: the only length this version sends */
@@ -56,7 +60,6 @@ enum spa_reject {
 	SPA_IDENTITY,       /* identity type or length */
 	SPA_SIGNATURE_TYPE, /* unknown, or one that such an identity cannot make */
 	SPA_TLV,            /* unknown critical or malformed TLV */
-	SPA_IDENTITY_UNSUPPORTED, /* a well-formed certificate chain, which this version does not accept yet */
 	SPA_REJECT_COUNT,
 };
 
@@ -122,6 +125,7 @@ struct spa_request {
 	enum spa_selector selector_type;
 	struct span selector; /* name bytes; or proto u8, port u16 [, last port u16] */
 	enum spa_identity identity_type;
+	/* a key id; type 2: u16 length and DER, leaf first; type 3: a template, identity/template.h */
 	struct span identity;
 	enum spa_signature signature_type;
 	struct span signed_part; /* inner bytes up to the signature (or up to the FIDO bytes) */
@@ -183,7 +187,10 @@ enum spa_reject spa_open(const struct spa_header *h, const uint8_t sid[SPA_SID_L
 	const struct hpke_secret *sk, const struct hpke_psk *psk, uint8_t *plain, size_t *ret_len,
 	struct hpke_context *ret_ctx);
 
-/* Step 5: the plaintext, strictly. *ret is written only on SPA_OK and borrows inner. Pure. */
+/*
+ * Step 5: the plaintext, strictly. *ret is written only on SPA_OK and borrows inner. Of certificates only
+ * the lengths are looked at: 1 to SPA_CHAIN_CERTS_MAX of them, which fill the identity. Pure.
+ */
 enum spa_reject spa_request_decode(struct span inner, struct spa_request *ret);
 
 /* The PSK id of a slot, "postern psk" || slot; to holds 12 bytes. */
@@ -211,16 +218,17 @@ struct spa_target {
 };
 
 /*
- * One request, class S, waiting for its signature: whoever holds the key signs to_sign. Holds the
- * plaintext and the context of the reply: wipe with spa_draft_wipe.
+ * One request waiting for its signature: whoever holds the key signs to_sign. Holds the plaintext and the
+ * context of the reply: wipe with spa_draft_wipe.
  */
 struct spa_draft {
 	uint8_t to_sign[SPA_TRANSCRIPT_MAX]; /* the transcript; of types 2 and 3 its SSHSIG data */
 	size_t to_sign_len;
 	/* private */
 	enum spa_signature signature_type;
-	uint8_t inner[SPA_INNER_SMALL_LEN];
-	uint8_t datagram[SPA_SMALL_LEN];
+	size_t inner_len; /* 240 or 1152: class S or L */
+	uint8_t inner[SPA_INNER_LARGE_LEN];
+	uint8_t header[SPA_HEADER_LEN];
 	uint8_t cookie_key[SPA_COOKIE_KEY_LEN];
 	struct hpke_context ctx;
 };
@@ -234,16 +242,17 @@ struct spa_proof {
 
 /*
  * The first half of building: all but signature, seal and cookie. r->nonce, time and all plain fields
- * are the caller's, identity and signature type too; signed_part and signature of r are ignored.
- * epoch_wall_ms 0 means hint 0. eph must be fresh and never used again. False, and nothing to wipe, when
- * a field does not fit the format or the server key is of low order.
+ * are the caller's, identity and signature type too; signed_part and signature of r are ignored. The
+ * class is S when selector and identity fit into it (a key id always does), else L. epoch_wall_ms 0 means
+ * hint 0. eph must be fresh and never used again. False, and nothing to wipe, when a field does not fit
+ * the format or the server key is of low order.
  */
 bool spa_request_prepare(const struct spa_target *t, const struct spa_request *r,
 	const struct hpke_secret *eph, uint64_t epoch_wall_ms, struct spa_draft *ret);
 
 /*
  * The second half, once a draft: one ephemeral key seals one plaintext. Whether the signature holds is
- * the caller's affair. Returns the length (320), or 0 when our own decoder refuses the result. *ret_ctx
+ * the caller's affair. Returns the length (320 or 1232), or 0 when our own decoder refuses the result. *ret_ctx
  * opens the reply; wipe it.
  */
 size_t spa_request_finish(const struct spa_draft *d, const struct spa_proof *p,
@@ -253,7 +262,7 @@ void spa_draft_wipe(struct spa_draft *d);
 
 /*
  * Both halves, signed with the 64-byte libsodium Ed25519 secret key sign_sk (signature types 1 and 2;
- * r->identity is its key id). Returns as spa_request_finish; also 0 where prepare is false.
+ * r->identity is its key id or a chain for it). Returns as spa_request_finish; also 0 where prepare is false.
  */
 size_t spa_request_build(const struct spa_target *t, const struct spa_request *r,
 	const uint8_t sign_sk[64], const struct hpke_secret *eph, uint64_t epoch_wall_ms,

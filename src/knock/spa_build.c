@@ -17,18 +17,33 @@
 #define EPOCH_MS ((uint64_t)SPA_EPOCH_S * 1000)
 
 /* Bytes that are signed: all but the signature, and a token's flags and counter before it. */
-static size_t signed_len(enum spa_signature type)
+static size_t signed_len(const struct spa_draft *d)
 {
-	size_t fido_len = type == SPA_SIG_SK ? KNOCK_FIDO_LEN : 0;
-	return SPA_INNER_SMALL_LEN - SPA_SIGNATURE_LEN - fido_len;
+	size_t fido_len = d->signature_type == SPA_SIG_SK ? KNOCK_FIDO_LEN : 0;
+	return d->inner_len - SPA_SIGNATURE_LEN - fido_len;
 }
 
-/* Inner bytes up to the signature, which is left zero. False when a field does not fit. */
-static bool encode_inner(const struct spa_request *r, uint8_t inner[SPA_INNER_SMALL_LEN])
+/* The smaller class that holds it. */
+static size_t inner_len_of(const struct spa_request *r)
 {
-	struct writer w = writer_init(inner, signed_len(r->signature_type));
+	size_t fido_len = r->signature_type == SPA_SIG_SK ? KNOCK_FIDO_LEN : 0;
+	bool is_small = r->selector.len + r->identity.len + fido_len <= SPA_ROOM_SMALL;
+	return is_small ? SPA_INNER_SMALL_LEN : SPA_INNER_LARGE_LEN;
+}
 
-	if (r->selector.len > SPA_SELECTOR_MAX || r->identity.len != SPA_KEY_ID_LEN)
+static bool is_key_id(enum spa_identity type)
+{
+	return type == SPA_ID_KEY || type == SPA_ID_SSH;
+}
+
+/* Inner bytes up to the signature; the rest is zero. False when a field does not fit. */
+static bool encode_inner(const struct spa_request *r, struct spa_draft *d)
+{
+	d->inner_len = inner_len_of(r);
+	struct writer w = writer_init(d->inner, signed_len(d));
+
+	if (r->selector.len > SPA_SELECTOR_MAX || r->identity.len > SPA_ROOM_LARGE ||
+		(is_key_id(r->identity_type) && r->identity.len != SPA_KEY_ID_LEN))
 		return false;
 	writer_u8(&w, INNER_VERSION);
 	writer_u8(&w, (uint8_t)r->op);
@@ -49,19 +64,23 @@ static bool encode_inner(const struct spa_request *r, uint8_t inner[SPA_INNER_SM
 	writer_u16(&w, 0);
 	writer_put(&w, r->selector.data, r->selector.len);
 	writer_put(&w, r->identity.data, r->identity.len);
-	writer_zero(&w, w.cap - w.len);
-	memset(inner + w.cap, 0, SPA_INNER_SMALL_LEN - w.cap);
 	return !w.is_full;
 }
 
-static void encode_header(const struct spa_target *t, uint64_t epoch_wall_ms,
-	const uint8_t enc[HPKE_KEY_LEN], struct writer *w)
+static size_t datagram_len(const struct spa_draft *d)
 {
+	return SPA_HEADER_LEN + d->inner_len + HPKE_TAG_LEN;
+}
+
+static void encode_header(const struct spa_target *t, uint64_t epoch_wall_ms,
+	const uint8_t enc[HPKE_KEY_LEN], struct spa_draft *d)
+{
+	struct writer to = writer_init(d->header, sizeof(d->header)), *w = &to;
 	writer_u8(w, SPA_TYPE_REQUEST);
 	writer_u8(w, epoch_wall_ms == 0 ? 0 : spa_epoch_hint(epoch_wall_ms / EPOCH_MS));
 	writer_u8(w, (uint8_t)(t->psk_slot << 4 | SPA_SUITE));
 	writer_u8(w, t->prekey_id);
-	writer_u16(w, SPA_SMALL_LEN);
+	writer_u16(w, (uint16_t)datagram_len(d));
 	writer_u16(w, 0);
 	writer_zero(w, 8 + 16); /* cookie, filled last; retry token */
 	writer_put(w, enc, HPKE_KEY_LEN);
@@ -71,9 +90,9 @@ static void encode_header(const struct spa_target *t, uint64_t epoch_wall_ms,
 static void put_to_sign(const struct spa_target *t, struct spa_draft *d)
 {
 	uint8_t transcript[SPA_TRANSCRIPT_MAX];
-	size_t len = spa_transcript(t->sid, t->prekey, span_of(d->datagram, SPA_AAD_LEN),
-		span_of(d->datagram + ENC_AT, HPKE_KEY_LEN),
-		span_of(d->inner, signed_len(d->signature_type)), transcript);
+	size_t len = spa_transcript(t->sid, t->prekey, span_of(d->header, SPA_AAD_LEN),
+		span_of(d->header + ENC_AT, HPKE_KEY_LEN), span_of(d->inner, signed_len(d)),
+		transcript);
 
 	if (d->signature_type == SPA_SIG_ED25519) {
 		memcpy(d->to_sign, transcript, len);
@@ -95,13 +114,12 @@ bool spa_request_prepare(const struct spa_target *t, const struct spa_request *r
 	ret->signature_type = r->signature_type;
 	if (t->psk_slot > SLOT_MAX || (t->psk_slot != 0) != (t->psk != NULL))
 		return false;
-	if (!encode_inner(r, ret->inner) ||
+	if (!encode_inner(r, ret) ||
 		!hpke_sender(t->prekey, eph, knock_info(t->sid, info), t->psk, enc, &ret->ctx)) {
 		spa_draft_wipe(ret);
 		return false;
 	}
-	struct writer w = writer_init(ret->datagram, sizeof(ret->datagram));
-	encode_header(t, epoch_wall_ms, enc, &w);
+	encode_header(t, epoch_wall_ms, enc, ret);
 	/* Hint 0 goes with epoch 0. */
 	spa_cookie_key(t->cookie_secret, (uint32_t)(epoch_wall_ms / EPOCH_MS), ret->cookie_key);
 	put_to_sign(t, ret);
@@ -109,10 +127,10 @@ bool spa_request_prepare(const struct spa_target *t, const struct spa_request *r
 }
 
 static void put_proof(
-	const struct spa_draft *d, const struct spa_proof *p, uint8_t inner[SPA_INNER_SMALL_LEN])
+	const struct spa_draft *d, const struct spa_proof *p, uint8_t inner[SPA_INNER_LARGE_LEN])
 {
-	size_t at = signed_len(d->signature_type);
-	struct writer w = writer_init(inner + at, SPA_INNER_SMALL_LEN - at);
+	size_t at = signed_len(d);
+	struct writer w = writer_init(inner + at, d->inner_len - at);
 	memcpy(inner, d->inner, at);
 	if (d->signature_type == SPA_SIG_SK) {
 		writer_u8(&w, p->fido_flags);
@@ -124,19 +142,20 @@ static void put_proof(
 size_t spa_request_finish(const struct spa_draft *d, const struct spa_proof *p,
 	uint8_t to[SPA_LARGE_LEN], struct hpke_context *ret_ctx)
 {
-	uint8_t inner[SPA_INNER_SMALL_LEN];
+	uint8_t inner[SPA_INNER_LARGE_LEN];
+	const struct span plain = span_of(inner, d->inner_len);
 	struct spa_request seen;
 	size_t len = 0;
 
 	put_proof(d, p, inner);
-	if (spa_request_decode(SPAN_OF(inner), &seen) != SPA_OK)
+	if (spa_request_decode(plain, &seen) != SPA_OK)
 		goto out;
-	memcpy(to, d->datagram, SPA_HEADER_LEN);
-	hpke_seal(&d->ctx, span_of(to, SPA_AAD_LEN), SPAN_OF(inner), to + SPA_HEADER_LEN);
+	memcpy(to, d->header, SPA_HEADER_LEN);
+	hpke_seal(&d->ctx, span_of(to, SPA_AAD_LEN), plain, to + SPA_HEADER_LEN);
 	struct writer cookie = writer_init(to + COOKIE_AT, 8);
-	writer_u64(&cookie, spa_cookie(d->cookie_key, span_of(to, SPA_SMALL_LEN)));
+	len = datagram_len(d);
+	writer_u64(&cookie, spa_cookie(d->cookie_key, span_of(to, len)));
 	*ret_ctx = d->ctx;
-	len = SPA_SMALL_LEN;
 out:
 	sodium_memzero(inner, sizeof(inner));
 	return len;

@@ -17,8 +17,9 @@
 #define V4_BITS 96 /* of the ::ffff: prefix */
 #define PROTO_TCP 6
 #define PROTO_UDP 17
-#define CHAIN_MAX 6 /* leaf, four organisational units, one cross-certified organisation */
 #define TEMPLATE_VALUE_MAX 64
+#define TEMPLATE_COMPONENTS_MAX 7 /* C, O, four OU, CN */
+#define TEMPLATE_KEY_IDENTIFIER_LEN 20
 
 enum spa_reject knock_tail_check(struct span tail)
 {
@@ -84,32 +85,14 @@ static bool selector_is_sound(uint8_t type, struct span selector)
 	}
 }
 
-/* One whole DER SEQUENCE and nothing else; its inside is for the certificate reader. */
-static bool is_der_sequence(struct span der)
-{
-	struct reader r = reader_init(der);
-	uint8_t tag = reader_u8(&r);
-	size_t len = reader_u8(&r);
-	size_t least = 0;
-	if (len == 0x81) {
-		len = reader_u8(&r);
-		least = 0x80;
-	} else if (len == 0x82) {
-		len = reader_u16(&r);
-		least = 0x100;
-	} else if (len >= 0x80) {
-		return false;
-	}
-	return !r.is_short && tag == 0x30 && len >= least && len == r.left;
-}
-
+/* Whether it is a certificate that each length is about, the certificate reader says. */
 static bool chain_is_sound(struct span identity)
 {
 	struct reader r = reader_init(identity);
-	for (unsigned i = 0; i < CHAIN_MAX; i++) {
+	for (unsigned i = 0; i < SPA_CHAIN_CERTS_MAX; i++) {
 		uint16_t len = reader_u16(&r);
-		struct span der = reader_take(&r, len);
-		if (r.is_short || !is_der_sequence(der))
+		reader_take(&r, len);
+		if (r.is_short || len == 0)
 			return false;
 		if (reader_done(&r))
 			return true;
@@ -117,15 +100,34 @@ static bool chain_is_sound(struct span identity)
 	return false;
 }
 
-static bool templates_are_sound(struct span identity)
+/* Components of the name above the first record: type, length, value. */
+static bool skip_components(struct reader *r)
+{
+	uint8_t count = reader_u8(r);
+	if (count > TEMPLATE_COMPONENTS_MAX)
+		return false;
+	for (unsigned i = 0; i < count; i++) {
+		reader_u8(r);
+		uint8_t len = reader_u8(r);
+		reader_take(r, len);
+		if (len == 0 || len > TEMPLATE_VALUE_MAX)
+			return false;
+	}
+	return !r->is_short;
+}
+
+static bool template_is_sound(struct span identity)
 {
 	struct reader r = reader_init(identity);
-	for (unsigned i = 0; i < CHAIN_MAX; i++) {
+	reader_take(&r, TEMPLATE_KEY_IDENTIFIER_LEN);
+	if (!skip_components(&r))
+		return false;
+	for (unsigned i = 0; i < SPA_CHAIN_CERTS_MAX; i++) {
 		reader_take(&r, 1 + 8 + 5 + 5 + 1); /* kind, serial, two dates, name type */
-		uint8_t value_len = reader_u8(&r);
-		reader_take(&r, value_len);
+		uint8_t len = reader_u8(&r);        /* 0: the name above once more, another key */
+		reader_take(&r, len);
 		reader_take(&r, 32 + SPA_SIGNATURE_LEN);
-		if (r.is_short || value_len == 0 || value_len > TEMPLATE_VALUE_MAX)
+		if (r.is_short || len > TEMPLATE_VALUE_MAX)
 			return false;
 		if (reader_done(&r))
 			return true;
@@ -142,7 +144,7 @@ static bool identity_is_sound(uint8_t type, struct span identity)
 	case SPA_ID_CHAIN:
 		return chain_is_sound(identity);
 	case SPA_ID_TEMPLATE:
-		return templates_are_sound(identity);
+		return template_is_sound(identity);
 	default:
 		return false;
 	}
@@ -208,13 +210,10 @@ static enum spa_reject read_variable(struct span body, const struct shape *s, st
 	return knock_tail_check(reader_rest(&r));
 }
 
-/* Certificate chains are read above in full and accepted by a later version. */
+/* The id of a token's key is an SSH key id: no other kind of identity can name one. */
 static enum spa_reject check_types(const struct shape *s)
 {
-	if (s->identity_type == SPA_ID_CHAIN || s->identity_type == SPA_ID_TEMPLATE)
-		return SPA_IDENTITY_UNSUPPORTED;
-	/* The id of a token's key is an SSH key id: no other kind of id can name one. */
-	if (s->identity_type == SPA_ID_KEY && s->signature_type == SPA_SIG_SK)
+	if (s->identity_type != SPA_ID_SSH && s->signature_type == SPA_SIG_SK)
 		return SPA_SIGNATURE_TYPE;
 	return SPA_OK;
 }

@@ -58,6 +58,17 @@ static int refusal(enum idfile_result result, struct fault *f)
 	return -EINVAL;
 }
 
+/* What its certificates are good for. An ID that nobody certified yet has none. */
+static int take_certificates(struct postern_id *id, const struct idfile *file, struct fault *f)
+{
+	if (idfile_cert_count(file) == 0)
+		return 0;
+	int rc = lib_trust_new(file, &id->trust, f);
+	if (rc == 0)
+		lib_id_set_chain(id, file);
+	return rc;
+}
+
 /* Unlock file into *ret. That the key is the one its header names, idfile checks. */
 static int unlock(
 	const struct idfile *file, struct span password, struct postern_id **ret, struct fault *f)
@@ -79,9 +90,14 @@ static int unlock(
 		rc = refusal(IDFILE_NO_MEMORY, f);
 		goto out;
 	}
+	rc = take_certificates(id, file, f);
+	if (rc < 0)
+		goto out;
 	*ret = id;
+	id = NULL;
 out:
 	sodium_free(secrets);
+	postern_id_free(id);
 	return rc;
 }
 
@@ -120,6 +136,9 @@ out:
 
 void postern_id_free(struct postern_id *id)
 {
+	if (id == NULL)
+		return;
+	lib_trust_free(id->trust);
 	sodium_free(id);
 }
 

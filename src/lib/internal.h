@@ -7,6 +7,7 @@
 #include "identity/idfile.h"
 #include "knock/prekey.h"
 #include "lib/agent.h"
+#include "lib/trust.h"
 #include "postern/postern.h"
 
 struct postern_card {
@@ -22,6 +23,12 @@ struct postern_id {
 	uint8_t key_id[SPA_KEY_ID_LEN];
 	enum spa_identity identity_type;
 	enum spa_signature signature_type;
+	/* Certificates for whoever does not know the key id; chain_len 0: none. */
+	enum spa_identity chain_type;
+	size_t chain_len;
+	uint8_t chain[SPA_ROOM_LARGE];
+	struct lib_trust
+		*trust; /* owned; NULL: no certificates, a card is taken for what it says */
 	char name[IDFILE_NAME_MAX + 1];
 	size_t psk_count;
 	struct {
@@ -35,6 +42,13 @@ struct postern_id {
 __attribute__((warn_unused_result)) int lib_id_sign(const struct postern_id *id,
 	const struct spa_draft *draft, struct spa_proof *ret, struct fault *f);
 
+/* Fill *id's chain from the certificates of its file; leave it empty when they do not fit a packet. */
+void lib_id_set_chain(struct postern_id *id, const struct idfile *file);
+
+/* As postern_card_verify. */
+int lib_card_verify(const struct postern_card *card, const struct postern_id *id, uint64_t wall_ms,
+	struct fault *f);
+
 /* An ID of these secrets, in guarded memory; NULL when there is none. */
 struct postern_id *lib_id_new(const char *name, const struct idfile_secrets *secrets);
 
@@ -46,18 +60,23 @@ int lib_fail(struct postern_error *err, int rc, const char *path, const struct f
 
 /* One request that was sent and may still be answered. */
 struct lib_attempt {
-	bool is_open;      /* its answer has not come */
-	bool is_hint_zero; /* sent without an epoch */
-	unsigned fixes;    /* what earlier answers had made us correct before */
+	enum postern_identity identity; /* never AUTO */
+	bool is_open;                   /* its answer has not come */
+	bool is_hint_zero;              /* sent without an epoch */
+	unsigned fixes;                 /* what earlier answers had made us correct before */
 	struct hpke_context ctx;
-	uint8_t datagram[SPA_SMALL_LEN];
+	size_t len;
+	uint8_t datagram[SPA_LARGE_LEN];
 };
 
 /* What every request of one session says; secret because of the pre-shared key. */
 struct lib_wish {
 	const struct postern_card *card;
 	const struct postern_id *id;
-	struct spa_request request; /* all but time, nonce, instance */
+	struct spa_request request; /* all but identity, time, nonce, instance */
+	/* Ways to say who we are, in the order they are tried: one or two. */
+	enum postern_identity identities[2];
+	size_t identity_count;
 	uint8_t selector[SPA_SELECTOR_MAX];
 	bool has_psk;
 	uint8_t psk_slot;
@@ -70,8 +89,8 @@ int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
 	const struct postern_id *id, const struct postern_request *request, struct fault *f);
 
 /*
- * A fresh request into *ret: new ephemeral key, nonce and signature. fixes and is_hint_zero are the
- * caller's, in *ret; is_fallback asks for the card's long-lived prekey. 0, -EINVAL when that server
+ * A fresh request into *ret: new ephemeral key, nonce and signature. identity, fixes and is_hint_zero are
+ * the caller's, in *ret; is_fallback asks for the card's long-lived prekey. 0, -EINVAL when that server
  * key cannot be used, or what lib_id_sign says; with *f.
  */
 __attribute__((warn_unused_result)) int lib_attempt_build(const struct lib_wish *w,

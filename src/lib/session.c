@@ -12,7 +12,7 @@
 
 #include "lib/internal.h"
 
-#define ATTEMPTS_MAX 4
+#define ATTEMPTS_MAX 8
 #define LAST_WAIT_MS 2000u
 
 _Static_assert((int)POSTERN_LIMIT == (int)SPA_STATUS_LIMIT && SPA_STATUS_COUNT == 9 &&
@@ -23,9 +23,12 @@ _Static_assert((int)POSTERN_LIMIT == (int)SPA_STATUS_LIMIT && SPA_STATUS_COUNT =
 static const uint32_t again_ms[] = { 1000, 2000, 4000 };
 #define AGAIN_COUNT (sizeof(again_ms) / sizeof(again_ms[0]))
 
+/* Bits of the queue. */
+#define FIRST 1u
+#define SECOND 2u
+
 enum phase {
-	PHASE_BUILD, /* a new request is to be made and sent */
-	PHASE_BUILT, /* it is made; the caller's clock is asked once more before it goes */
+	PHASE_BUILD, /* a new request is to be made, and has not been sent yet */
 	PHASE_SENT,
 	PHASE_DONE,
 	PHASE_SILENT,
@@ -49,6 +52,13 @@ struct postern_session {
 	size_t attempt_count;
 	struct lib_attempt attempts[ATTEMPTS_MAX];
 
+	/*
+	 * The current request, once for each way to say who we are (wish.identities): NULL until it is
+	 * made. queue has a bit for each that is to be sent now.
+	 */
+	struct lib_attempt *current[2];
+	unsigned queue;
+
 	/* When the current one goes out again; monotonic. */
 	uint64_t first_ms, due_ms;
 	size_t again; /* index into again_ms */
@@ -57,6 +67,19 @@ struct postern_session {
 	struct postern_answer answer;
 	struct fault fault; /* of PHASE_FAILED */
 };
+
+static unsigned all(const struct postern_session *s)
+{
+	return s->wish.identity_count == 2 ? FIRST | SECOND : FIRST;
+}
+
+/* A new request: of the ways to say who we are, the first; the other follows if nothing comes. */
+static void begin(struct postern_session *s)
+{
+	s->phase = PHASE_BUILD;
+	s->current[0] = s->current[1] = NULL;
+	s->queue = s->is_last_try ? all(s) : FIRST;
+}
 
 int postern_session_new(const struct postern_card *card, const struct postern_id *id,
 	const struct postern_request *request, struct postern_memory *memory,
@@ -69,14 +92,20 @@ int postern_session_new(const struct postern_card *card, const struct postern_id
 		fault_set(&f, "no memory to knock; close something and try again");
 		return lib_fail(err, -ENOMEM, NULL, &f);
 	}
-	int rc = lib_wish_init(&s->wish, card, id, request, &f);
+	int rc = lib_card_verify(card, id, 0, &f);
+	if (rc >= 0)
+		rc = lib_wish_init(&s->wish, card, id, request, &f);
 	if (rc < 0) {
 		postern_session_free(s);
 		return lib_fail(err, rc, NULL, &f);
 	}
 	s->memory = memory != NULL ? memory : &s->own;
 	memcpy(s->known_address.b, s->memory->last_address, sizeof(s->known_address.b));
-	s->phase = PHASE_BUILD;
+	if (s->wish.identity_count == 2 && s->memory->identity == POSTERN_IDENTITY_CHAIN) {
+		s->wish.identities[0] = POSTERN_IDENTITY_CHAIN;
+		s->wish.identities[1] = POSTERN_IDENTITY_KEY;
+	}
+	begin(s);
 	*ret = s;
 	return 0;
 }
@@ -91,11 +120,6 @@ void postern_session_free(struct postern_session *s)
 
 /* ------------------------------------------------------------------ sending */
 
-static struct lib_attempt *current(struct postern_session *s)
-{
-	return &s->attempts[(s->attempt_count - 1) % ATTEMPTS_MAX];
-}
-
 /* When to act next; a caller that comes late sends once, not once for each time missed. */
 static void schedule(struct postern_session *s, uint64_t mono_ms)
 {
@@ -105,22 +129,14 @@ static void schedule(struct postern_session *s, uint64_t mono_ms)
 	s->due_ms = s->is_last_wait ? mono_ms + LAST_WAIT_MS : s->first_ms + again_ms[s->again];
 }
 
-static enum postern_step send_current(
-	struct postern_session *s, uint64_t mono_ms, const uint8_t **datagram, size_t *len)
+static int build(struct postern_session *s, size_t which, uint64_t wall_ms)
 {
-	schedule(s, mono_ms);
-	*datagram = current(s)->datagram;
-	*len = SPA_SMALL_LEN;
-	return POSTERN_SEND;
-}
-
-static int build(struct postern_session *s, uint64_t wall_ms)
-{
-	s->attempt_count++;
-	struct lib_attempt *a = current(s);
+	struct lib_attempt *a = &s->attempts[s->attempt_count++ % ATTEMPTS_MAX];
 	sodium_memzero(a, sizeof(*a));
+	a->identity = s->wish.identities[which];
 	a->fixes = s->fixes;
 	a->is_hint_zero = s->is_hint_zero;
+	s->current[which] = a;
 	int rc = lib_attempt_build(&s->wish, s->memory, s->is_fallback, wall_ms, a, &s->fault);
 	if (rc != -EINVAL)
 		return rc;
@@ -129,29 +145,49 @@ static int build(struct postern_session *s, uint64_t wall_ms)
 	return lib_attempt_build(&s->wish, s->memory, true, wall_ms, a, &s->fault);
 }
 
-static enum postern_step send_built(
-	struct postern_session *s, uint64_t mono_ms, const uint8_t **datagram, size_t *len)
+static enum postern_step send_built(struct postern_session *s, size_t which, uint64_t mono_ms,
+	const uint8_t **datagram, size_t *len)
 {
-	s->phase = PHASE_SENT;
-	s->first_ms = mono_ms;
-	s->again = s->is_last_try ? AGAIN_COUNT : 0;
-	return send_current(s, mono_ms, datagram, len);
+	if (s->phase == PHASE_BUILD) {
+		s->phase = PHASE_SENT;
+		s->first_ms = mono_ms;
+		s->again = s->is_last_try ? AGAIN_COUNT : 0;
+	}
+	s->queue &= ~(1u << which);
+	schedule(s, mono_ms);
+	*datagram = s->current[which]->datagram;
+	*len = s->current[which]->len;
+	return POSTERN_SEND;
 }
 
-static enum postern_step send_new(struct postern_session *s, uint64_t wall_ms, uint64_t mono_ms,
+/* The next of those that are due, made if it is not yet. */
+static enum postern_step send_queued(struct postern_session *s, uint64_t wall_ms, uint64_t mono_ms,
 	const uint8_t **datagram, size_t *len, uint32_t *wait_ms)
 {
-	int rc = build(s, wall_ms);
+	size_t which = (s->queue & FIRST) != 0 ? 0 : 1;
+	if (s->current[which] != NULL)
+		return send_built(s, which, mono_ms, datagram, len);
+	int rc = build(s, which, wall_ms);
 	if (rc < 0) {
 		s->phase = rc == -EINVAL ? PHASE_SILENT : PHASE_FAILED;
 		return rc == -EINVAL ? POSTERN_SILENT : POSTERN_FAILED;
 	}
 	if (!s->wish.id->is_agent)
-		return send_built(s, mono_ms, datagram, len);
+		return send_built(s, which, mono_ms, datagram, len);
 	/* Signing may have taken a minute: the waiting begins now, not before it. */
-	s->phase = PHASE_BUILT;
 	*wait_ms = 0;
 	return POSTERN_WAIT;
+}
+
+/*
+ * What goes out when nothing has come. As long as we know nothing of the server, it is more likely that it
+ * does not know us by the first than that the packet was lost.
+ */
+static unsigned next_queue(const struct postern_session *s)
+{
+	bool is_guess = s->memory->identity == POSTERN_IDENTITY_AUTO;
+	bool is_new = s->wish.identity_count == 2 && s->current[1] == NULL;
+	return is_guess && is_new ? SECOND : all(s);
 }
 
 enum postern_step postern_session_next(struct postern_session *s, uint64_t wall_ms,
@@ -163,24 +199,24 @@ enum postern_step postern_session_next(struct postern_session *s, uint64_t wall_
 		return POSTERN_SILENT;
 	if (s->phase == PHASE_FAILED)
 		return POSTERN_FAILED;
-	if (s->phase == PHASE_BUILD)
-		return send_new(s, wall_ms, mono_ms, datagram, len, wait_ms);
-	if (s->phase == PHASE_BUILT)
-		return send_built(s, mono_ms, datagram, len);
+	if (s->queue != 0)
+		return send_queued(s, wall_ms, mono_ms, datagram, len, wait_ms);
 	if (mono_ms < s->due_ms) {
 		uint64_t wait = s->due_ms - mono_ms;
 		*wait_ms = wait < LAST_WAIT_MS ? (uint32_t)wait : LAST_WAIT_MS;
 		return POSTERN_WAIT;
 	}
-	if (!s->is_last_wait)
-		return send_current(s, mono_ms, datagram, len);
-	if (s->has_asked_zero) {
+	if (!s->is_last_wait) {
+		s->queue = next_queue(s);
+	} else if (s->has_asked_zero) {
 		s->phase = PHASE_SILENT;
 		return POSTERN_SILENT;
+	} else {
+		/* Our clock may be wrong, or the server may have lost the prekey: ask without either. */
+		s->is_last_try = s->is_hint_zero = s->is_fallback = s->has_asked_zero = true;
+		begin(s);
 	}
-	/* Our clock may be wrong, or the server may have lost the prekey: ask without either. */
-	s->is_last_try = s->is_hint_zero = s->is_fallback = s->has_asked_zero = true;
-	return send_new(s, wall_ms, mono_ms, datagram, len, wait_ms);
+	return send_queued(s, wall_ms, mono_ms, datagram, len, wait_ms);
 }
 
 /* ------------------------------------------------------------------ answers */
@@ -193,7 +229,7 @@ static void remember_prekey(
 
 	if (!r->has_prekey || r->prekey_not_after_ms <= r->time_ms)
 		return;
-	spa_reply_transcript(r, SPAN_OF(a->datagram), transcript);
+	spa_reply_transcript(r, span_of(a->datagram, a->len), transcript);
 	if (crypto_sign_verify_detached(r->signature, transcript, sizeof(transcript),
 		    s->wish.card->card.identity_pk) != 0)
 		return;
@@ -205,6 +241,12 @@ static void remember_prekey(
 static void remember(
 	struct postern_session *s, const struct lib_attempt *a, const struct spa_reply *r)
 {
+	/* The first answer of a session settles by what the server knows us. */
+	if (s->wish.identity_count == 2) {
+		s->wish.identities[0] = a->identity;
+		s->wish.identity_count = 1;
+	}
+	s->memory->identity = (uint8_t)s->wish.identities[0];
 	s->memory->instance = r->instance;
 	if (r->observed_family != 0)
 		memcpy(s->memory->last_address, r->observed.b, sizeof(s->memory->last_address));
@@ -281,7 +323,7 @@ static void take(struct postern_session *s, struct lib_attempt *a, const struct 
 	/* Without epoch was the way through; only a corrected clock makes the epoch right again. */
 	s->is_hint_zero = a->is_hint_zero && r->status != SPA_STATUS_STALE;
 	s->is_last_try = false;
-	s->phase = PHASE_BUILD;
+	begin(s);
 }
 
 bool postern_session_offer(

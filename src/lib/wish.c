@@ -109,27 +109,58 @@ static int set_psk(struct lib_wish *w, struct fault *f)
 	return 0;
 }
 
+static void add_identity(struct lib_wish *w, enum postern_identity identity)
+{
+	w->identities[w->identity_count++] = identity;
+}
+
+/* Certificates are left out of what nobody asked for when there are none, or no room for them. */
+static int set_identities(struct lib_wish *w, enum postern_identity wanted, struct fault *f)
+{
+	bool has_chain = w->id->chain_len != 0;
+	bool fits = w->request.selector.len + w->id->chain_len <= SPA_ROOM_LARGE;
+
+	if (wanted != POSTERN_IDENTITY_CHAIN)
+		add_identity(w, POSTERN_IDENTITY_KEY);
+	if (wanted != POSTERN_IDENTITY_KEY && has_chain && fits)
+		add_identity(w, POSTERN_IDENTITY_CHAIN);
+	if (w->identity_count > 0)
+		return 0;
+	if (has_chain)
+		fault_set(f,
+			"your certificates are too long for one packet; knock with the key id "
+			"and have the server's administrator put you into its directory");
+	else
+		fault_set(f,
+			"there is no certificate to knock with; knock with the key id, or use "
+			"an ID file that a certifier signed");
+	return -EINVAL;
+}
+
 int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
 	const struct postern_id *id, const struct postern_request *request, struct fault *f)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->card = card;
 	ret->id = id;
-	if ((unsigned)request->op > POSTERN_PROBE) {
-		fault_set(f, "a knock can open, renew, close or probe, nothing else");
+	if ((unsigned)request->op > POSTERN_PROBE ||
+		(unsigned)request->identity > POSTERN_IDENTITY_CHAIN) {
+		fault_set(f,
+			"a knock can open, renew, close or probe, by key id or certificates, "
+			"nothing else");
 		return -EINVAL;
 	}
 	ret->request.op = (enum spa_op)request->op;
 	ret->request.seconds = request->seconds;
 	ret->request.source_port = request->source_port;
-	ret->request.identity_type = id->identity_type;
-	ret->request.identity = SPAN_OF(id->key_id);
 	ret->request.signature_type = id->signature_type;
 	int rc = set_selector(ret, request, f);
 	if (rc == 0)
 		rc = set_address(ret, request->address, f);
 	if (rc == 0)
 		rc = set_psk(ret, f);
+	if (rc == 0)
+		rc = set_identities(ret, request->identity, f);
 	return rc;
 }
 
@@ -158,6 +189,14 @@ static void set_prekey(struct spa_target *t, const struct card *c, const struct 
 	memcpy(t->prekey, k->pk, sizeof(t->prekey));
 }
 
+static void set_identity(
+	struct spa_request *r, const struct postern_id *id, enum postern_identity identity)
+{
+	bool is_chain = identity == POSTERN_IDENTITY_CHAIN;
+	r->identity_type = is_chain ? id->chain_type : id->identity_type;
+	r->identity = is_chain ? span_of(id->chain, id->chain_len) : SPAN_OF(id->key_id);
+}
+
 /* The datagram of these fields, with an ephemeral key of its own. */
 static int seal(const struct postern_id *id, const struct spa_target *t,
 	const struct spa_request *r, uint64_t epoch_wall_ms, struct lib_attempt *ret,
@@ -166,7 +205,6 @@ static int seal(const struct postern_id *id, const struct spa_target *t,
 	struct hpke_secret eph;
 	struct spa_draft draft;
 	struct spa_proof proof;
-	uint8_t datagram[SPA_LARGE_LEN];
 
 	randombytes_buf(eph.b, sizeof(eph.b));
 	bool is_made = spa_request_prepare(t, r, &eph, epoch_wall_ms, &draft);
@@ -178,12 +216,12 @@ static int seal(const struct postern_id *id, const struct spa_target *t,
 	int rc = lib_id_sign(id, &draft, &proof, f);
 	if (rc < 0)
 		goto out;
-	if (spa_request_finish(&draft, &proof, datagram, &ret->ctx) != SPA_SMALL_LEN) {
+	ret->len = spa_request_finish(&draft, &proof, ret->datagram, &ret->ctx);
+	if (ret->len == 0) {
 		rc = -EBADMSG;
 		fault_set(f, "no knock can be made of this request");
 		goto out;
 	}
-	memcpy(ret->datagram, datagram, SPA_SMALL_LEN);
 	ret->is_open = true;
 out:
 	spa_draft_wipe(&draft);
@@ -205,6 +243,7 @@ int lib_attempt_build(const struct lib_wish *w, const struct postern_memory *m, 
 	t.cookie_secret = c->has_stealth ? SPAN_OF(c->stealth) : SPAN_OF(w->card->sid);
 	set_prekey(&t, c, m, is_fallback, server_ms);
 
+	set_identity(&r, w->id, ret->identity);
 	r.time_ms = server_ms;
 	r.instance = m->instance;
 	randombytes_buf(r.nonce, sizeof(r.nonce));

@@ -27,7 +27,9 @@ struct compiler {
 	bool is_short; /* memory ran out */
 	struct policy_groups children[CONFIG_GROUPS_MAX];
 	enum { GROUP_NEW, GROUP_OPEN, GROUP_DONE } states[CONFIG_GROUPS_MAX];
-	unsigned depths[CONFIG_GROUPS_MAX]; /* a group without groups in it: 1 */
+	unsigned depths[CONFIG_GROUPS_MAX];  /* a group without groups in it: 1 */
+	bool is_confused[CONFIG_GROUPS_MAX]; /* said to have an organisation's name */
+	struct name_part last;               /* the organisation looked at last */
 };
 
 static const char *quoted(const char *text, char to[QUOTED_MAX])
@@ -57,6 +59,41 @@ static uint32_t find_wild(const char *text)
 	return POLICY_NONE;
 }
 
+static const struct name_part *organisation(const struct name *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (n->parts[i].type == NAME_O)
+			return &n->parts[i];
+	return NULL;
+}
+
+/* A group that is called like an organisation would be taken for it by whoever reads the lists. */
+static void check_organisation(struct compiler *c, const struct name *n)
+{
+	char q[QUOTED_MAX];
+	const struct config *f = c->p->config;
+	const struct name_part *o = organisation(n);
+	if (o == NULL || (o->len == c->last.len && memcmp(o->value, c->last.value, o->len) == 0))
+		return;
+	c->last = *o;
+	for (size_t i = 0; i < f->group_count; i++) {
+		const char *name = f->groups[i].name;
+		if (c->is_confused[i] || strlen(name) != o->len ||
+			strncasecmp(name, o->value, o->len) != 0)
+			continue;
+		c->is_confused[i] = true;
+		config_report_add(c->report, &f->groups[i].at,
+			"group %s: an organisation has this name; choose another", quoted(name, q));
+	}
+}
+
+static void check_directory(struct compiler *c)
+{
+	const struct directory *d = c->p->directory;
+	for (size_t i = 0; i < directory_count(d); i++)
+		check_organisation(c, &directory_at(d, i)->name);
+}
+
 /* A whole name, or what follows the star of a wildcard, into e->key. */
 static void read_name(struct compiler *c, const struct config_text *item, const char *option,
 	const char *text, struct entry *e)
@@ -72,6 +109,7 @@ static void read_name(struct compiler *c, const struct config_text *item, const 
 		return;
 	}
 	policy_key_init(&e->key, &n);
+	check_organisation(c, &n);
 }
 
 static void read_wild(
@@ -330,6 +368,7 @@ struct policy *policy_new(
 	compiler->report = r;
 	compile_lists(compiler);
 	compile_groups(compiler);
+	check_directory(compiler);
 	if (compiler->is_short)
 		config_report_add(r, NULL, "no memory for the access lists");
 out:

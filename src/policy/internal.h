@@ -97,6 +97,24 @@ struct policy_who {
 void policy_who_init(struct policy_who *w, const struct policy *p, const struct name *name,
 	const struct directory_entry *listed, bool is_certified);
 
+/* One place where lists stand, and what it means when they refuse. */
+struct policy_post {
+	const struct policy_list *allow, *deny;
+	enum policy_reason denied, not_allowed;
+};
+
+#define POLICY_POSTS 3
+
+/* Service, server and door, in the order asked. POLICY_GRANT, or that the claim's service or door is not of p. */
+enum policy_reason policy_posts(
+	const struct policy *p, const struct claim *c, struct policy_post ret[POLICY_POSTS]);
+
+/* The claim's entry when it lists this very name with this very key, or NULL. */
+const struct directory_entry *policy_listed(const struct claim *c);
+
+/* Rule 1: a bit for each reason why the identity alone refuses. */
+uint32_t policy_identity_refusals(const struct policy *p, const struct claim *c, uint64_t wall_ms);
+
 /* The first entry of l that matches, or POLICY_NONE. */
 uint32_t policy_list_match(const struct policy_list *l, const struct policy_who *w);
 

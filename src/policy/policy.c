@@ -16,6 +16,10 @@ static const struct {
 	[POLICY_NOT_AUTHENTICATED] = { "not-authenticated", "nobody's signature was verified" },
 	[POLICY_LOCKED] = { "locked", "the identity is locked out" },
 	[POLICY_DISABLED] = { "disabled", "the identity is disabled in the directory" },
+	[POLICY_REVOKED] = { "revoked", "a certificate of the identity was revoked" },
+	[POLICY_NO_CRL] = { "no-crl",
+		"the revocation list of a certifier above the identity is missing or too old" },
+	[POLICY_NOT_YET] = { "not-yet", "a certificate of the identity is not valid yet" },
 	[POLICY_EXPIRED] = { "expired", "the identity has expired" },
 	[POLICY_KEY_CHECK] = { "key-check", "the directory does not list this name with this key" },
 	[POLICY_FROM] = { "from", "the identity may not come from this address" },
@@ -39,9 +43,11 @@ const char *policy_reason_text(enum policy_reason r)
 	return r < POLICY_REASON_COUNT ? reasons[r].text : "for an unknown reason";
 }
 
-static struct verdict refuse(enum policy_reason reason)
+static struct verdict decided(enum policy_reason reason)
 {
-	return (struct verdict){ .reason = reason, .list = "", .entry = "" };
+	return (struct verdict){
+		.reason = reason, .list = "", .entry = "", .text = policy_reason_text(reason)
+	};
 }
 
 static bool has_key(const struct directory_entry *e, const uint8_t key_id[32])
@@ -50,28 +56,38 @@ static bool has_key(const struct directory_entry *e, const uint8_t key_id[32])
 		(e->has_next && memcmp(e->key_next, key_id, sizeof(e->key_next)) == 0);
 }
 
-/* The claim's entry when it lists this very name with this very key. */
-static const struct directory_entry *listed_entry(const struct claim *c)
+const struct directory_entry *policy_listed(const struct claim *c)
 {
 	const struct directory_entry *e = c->entry;
 	return e != NULL && has_key(e, c->key_id) && name_equal(&e->name, &c->name) ? e : NULL;
 }
 
-static bool passes_key_check(
-	const struct policy *p, const struct claim *c, const struct directory_entry *listed)
+enum policy_key_match policy_key_match(const struct policy *p, const struct claim *c)
 {
-	if (listed != NULL)
-		return true;
-	switch (p->config->server.key_check) {
+	if (policy_listed(c) != NULL)
+		return POLICY_KEY_MATCHES;
+	return directory_find_name(p->directory, &c->name) != NULL ? POLICY_KEY_DIFFERS
+								   : POLICY_KEY_UNLISTED;
+}
+
+/* Does a setting of off, listed or all cover such a mismatch? */
+static bool is_covered(enum config_key_check setting, enum policy_key_match m)
+{
+	switch (setting) {
 	case CONFIG_KEY_CHECK_OFF:
-		return true;
+		return false;
 	case CONFIG_KEY_CHECK_LISTED:
 		/* Names that have an entry must show its key; others are outsiders and may go on. */
-		return directory_find_name(p->directory, &c->name) == NULL;
+		return m == POLICY_KEY_DIFFERS;
 	case CONFIG_KEY_CHECK_ALL:
 		break;
 	}
-	return false;
+	return m != POLICY_KEY_MATCHES;
+}
+
+bool policy_key_match_is_logged(const struct policy *p, enum policy_key_match m)
+{
+	return is_covered(p->config->server.key_check_log, m);
 }
 
 static bool covers(const struct directory_entry *e, const struct addr *source)
@@ -84,43 +100,55 @@ static bool covers(const struct directory_entry *e, const struct addr *source)
 	return false;
 }
 
-static uint64_t end_of_life_ms(const struct claim *c)
+uint64_t policy_end_ms(const struct claim *claim)
 {
-	uint64_t end = c->not_after_ms;
-	if (c->entry != NULL && c->entry->expires_ms < end)
-		end = c->entry->expires_ms;
+	uint64_t end = claim->not_after_ms;
+	if (claim->entry != NULL && claim->entry->expires_ms < end)
+		end = claim->entry->expires_ms;
 	return end;
 }
 
-/* Rule 1: what the identity alone decides. */
-static enum policy_reason check_identity(const struct policy *p, const struct claim *c,
-	const struct directory_entry *listed, uint64_t wall_ms)
+uint32_t policy_identity_refusals(const struct policy *p, const struct claim *c, uint64_t wall_ms)
 {
-	if (!c->is_authenticated)
-		return POLICY_NOT_AUTHENTICATED;
-	if (c->entry != NULL && c->entry->is_locked)
-		return POLICY_LOCKED;
-	if (c->entry != NULL && c->entry->is_disabled)
-		return POLICY_DISABLED;
-	if (end_of_life_ms(c) <= wall_ms)
-		return POLICY_EXPIRED;
-	if (!passes_key_check(p, c, listed))
-		return POLICY_KEY_CHECK;
-	if (c->entry != NULL && !covers(c->entry, &c->source))
-		return POLICY_FROM;
-	return POLICY_GRANT;
+	const struct directory_entry *e = c->entry;
+	const struct {
+		bool is_so;
+		enum policy_reason reason;
+	} checks[] = {
+		{ !c->is_authenticated, POLICY_NOT_AUTHENTICATED },
+		{ c->is_locked_out || (e != NULL && e->is_locked), POLICY_LOCKED },
+		{ e != NULL && e->is_disabled, POLICY_DISABLED },
+		{ c->is_revoked, POLICY_REVOKED },
+		{ c->lacks_crl, POLICY_NO_CRL },
+		{ c->is_not_yet, POLICY_NOT_YET },
+		{ policy_end_ms(c) <= wall_ms, POLICY_EXPIRED },
+		{ is_covered(p->config->server.key_check, policy_key_match(p, c)),
+			POLICY_KEY_CHECK },
+		{ e != NULL && !covers(e, &c->source), POLICY_FROM },
+	};
+	uint32_t refusals = 0;
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		if (checks[i].is_so)
+			refusals |= UINT32_C(1) << checks[i].reason;
+	return refusals;
 }
 
-/* One place where lists stand. */
-struct post {
-	const struct policy_list *allow, *deny;
-	enum policy_reason denied, not_allowed;
-};
+/* The first of several reasons. A lock-out and a locked line are one reason with two sentences. */
+static struct verdict refused_by(uint32_t refusals, const struct claim *c)
+{
+	unsigned reason = 0;
+	while ((refusals >> reason & 1) == 0)
+		reason++;
+	struct verdict v = decided((enum policy_reason)reason);
+	if (v.reason == POLICY_LOCKED && c->is_locked_out)
+		v.text = "the administrator locked this name out";
+	return v;
+}
 
 static struct verdict decided_by(
 	enum policy_reason reason, const struct policy_list *l, uint32_t entry)
 {
-	struct verdict v = refuse(reason);
+	struct verdict v = decided(reason);
 	v.list = l->label;
 	if (entry != POLICY_NONE)
 		v.entry = l->source->items[entry].text;
@@ -129,14 +157,14 @@ static struct verdict decided_by(
 
 /* Rules 2 to 4. */
 static struct verdict check_lists(
-	const struct policy *p, const struct policy_who *w, const struct post *posts, size_t count)
+	const struct policy *p, const struct policy_who *w, const struct policy_post *posts)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < POLICY_POSTS; i++) {
 		uint32_t entry = policy_list_match(posts[i].deny, w);
 		if (entry != POLICY_NONE)
 			return decided_by(posts[i].denied, posts[i].deny, entry);
 	}
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < POLICY_POSTS; i++) {
 		if (posts[i].allow->source->is_set &&
 			policy_list_match(posts[i].allow, w) == POLICY_NONE)
 			return decided_by(posts[i].not_allowed, posts[i].allow, POLICY_NONE);
@@ -146,7 +174,7 @@ static struct verdict check_lists(
 		return decided_by(POLICY_GRANT, own, policy_list_match(own, w));
 	if (!p->config->server.compat_open_lists)
 		return decided_by(POLICY_NO_LIST, own, POLICY_NONE);
-	return refuse(POLICY_GRANT);
+	return decided(POLICY_GRANT);
 }
 
 /* Rule 5. At least a second: the life was not over when the claim was checked. */
@@ -155,7 +183,7 @@ static uint32_t grant_s(const struct claim *c, uint64_t wall_ms)
 	uint32_t s = c->service->wait_s;
 	if (c->asked_s != 0 && c->asked_s < s)
 		s = c->asked_s;
-	uint64_t left_s = (end_of_life_ms(c) - wall_ms) / 1000;
+	uint64_t left_s = (policy_end_ms(c) - wall_ms) / 1000;
 	if (left_s < s)
 		s = left_s < 1 ? 1 : (uint32_t)left_s;
 	return s;
@@ -170,32 +198,39 @@ static size_t service_index(const struct config *c, const struct config_service 
 	return i;
 }
 
+enum policy_reason policy_posts(
+	const struct policy *p, const struct claim *c, struct policy_post ret[POLICY_POSTS])
+{
+	size_t i = service_index(p->config, c->service);
+	if (i == p->config->service_count)
+		return POLICY_UNKNOWN_SERVICE;
+	if (c->door >= p->config->door_count)
+		return POLICY_NOT_ALLOWED_DOOR;
+	ret[0] = (struct policy_post){ policy_list_service(p, i, POLICY_ALLOW),
+		policy_list_service(p, i, POLICY_DENY), POLICY_DENY_SERVICE,
+		POLICY_NOT_ALLOWED_SERVICE };
+	ret[1] = (struct policy_post){ policy_list_server(p, POLICY_ALLOW),
+		policy_list_server(p, POLICY_DENY), POLICY_DENY_SERVER, POLICY_NOT_ALLOWED_SERVER };
+	ret[2] = (struct policy_post){ policy_list_door(p, c->door, POLICY_ALLOW),
+		policy_list_door(p, c->door, POLICY_DENY), POLICY_DENY_DOOR,
+		POLICY_NOT_ALLOWED_DOOR };
+	return POLICY_GRANT;
+}
+
 struct verdict policy_decide(const struct policy *p, const struct claim *claim, uint64_t wall_ms)
 {
-	const struct config *f = p->config;
-	const struct directory_entry *listed = listed_entry(claim);
-	enum policy_reason reason = check_identity(p, claim, listed, wall_ms);
-	if (reason != POLICY_GRANT)
-		return refuse(reason);
-	size_t service = service_index(f, claim->service);
-	if (service == f->service_count)
-		return refuse(POLICY_UNKNOWN_SERVICE);
-	if (claim->door >= f->door_count)
-		return refuse(POLICY_NOT_ALLOWED_DOOR);
+	const struct directory_entry *listed = policy_listed(claim);
+	uint32_t refusals = policy_identity_refusals(p, claim, wall_ms);
+	if (refusals != 0)
+		return refused_by(refusals, claim);
+	struct policy_post posts[POLICY_POSTS];
+	enum policy_reason missing = policy_posts(p, claim, posts);
+	if (missing != POLICY_GRANT)
+		return decided(missing);
 
 	struct policy_who who;
 	policy_who_init(&who, p, &claim->name, listed, claim->is_certified);
-	const struct post posts[] = {
-		{ policy_list_service(p, service, POLICY_ALLOW),
-			policy_list_service(p, service, POLICY_DENY), POLICY_DENY_SERVICE,
-			POLICY_NOT_ALLOWED_SERVICE },
-		{ policy_list_server(p, POLICY_ALLOW), policy_list_server(p, POLICY_DENY),
-			POLICY_DENY_SERVER, POLICY_NOT_ALLOWED_SERVER },
-		{ policy_list_door(p, claim->door, POLICY_ALLOW),
-			policy_list_door(p, claim->door, POLICY_DENY), POLICY_DENY_DOOR,
-			POLICY_NOT_ALLOWED_DOOR },
-	};
-	struct verdict v = check_lists(p, &who, posts, sizeof(posts) / sizeof(posts[0]));
+	struct verdict v = check_lists(p, &who, posts);
 	if (v.reason == POLICY_GRANT)
 		v.granted_s = grant_s(claim, wall_ms);
 	return v;

@@ -5,11 +5,49 @@
  */
 
 #include <errno.h>
+#include <string.h>
 
+#include "base/span.h"
 #include "store/internal.h"
+
+#define STEP_LEN (CERT_KEY_IDENTIFIER_LEN + 8)
+#define PATH_LEN_MAX (CHAIN_STEPS_MAX * STEP_LEN)
+
+/* Issuer and serial of each certificate, leaf first. Returns the length. */
+static size_t write_path(const struct store_gate *g, uint8_t to[PATH_LEN_MAX])
+{
+	struct writer w = writer_init(to, PATH_LEN_MAX);
+	for (size_t i = 0; i < g->path_count && i < CHAIN_STEPS_MAX; i++) {
+		writer_put(&w, g->path[i].issuer_key_identifier, CERT_KEY_IDENTIFIER_LEN);
+		writer_put(&w, g->path[i].serial, sizeof(g->path[i].serial));
+	}
+	return w.len;
+}
+
+/*
+ * A path that is not whole is none: then its owner is judged as one whom only the directory may know,
+ * which gives less.
+ */
+static void read_path(struct store_gate *g, const uint8_t *from, size_t len)
+{
+	struct reader r = reader_init(span_of(from, len));
+	g->path_count = len % STEP_LEN == 0 ? len / STEP_LEN : 0;
+	for (size_t i = 0; i < g->path_count; i++) {
+		reader_copy(&r, g->path[i].issuer_key_identifier, CERT_KEY_IDENTIFIER_LEN);
+		reader_copy(&r, g->path[i].serial, sizeof(g->path[i].serial));
+	}
+}
+
+/* For ever is as long as a signed number lasts. */
+static uint64_t read_end(uint64_t ms)
+{
+	return ms >= INT64_MAX ? UINT64_MAX : ms;
+}
 
 int store_gate_add(struct store *s, const struct store_gate *g)
 {
+	uint8_t path[PATH_LEN_MAX];
+	size_t path_len = write_path(g, path);
 	struct store_run r = store_begin_run(s, SQL_GATE_ADD);
 	store_bind_u64(&r, g->grant_id);
 	store_bind_u64(&r, g->mark);
@@ -24,11 +62,17 @@ int store_gate_add(struct store *s, const struct store_gate *g)
 	store_bind_u64(&r, g->opened_ms);
 	store_bind_u64(&r, g->until_ms);
 	store_bind_u64(&r, g->lease_until_ms);
+	store_bind_text(&r, g->door, sizeof(g->door));
+	store_bind_u64(&r, g->is_certified);
+	store_bind_u64(&r, g->not_after_ms);
+	store_bind_blob(&r, path, path_len);
 	return store_run(&r);
 }
 
 static void read_gate(struct store_run *r, struct store_gate *ret)
 {
+	uint8_t path[PATH_LEN_MAX];
+	size_t path_len = 0;
 	ret->grant_id = store_get_u64(r);
 	ret->mark = (uint32_t)store_get_u64(r);
 	ret->state = (enum store_gate_state)store_get_u64(r);
@@ -42,6 +86,11 @@ static void read_gate(struct store_run *r, struct store_gate *ret)
 	ret->opened_ms = store_get_u64(r);
 	ret->until_ms = store_get_u64(r);
 	ret->lease_until_ms = store_get_u64(r);
+	store_get_text(r, ret->door, sizeof(ret->door));
+	ret->is_certified = store_get_u64(r) != 0;
+	ret->not_after_ms = read_end(store_get_u64(r));
+	store_get_bytes(r, path, sizeof(path), &path_len);
+	read_path(ret, path, path_len);
 }
 
 int store_gates(struct store *s, uint64_t wall_ms, store_gate_fn *fn, void *arg)

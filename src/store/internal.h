@@ -25,6 +25,9 @@ enum store_sql {
 	SQL_GATE_ADD,
 	SQL_GATE_STATE,
 	SQL_GATE_LIST,
+	SQL_LOCKOUT_PUT,
+	SQL_LOCKOUT_REMOVE,
+	SQL_LOCKOUT_LIST,
 	SQL_JOURNAL_ADD,
 	SQL_JOURNAL_LIST,
 	SQL_FIDO_GET,
@@ -80,6 +83,9 @@ void store_end_run(struct store_run *r);
 uint64_t store_get_u64(struct store_run *r);
 void store_get_blob(struct store_run *r, void *to, size_t len);
 void store_get_text(struct store_run *r, char *to, size_t cap);
+
+/* A column of any length up to cap, which is *ret_len then; what is longer gives nothing. */
+void store_get_bytes(struct store_run *r, void *to, size_t cap, size_t *ret_len);
 
 /* A transaction. store_finish commits when rc is 0, else rolls back; returns rc or why not. */
 __attribute__((warn_unused_result)) int store_start(struct store *s);

@@ -18,6 +18,9 @@ const char *store_event_name(enum store_event e)
 		[STORE_EXPIRED] = "expired",
 		[STORE_FAILED] = "failed",
 		[STORE_DOOR] = "door",
+		[STORE_REVOKED] = "revoked",
+		[STORE_RESTORED] = "restored",
+		[STORE_KEY_MISMATCH] = "key-mismatch",
 	};
 	/* A newer program may have written what this one has no word for. */
 	if ((unsigned)e >= STORE_EVENT_COUNT || names[e] == NULL)

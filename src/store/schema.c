@@ -11,7 +11,7 @@
 #include "store/internal.h"
 
 #define APPLICATION_ID 0x70737472 /* "pstr" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* Up to this size every page is looked at when the store is opened, which takes well under a
  * second; past it only what the statements touch. */
@@ -22,6 +22,14 @@
 
 #define FIDO_TABLE                                                                                 \
 	"CREATE TABLE fido(key_id BLOB PRIMARY KEY, counter INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+#define LOCKOUT_TABLE                                                                               \
+	"CREATE TABLE lockout(key BLOB PRIMARY KEY, name TEXT NOT NULL, since_ms INTEGER NOT NULL," \
+	" by TEXT NOT NULL, text TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+
+#define MARK                                                                                       \
+	"PRAGMA application_id = " QUOTED(APPLICATION_ID) ";PRAGMA user_version = " QUOTED(        \
+		SCHEMA_VERSION) ";"
 
 /*
  * No index on name or source: decisions are written all the time and searched by a person now and
@@ -37,8 +45,9 @@ static const char schema[] =
 	"CREATE TABLE gate(grant_id INTEGER PRIMARY KEY, mark INTEGER NOT NULL,"
 	" state INTEGER NOT NULL, name TEXT NOT NULL, key_id BLOB NOT NULL, service TEXT NOT NULL,"
 	" source BLOB, proto INTEGER NOT NULL, port INTEGER NOT NULL, is_once INTEGER NOT NULL,"
-	" opened_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, lease_until_ms INTEGER NOT NULL)"
-	" STRICT;"
+	" opened_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, lease_until_ms INTEGER NOT NULL,"
+	" door TEXT NOT NULL, is_certified INTEGER NOT NULL, not_after_ms INTEGER NOT NULL,"
+	" path BLOB NOT NULL) STRICT;"
 	"CREATE INDEX gate_end ON gate(max(until_ms, lease_until_ms));"
 	"CREATE TABLE journal(id INTEGER PRIMARY KEY AUTOINCREMENT, wall_ms INTEGER NOT NULL,"
 	" event INTEGER NOT NULL, reason TEXT NOT NULL, name TEXT NOT NULL, key_id BLOB NOT NULL,"
@@ -48,14 +57,21 @@ static const char schema[] =
 	"CREATE INDEX journal_wall ON journal(wall_ms);"
 	"CREATE TABLE prekey(id INTEGER PRIMARY KEY, not_before_ms INTEGER NOT NULL,"
 	" not_after_ms INTEGER NOT NULL, erase_ms INTEGER NOT NULL, sk BLOB NOT NULL) STRICT;" FIDO_TABLE
-	"PRAGMA application_id = " QUOTED(APPLICATION_ID) ";"
-							  "PRAGMA user_version = " QUOTED(
-								  SCHEMA_VERSION) ";"
-										  "COMMIT;";
+		LOCKOUT_TABLE MARK "COMMIT;";
 
-/* Layout 1 had no counters of tokens. */
-static const char upgrade[] =
-	"BEGIN IMMEDIATE;" FIDO_TABLE "PRAGMA user_version = " QUOTED(SCHEMA_VERSION) ";COMMIT;";
+/*
+ * What came with each layout since the first: counters of tokens; lock-outs, and what a gate was granted
+ * by. Of the gates of older layouts the directory knew every owner, and the end of each lease stands in
+ * its own column, so that no end of the identity is needed.
+ */
+static const char *const upgrades[SCHEMA_VERSION] = {
+	[1] = FIDO_TABLE,
+	[2] = "ALTER TABLE gate ADD COLUMN door TEXT NOT NULL DEFAULT '';"
+	      "ALTER TABLE gate ADD COLUMN is_certified INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE gate ADD COLUMN not_after_ms INTEGER NOT NULL"
+	      " DEFAULT 9223372036854775807;"
+	      "ALTER TABLE gate ADD COLUMN path BLOB NOT NULL DEFAULT x'';" LOCKOUT_TABLE,
+};
 
 /* The first column of the first row, as a number. 0 or -errno. */
 static int ask(struct store *s, const char *sql, sqlite3_int64 *ret)
@@ -154,7 +170,7 @@ static bool is_empty(const struct mark *m)
 	return m->application == 0 && m->version == 0 && m->objects == 0;
 }
 
-/* The tables of this version in a file that had none, or added to those of layout 1. */
+/* The tables of this version, in a file that had none. */
 static int run_schema(struct store *s, const char *sql, const char *path, struct fault *f)
 {
 	/* The log's mode is set first, so that making the tables needs no rollback journal. */
@@ -169,6 +185,23 @@ static int run_schema(struct store *s, const char *sql, const char *path, struct
 	return rc;
 }
 
+/* From a layout to this one, in one transaction: a failure leaves the file as it was. */
+static int upgrade(struct store *s, size_t from, const char *path, struct fault *f)
+{
+	int done = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	for (size_t i = from; i < SCHEMA_VERSION && done == SQLITE_OK; i++)
+		done = sqlite3_exec(s->db, upgrades[i], NULL, NULL, NULL);
+	if (done == SQLITE_OK)
+		done = sqlite3_exec(s->db, MARK "COMMIT", NULL, NULL, NULL);
+	int rc = store_errno(s, done);
+	if (rc < 0) {
+		fault_set(f, "%s: cannot be taken on from an older version: %s (%s)", path,
+			strerror(-rc), sqlite3_errmsg(s->db));
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	}
+	return rc;
+}
+
 int store_schema_make(struct store *s, const char *path, struct fault *f)
 {
 	struct mark m = { 0 };
@@ -177,8 +210,8 @@ int store_schema_make(struct store *s, const char *path, struct fault *f)
 		return explain(s, rc, path, f);
 	if (is_empty(&m))
 		return run_schema(s, schema, path, f);
-	if (m.application != APPLICATION_ID || m.version != 1)
+	if (m.application != APPLICATION_ID || m.version < 1 || m.version >= SCHEMA_VERSION)
 		return store_schema_check(s, path, f);
 	rc = check_pages(s);
-	return rc < 0 ? explain(s, rc, path, f) : run_schema(s, upgrade, path, f);
+	return rc < 0 ? explain(s, rc, path, f) : upgrade(s, (size_t)m.version, path, f);
 }

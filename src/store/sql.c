@@ -23,17 +23,27 @@ static const struct {
 	[SQL_GRANT_NEXT] = { "SELECT next_grant FROM counter", false },
 	[SQL_GRANT_SET] = { "UPDATE counter SET next_grant = ?", false },
 	[SQL_GATE_ADD] = { "INSERT INTO gate(grant_id, mark, state, name, key_id, service, source,"
-			   " proto, port, is_once, opened_ms, until_ms, lease_until_ms)"
-			   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			   " proto, port, is_once, opened_ms, until_ms, lease_until_ms, door,"
+			   " is_certified, not_after_ms, path)"
+			   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		false },
 	/* States only go forward: what ended stays ended, whatever order events come in. */
 	[SQL_GATE_STATE] = { "UPDATE gate SET state = ?1"
 			     " WHERE grant_id = ?2 AND state < ?1 AND state IN (1, 2)",
 		false },
 	[SQL_GATE_LIST] = { "SELECT grant_id, mark, state, name, key_id, service, source, proto,"
-			    " port, is_once, opened_ms, until_ms, lease_until_ms FROM gate"
+			    " port, is_once, opened_ms, until_ms, lease_until_ms, door, is_certified,"
+			    " not_after_ms, path FROM gate"
 			    " WHERE max(until_ms, lease_until_ms) > ? AND state IN (1, 2)"
 			    " ORDER BY grant_id",
+		true },
+	[SQL_LOCKOUT_PUT] = { "INSERT INTO lockout(key, name, since_ms, by, text)"
+			      " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(key) DO UPDATE SET"
+			      " by = ?4, text = ?5",
+		false },
+	[SQL_LOCKOUT_REMOVE] = { "DELETE FROM lockout WHERE key = ?", false },
+	[SQL_LOCKOUT_LIST] = { "SELECT key, name, since_ms, by, text FROM lockout"
+			       " ORDER BY name COLLATE NOCASE, key",
 		true },
 	[SQL_JOURNAL_ADD] = { "INSERT INTO journal(wall_ms, event, reason, name, key_id, service,"
 			      " door, source, source_port, grant_id, until_ms, list, entry, text)"
@@ -228,6 +238,16 @@ void store_get_text(struct store_run *r, char *to, size_t cap)
 	if (len != 0)
 		memcpy(to, text, len);
 	to[len] = '\0';
+}
+
+void store_get_bytes(struct store_run *r, void *to, size_t cap, size_t *ret_len)
+{
+	int column = r->at++;
+	const void *data = sqlite3_column_blob(r->stmt, column);
+	size_t len = data == NULL ? 0 : (size_t)sqlite3_column_bytes(r->stmt, column);
+	*ret_len = len <= cap ? len : 0;
+	if (*ret_len > 0)
+		memcpy(to, data, *ret_len);
 }
 
 int store_start(struct store *s)

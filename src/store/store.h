@@ -2,7 +2,7 @@
 #define POSTERN_STORE_STORE_H
 
 /*
- * What must survive: replay memory, tokens' counters, gates, journal, prekeys. An interface; one back end a file
+ * What must survive: replay memory, tokens' counters, gates, lock-outs, journal, prekeys. An interface; one back end a file
  * (store/sqlite.c). Opened by name once, before the sandbox; afterwards no file is opened by name.
  *
  * Every function returns 0 or -errno (-ENOSPC disk full, -EROFS also for a writer's call on a
@@ -17,6 +17,8 @@
 
 #include "base/addr.h"
 #include "base/file.h"
+#include "identity/chain.h"
+#include "identity/name.h"
 
 #define STORE_REPLAY_KEY_LEN 24
 #define STORE_OWNER_LEN 16
@@ -39,10 +41,13 @@ enum store_event {
 	STORE_GRANTED, /* recorded before the gate opens */
 	STORE_REFUSED,
 	STORE_CONNECTED, /* the kernel says that the gate was used */
-	STORE_CLOSED,    /* by its owner or an administrator */
+	STORE_CLOSED,    /* by its owner or an administrator, or because its owner may no more */
 	STORE_EXPIRED,   /* unused at its end */
 	STORE_FAILED,    /* granted, but the kernel refused the gate */
 	STORE_DOOR,      /* a door came or went */
+	STORE_REVOKED,   /* the administrator locked a name out */
+	STORE_RESTORED,  /* and let it in again */
+	STORE_KEY_MISMATCH, /* somebody's key is not the one in the directory; granted or not */
 	STORE_EVENT_COUNT,
 };
 
@@ -89,6 +94,12 @@ struct store_gate {
 	uint64_t opened_ms;
 	uint64_t until_ms;
 	uint64_t lease_until_ms;
+	/* By what the gate was granted, to be judged again when that may have changed. */
+	char door[STORE_SERVICE_MAX + 1]; /* empty: not known, of a gate that an older layout had */
+	bool is_certified;
+	uint64_t not_after_ms; /* of the identity; UINT64_MAX: no end */
+	size_t path_count;     /* 0: known by the directory alone */
+	struct chain_step path[CHAIN_STEPS_MAX];
 };
 
 /* One authenticated request. gate NULL: nothing is opened (a refusal, a probe, a close). */
@@ -151,6 +162,34 @@ __attribute__((warn_unused_result)) int store_write(struct store *s,
 typedef void store_gate_fn(void *arg, const struct store_gate *g);
 __attribute__((warn_unused_result)) int store_gates(
 	struct store *s, uint64_t wall_ms, store_gate_fn *fn, void *arg);
+
+/*
+ * Names that may not in, whatever the directory says. The key is the name folded (name_fold), so that one
+ * name is there once however it is written.
+ */
+struct store_lockout {
+	size_t key_len;
+	uint8_t key[NAME_FOLDED_MAX];
+	char name[STORE_NAME_MAX + 1]; /* as the administrator wrote it */
+	uint64_t since_ms;
+	char by[STORE_SERVICE_MAX + 1]; /* who did it; empty: not known */
+	char text[STORE_TEXT_MAX + 1];  /* why; may be empty */
+};
+
+/* Add one, or say something else of one that is there (its since stays), with its journal line (may be
+ * NULL), in one transaction. */
+__attribute__((warn_unused_result)) int store_lockout_put(
+	struct store *s, const struct store_lockout *l, const struct store_record *r);
+
+/* Remove the one of this name, with a journal line (may be NULL). -ENOENT: there is none, and nothing is
+ * written. */
+__attribute__((warn_unused_result)) int store_lockout_remove(
+	struct store *s, const struct name *name, const struct store_record *r);
+
+/* All of them, by name. */
+typedef void store_lockout_fn(void *arg, const struct store_lockout *l);
+__attribute__((warn_unused_result)) int store_lockouts(
+	struct store *s, store_lockout_fn *fn, void *arg);
 
 /* Journal lines, oldest first. Zero fields of the query do not restrict. While fn runs the log
  * cannot be cut: one that may wait for a person or a pipe collects first and shows afterwards. */

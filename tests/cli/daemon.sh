@@ -27,6 +27,13 @@ says 2 'posternctl: close takes a name, an address or a grant number, or --all; 
 	-- close
 says 2 'posternctl: close takes a name, an address or a grant number, or --all; see posternctl --help' \
 	-- close x --all
+says 2 'posternctl: revoke takes a name, or --list; see posternctl --help' -- revoke
+says 2 'posternctl: revoke takes a name, or --list; see posternctl --help' -- revoke x/VSD --list
+says 2 'posternctl: restore takes a name; see posternctl --help' -- restore
+says 2 'posternctl: why takes a name and a service; see posternctl --help' -- why Ann/VSD
+says 2 'posternctl: y: one argument too many; see posternctl --help' -- revoke x/VSD y
+says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
+	-- revoke Ann/VSD -s "$W/none"
 says 2 'posternctl: --since soon: neither a duration nor a time; see posternctl --help' \
 	-- journal --since soon
 says 2 'posternctl: --limit 0: not a number from 1 to 1000000; see posternctl --help' \
@@ -101,6 +108,33 @@ if [ "$(id -u)" != 0 ]; then
 		'W/pg/postern.conf: cannot be read: Permission denied'
 fi
 says 0 'W/pg/postern.conf is good; doors: 1, services: 1, people: 1' -- $check "$config"
+
+# Why, from the configuration alone. The store is not there: then nobody is known to be locked out.
+as "$posternctl"
+sed -i "s|^server {|&\n\tstore = \"$W/none.db\"|" postern.conf
+says 0 '' -- why Admin/VSD ssh -c "$config"
+is 'why: granted' grep -q '^Admin/VSD, ssh through [a-z0-9-]*: granted for ' "$W/out"
+is 'why: the entry' grep -q '^  by        service ssh allow: ' "$W/out"
+is 'why: assumes' grep -q 'is not locked out by posternctl revoke: the store cannot be read$' "$W/out"
+says 0 '' -- why Nobody/VSD ssh -c "$config"
+is 'why: refused' grep -q '^Nobody/VSD, ssh through [a-z0-9-]*: refused, the directory does not list' "$W/out"
+is 'why: what to change' grep -q '^  to change key-check: list the name with its key in ' "$W/out"
+sed -i 's/^name=/locked,disabled,name=/' directory
+says 0 '' -- why ADMIN/VSD ssh -c "$config" --json
+is 'why: everything against it' grep -q '"reason":"locked".*"reason":"disabled"' "$W/out"
+sed -i 's/^locked,disabled,//' directory
+says 0 '' -- why Admin/VSD web -c "$config"
+is 'why: no such service' grep -q 'refused, there is no such service$' "$W/out"
+says 1 'posternctl: "VSD" is no person'"'"'s or server'"'"'s name: an organisation is missing; two letters at the end are a country; write it whole' \
+	-- why VSD ssh -c "$config"
+says 1 'posternctl: there is no such door; posternctl status lists them' \
+	-- why Admin/VSD ssh -c "$config" --door back
+says 1 'posternctl: the address is none; write it in numbers' \
+	-- why Admin/VSD ssh -c "$config" --address home
+says 4 'posternctl: W/none.conf: cannot be read: No such file or directory; "postern setup" makes one, -c names another' \
+	-- why Admin/VSD ssh -c "$W/none.conf"
+sed -i '/none.db/d' postern.conf
+as "$posternd"
 
 # A capture that is none, or not there.
 sed -i "s|^server {|&\n\tstore = \"$W/none.db\"|" postern.conf

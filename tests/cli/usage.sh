@@ -8,7 +8,8 @@ says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
 for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' directory \
-	'directory add' 'directory remove' 'directory list' 'directory check' \
+	'directory add' 'directory remove' 'directory list' 'directory check' 'directory lock' \
+	'directory roll' 'directory import' 'directory export-edge' \
 	certifier 'certifier new' 'certifier sign' 'certifier cross' 'certifier revoke' 'certifier crl' \
 	'certifier rollover' 'certifier show'; do
 	# shellcheck disable=SC2086
@@ -36,6 +37,10 @@ says 2 'postern knock: --port 65536: not a port; write a number from 1 to 65535;
 	-- knock gw --port 65536
 says 2 'postern knock: --source-port 0: not a port; write a number from 1 to 65535; see postern knock --help' \
 	-- knock gw --source-port 0
+says 2 'postern knock: --identity name: neither auto nor key nor chain; see postern knock --help' \
+	-- knock gw --identity name
+says 2 'postern knock: a key in an agent has no certificates; leave --identity out; see postern knock --help' \
+	-- knock gw --agent --identity chain
 says 2 'postern knock: --scheme sequence: this version knows only spa; see postern knock --help' \
 	-- knock gw --scheme sequence
 says 2 'postern knock: SSH: not a service; write its name (a-z, 0-9 and -) or tcp/PORT; see postern knock --help' \
@@ -52,8 +57,8 @@ says 2 'postern connect: ssh: not a port; write a number from 1 to 65535; see po
 says 2 'postern connect: there is no option --json; see postern connect --help' \
 	-- connect gw 22 --json
 
-says 2 'postern id: new, show or passwd?; see postern id --help' -- id
-says 2 'postern id: there is no sell; it is new, show or passwd; see postern id --help' -- id sell
+says 2 'postern id: what with an ID? new, show, passwd ..; see postern id --help' -- id
+says 2 'postern id: there is no sell; see postern id --help' -- id sell
 says 2 'postern id show: which FILE?; see postern id show --help' -- id show
 says 2 'postern id show: one FILE at a time; see postern id show --help' -- id show a b
 says 2 'postern id passwd: which FILE?; see postern id passwd --help' -- id passwd
@@ -73,8 +78,8 @@ says 2 'postern id new: --host, --service and --port are for the card of a --ser
 says 2 'postern id new: a --server opens with a key file, not with a password; see postern id new --help' \
 	-- id new gw --certifier x --server --password-file y
 
-says 2 'postern directory: add, remove, list or check?; see postern directory --help' -- directory
-says 2 'postern directory: there is no sort; it is add, remove, list or check; see postern directory --help' \
+says 2 'postern directory: add, remove, lock, unlock, disable, enable, roll, import, export-edge, list or check?; see postern directory --help' -- directory
+says 2 'postern directory: there is no sort; it is add, remove, lock, unlock, disable, enable, roll, import, export-edge, list or check; see postern directory --help' \
 	-- directory sort
 says 2 'postern directory add: which FILE?; see postern directory add --help' -- directory add
 says 2 'postern directory list: x: one argument too many; see postern directory list --help' \

@@ -26,17 +26,21 @@ static void check_entry(const struct directory *d, const struct directory_entry 
 		abort();
 	if (directory_line_parse(span_of(line, n - 1), &again, &f) != 1)
 		abort();
-	if (memcmp(&again.name, &e->name, sizeof(e->name)) != 0 || again.kind != e->kind ||
-		again.key != e->key || memcmp(again.key_id, e->key_id, 32) != 0 ||
-		memcmp(again.pk, e->pk, 32) != 0 || again.has_next != e->has_next ||
-		memcmp(again.key_next, e->key_next, 32) != 0 ||
+	char name[NAME_TEXT_MAX], name_again[NAME_TEXT_MAX];
+	name_format_canonical(&e->name, name);
+	name_format_canonical(&again.name, name_again);
+	if (strcmp(name, name_again) != 0 || again.kind != e->kind || again.key != e->key ||
+		memcmp(again.key_id, e->key_id, 32) != 0 || memcmp(again.pk, e->pk, 32) != 0 ||
+		again.has_next != e->has_next || memcmp(again.key_next, e->key_next, 32) != 0 ||
+		again.has_document_key != e->has_document_key ||
+		memcmp(again.document_key, e->document_key, 32) != 0 ||
 		again.application_len != e->application_len ||
-		memcmp(again.application, e->application, sizeof(e->application)) != 0 ||
+		memcmp(again.application, e->application, e->application_len) != 0 ||
 		again.is_disabled != e->is_disabled || again.is_locked != e->is_locked ||
 		again.is_certified_equivalent != e->is_certified_equivalent ||
 		again.requires_up != e->requires_up || again.requires_uv != e->requires_uv ||
 		again.expires_ms != e->expires_ms || again.from_count != e->from_count ||
-		memcmp(again.from, e->from, sizeof(e->from)) != 0)
+		memcmp(again.from, e->from, e->from_count * sizeof(e->from[0])) != 0)
 		abort();
 }
 

@@ -14,13 +14,13 @@ SEND, WAIT, DONE, SILENT = range(4)
 class Request(ctypes.Structure):
     _fields_ = [("op", ctypes.c_int), ("service", ctypes.c_char_p), ("proto", ctypes.c_uint8),
                 ("port", ctypes.c_uint16), ("seconds", ctypes.c_uint32), ("address", ctypes.c_char_p),
-                ("source_port", ctypes.c_uint16)]
+                ("source_port", ctypes.c_uint16), ("identity", ctypes.c_int)]
 
 
 class Memory(ctypes.Structure):
     _fields_ = [("instance", ctypes.c_uint64), ("offset_ms", ctypes.c_int64), ("prekey_id", ctypes.c_uint8),
                 ("prekey", ctypes.c_uint8 * 32), ("prekey_not_after_ms", ctypes.c_uint64),
-                ("last_address", ctypes.c_uint8 * 16)]
+                ("last_address", ctypes.c_uint8 * 16), ("identity", ctypes.c_uint8)]
 
 
 class Answer(ctypes.Structure):

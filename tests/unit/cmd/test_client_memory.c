@@ -19,6 +19,7 @@ static struct postern_memory sample(void)
 		.prekey_id = 7,
 		.prekey_not_after_ms = 1800000000000,
 		.last_address = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7 },
+		.identity = POSTERN_IDENTITY_CHAIN,
 	};
 	for (size_t i = 0; i < 32; i++)
 		m.prekey[i] = (uint8_t)i;
@@ -30,7 +31,7 @@ static bool same(const struct postern_memory *a, const struct postern_memory *b)
 	return a->instance == b->instance && a->offset_ms == b->offset_ms &&
 		a->prekey_id == b->prekey_id && a->prekey_not_after_ms == b->prekey_not_after_ms &&
 		memcmp(a->prekey, b->prekey, 32) == 0 &&
-		memcmp(a->last_address, b->last_address, 16) == 0;
+		memcmp(a->last_address, b->last_address, 16) == 0 && a->identity == b->identity;
 }
 
 static void reads_back(void **state)
@@ -43,6 +44,16 @@ static void reads_back(void **state)
 	assert_true(client_memory_parse(span_of(text, len), &back));
 	assert_true(same(&m, &back));
 	assert_non_null(strstr(text, "address 192.0.2.7\n"));
+	assert_non_null(strstr(text, "identity chain\n"));
+
+	m.identity = POSTERN_IDENTITY_KEY;
+	len = client_memory_format("Gate1/VSD", &m, text);
+	assert_true(client_memory_parse(span_of(text, len), &back));
+	assert_true(same(&m, &back));
+	m.identity = 77; /* what no session leaves behind is not written */
+	client_memory_format("Gate1/VSD", &m, text);
+	assert_null(strstr(text, "identity"));
+	m.identity = POSTERN_IDENTITY_AUTO;
 
 	len = client_memory_format("Gate1/VSD", &zero, text);
 	assert_true(client_memory_parse(span_of(text, len), &back));
@@ -74,6 +85,8 @@ static void refuses(void **state)
 		{ "prekey with a tail", "prekey 1 1800000000000 " KEY " x\n" },
 		{ "prekey key too long", "prekey 1 1800000000000 " KEY "00\n" },
 		{ "address not numeric", "address gw\n" },
+		{ "identity of no kind", "identity auto\n" },
+		{ "identity with a tail", "identity key x\n" },
 		{ "twice", "offset-ms 5\noffset-ms 5\n" },
 		{ "a later line is bad", "offset-ms 5\naddress x\n" },
 	};

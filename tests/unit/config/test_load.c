@@ -124,8 +124,9 @@ static const struct mistake mistakes[] = {
 		"t.conf:3: huh: unknown in a service block; known are port, allow, deny, open, "
 		"wait, lease, bind, gates-max, include\n" },
 	{ "key of another block", "server { id = /a directory = /b port = tcp/22 }\n" DOOR SERVICE,
-		"t.conf:1: port: unknown in a server block; known are id, id-key, stealth, trust, directory, "
-		"store, control, user, allow, deny, key-check, reveal, compat-open-lists, "
+		"t.conf:1: port: unknown in a server block; known are id, id-key, stealth, trust, crl-files, "
+		"crl, directory, store, control, user, allow, deny, key-check, key-check-log, "
+		"reveal, compat-open-lists, "
 		"retention, gates-max, identity-gates-max, identity-rate, mark-base, log-group, "
 		"include\n" },
 	{ "twice", SERVER DOOR "service ssh {\nport = tcp/22\nallow = {}\nport = tcp/23\n}\n",
@@ -241,7 +242,8 @@ static const struct mistake mistakes[] = {
 		"service ssh {\n  port = tcp/70000\n  allow = {\"*\"}\n  wait = 2h lease = 1h\n}\n",
 		"t.conf:2: id: \"server.id\" is not an absolute path; begin it with /\n"
 		"t.conf:4: colour: unknown in a server block; known are id, id-key, stealth, trust, "
-		"directory, store, control, user, allow, deny, key-check, reveal, "
+		"crl-files, crl, directory, store, control, user, allow, deny, key-check, "
+		"key-check-log, reveal, "
 		"compat-open-lists, retention, gates-max, identity-gates-max, identity-rate, "
 		"mark-base, log-group, include\n"
 		"t.conf:6: window: 1s is below 5s\n"

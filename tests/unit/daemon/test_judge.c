@@ -465,6 +465,31 @@ static void test_who(void **state)
 	assert_int_equal(b->judged->status, SPA_STATUS_UNKNOWN_SERVICE);
 }
 
+/* By the name alone, from the next knock on, and only as long as it is in the table. */
+static void test_locked_out(void **state)
+{
+	struct bench *b = *state;
+	struct lockout *l = lockout_new();
+	uint8_t folded[NAME_FOLDED_MAX];
+	struct name n;
+	assert_int_equal(name_parse("ANN/vsd", false, &n), NAME_OK);
+	b->judge.lockout = l;
+	for (uint64_t i = 0; i < 3; i++) {
+		bool is_out = i == 1;
+		if (is_out)
+			assert_true(lockout_put(l, folded, name_fold(&n, folded)));
+		else
+			lockout_remove(l, &n);
+		struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
+		build(b, &ann, &q, WALL);
+		assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO + i),
+			is_out ? JUDGE_RECORD : JUDGE_OPEN);
+		assert_int_equal(b->judged->status, is_out ? SPA_STATUS_DENIED : SPA_STATUS_OK);
+		assert_string_equal(b->judged->reason, is_out ? "locked" : "grant");
+	}
+	lockout_free(l);
+}
+
 static void test_agents_and_tokens(void **state)
 {
 	static const struct {
@@ -627,6 +652,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pre_shared_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stealth_secret, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_locked_out, setup, teardown),
 		cmocka_unit_test(test_agents_and_tokens),
 		cmocka_unit_test_setup_teardown(test_token_bit_flips, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bind, setup, teardown),

@@ -151,7 +151,11 @@ static void test_lack(void **state)
 	for (size_t i = 0; i < TEST_LEN(cases); i++) {
 		struct directory_entry e = { .key = cases[i].kind,
 			.requires_uv = cases[i].requires_uv };
-		struct spa_request q = { .fido_flags = cases[i].flags };
+		struct spa_request q = {
+			.fido_flags = cases[i].flags,
+			.signature_type = cases[i].kind == DIRECTORY_SK_ED25519 ? SPA_SIG_SK
+										: SPA_SIG_ED25519,
+		};
 		const char *got = proof_lack(&e, &q);
 		TEST_CASE(cases[i].name, (got == NULL) == (cases[i].want == NULL));
 		TEST_CASE(cases[i].name, got == NULL || strcmp(got, cases[i].want) == 0);

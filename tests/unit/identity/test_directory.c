@@ -17,6 +17,9 @@
 #define ID_B "sha256:c6c1c9a9c8543f1e4cd980064cf1625eeb61a90703b2464fff039f21682508b3"
 #define PK_ID "06e3fd8fda29bb60ab59557de61edb0aecdb231134be30e75b455f8e1b792fa9"
 
+#define DOC "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"
+#define ZERO "0000000000000000000000000000000000000000000000000000000000000000"
+
 static struct directory_faults faults;
 
 static struct span text_span(const char *text)
@@ -54,7 +57,7 @@ static struct directory *load_vectors(void)
 	struct directory *d = directory_parse(span_of(text, len), &faults);
 	free(text);
 	assert_non_null(d);
-	assert_int_equal(directory_count(d), 5);
+	assert_int_equal(directory_count(d), 6);
 	return d;
 }
 
@@ -101,6 +104,12 @@ static void test_vectors(void **state)
 	assert_true(prefix_contains(&e->from[2], &inside));
 	assert_false(prefix_contains(&e->from[1], &inside));
 
+	assert_false(e->has_document_key);
+	e = directory_at(d, 5);
+	check_name(e, "Jane Doe/VSD");
+	assert_true(e->has_document_key);
+	check_hex(e->document_key, DOC); /* RFC 7748 6.1, the key of Bob */
+
 	uint8_t stranger[32] = { 1 };
 	assert_null(directory_find(d, stranger));
 	struct name n;
@@ -108,7 +117,7 @@ static void test_vectors(void **state)
 	assert_ptr_equal(directory_find_name(d, &n), directory_at(d, 1));
 	assert_int_equal(name_parse("Nobody/VSD", false, &n), NAME_OK);
 	assert_null(directory_find_name(d, &n));
-	assert_null(directory_at(d, 5));
+	assert_null(directory_at(d, 6));
 	directory_free(d);
 }
 
@@ -168,6 +177,10 @@ static const struct {
 	{ "key-next bare hex", N ",key-next=00 " KEY, "is no key id" },
 	{ "key-next short", N ",key-next=sha256:00 " KEY, "is no key id" },
 	{ "key-next is the key", N ",key-next=sha256:" PK_ID " " KEY, "the key itself" },
+	{ "document-key bare hex", N ",document-key=" DOC " " KEY, "is no key; write x25519:" },
+	{ "document-key short", N ",document-key=x25519:00 " KEY, "is no key; write x25519:" },
+	{ "document-key zero", N ",document-key=x25519:" ZERO " " KEY, "is no key; write x25519:" },
+	{ "document-key no value", N ",document-key " KEY, "document-key needs a value" },
 	{ "require unknown", N ",require=\"uv\" " SK, "touch and PIN" },
 	{ "require without a token", N ",require=\"up\" " KEY, "cannot show a touch" },
 	{ "require with an id", N ",require=\"up\" postern-key " ID_A, "cannot show a touch" },
@@ -300,18 +313,54 @@ static void test_empty(void **state)
 	directory_free(d);
 }
 
+/* Names to the case of their letters; what is behind a count is nobody's. */
 static bool is_same(const struct directory_entry *a, const struct directory_entry *b)
 {
-	return memcmp(&a->name, &b->name, sizeof(a->name)) == 0 && a->kind == b->kind &&
-		a->key == b->key && memcmp(a->key_id, b->key_id, 32) == 0 &&
+	char p[NAME_TEXT_MAX], q[NAME_TEXT_MAX];
+	return strcmp(name_format_canonical(&a->name, p), name_format_canonical(&b->name, q)) ==
+		0 &&
+		a->kind == b->kind && a->key == b->key && memcmp(a->key_id, b->key_id, 32) == 0 &&
 		memcmp(a->pk, b->pk, 32) == 0 && a->application_len == b->application_len &&
-		memcmp(a->application, b->application, sizeof(a->application)) == 0 &&
+		memcmp(a->application, b->application, a->application_len) == 0 &&
 		a->has_next == b->has_next && memcmp(a->key_next, b->key_next, 32) == 0 &&
+		a->has_document_key == b->has_document_key &&
+		memcmp(a->document_key, b->document_key, 32) == 0 &&
 		a->is_disabled == b->is_disabled && a->is_locked == b->is_locked &&
 		a->is_certified_equivalent == b->is_certified_equivalent &&
 		a->requires_up == b->requires_up && a->requires_uv == b->requires_uv &&
 		a->expires_ms == b->expires_ms && a->from_count == b->from_count &&
-		memcmp(a->from, b->from, sizeof(a->from)) == 0;
+		memcmp(a->from, b->from, a->from_count * sizeof(a->from[0])) == 0;
+}
+
+/* Entries are as long as what they use; each kind of end, first, last and between others. */
+static void test_lengths_of_entries(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {
+		"name=\"a/VSD\" postern-key " ID_A,
+		"name=\"CN=b/OU=" X10 "/OU=" X10 "/OU=" X10 "/OU=" X10 "/O=VSD/C=de\" " SK,
+		"name=\"c/VSD\",from=\"10.0.0.0/8\" " KEY,
+		"name=\"d/VSD\",from=\"::1,::2,::3,::4,::5,::6,::7,::8\" postern-key " ID_B,
+	};
+	char text[4 * TEST_LEN(lines) * 256];
+	for (size_t turn = 0; turn < TEST_LEN(lines); turn++) {
+		size_t len = 0;
+		for (size_t i = 0; i < TEST_LEN(lines); i++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\n",
+				lines[(turn + i) % TEST_LEN(lines)]);
+		struct directory *d = directory_parse(span_of(text, len), &faults);
+		assert_non_null(d);
+		for (size_t i = 0; i < TEST_LEN(lines); i++) {
+			const char *line = lines[(turn + i) % TEST_LEN(lines)];
+			struct directory_entry e, copy = *directory_at(d, i);
+			struct fault f;
+			assert_int_equal(directory_line_parse(text_span(line), &e, &f), 1);
+			assert_true(is_same(&e, directory_at(d, i)));
+			assert_true(is_same(&e, &copy));
+			assert_int_equal(copy.line, i + 1);
+		}
+		directory_free(d);
+	}
 }
 
 static void test_format(void **state)
@@ -410,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_names_the_other_line),
 		cmocka_unit_test(test_all_mistakes_are_counted),
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_lengths_of_entries),
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_large),

@@ -238,13 +238,10 @@ static enum spa_reject large_decode(struct large *l)
 	return spa_request_decode(SPAN_OF(l->b), &q);
 }
 
-static void put_der(struct large *l, size_t body_len)
+static void put_sized(struct large *l, size_t len)
 {
-	writer_u16(&l->w, (uint16_t)(body_len + 4));
-	writer_u8(&l->w, 0x30);
-	writer_u8(&l->w, 0x82);
-	writer_u16(&l->w, (uint16_t)body_len);
-	writer_zero(&l->w, body_len);
+	writer_u16(&l->w, (uint16_t)len);
+	writer_zero(&l->w, len);
 }
 
 static void test_chains(void **state)
@@ -252,52 +249,50 @@ static void test_chains(void **state)
 	(void)state;
 	struct large l;
 	large_init(&l, SPA_ID_CHAIN);
-	put_der(&l, 300);
-	assert_int_equal(large_decode(&l), SPA_IDENTITY_UNSUPPORTED);
-	put_der(&l, 400);
-	assert_int_equal(large_decode(&l), SPA_IDENTITY_UNSUPPORTED);
-	l.b[71 + 2] = 0x31; /* not a SEQUENCE */
+	put_sized(&l, 300);
+	assert_int_equal(large_decode(&l), SPA_OK);
+	put_sized(&l, 400);
+	assert_int_equal(large_decode(&l), SPA_OK);
+	l.b[71]++; /* the first would be 556 bytes: the second length is read elsewhere */
 	assert_int_equal(large_decode(&l), SPA_IDENTITY);
-
-	large_init(&l, SPA_ID_CHAIN);
-	put_der(&l, 300);
-	l.b[71 + 5]++; /* inner length off by one */
-	assert_int_equal(large_decode(&l), SPA_IDENTITY);
-
-	large_init(&l, SPA_ID_CHAIN);
-	put_der(&l, 300);
-	l.b[71]++; /* outer length past the identity */
-	assert_int_equal(large_decode(&l), SPA_IDENTITY);
-
-	large_init(&l, SPA_ID_CHAIN);
-	put_der(&l, 0xff); /* 82 00ff is not the shortest form */
-	assert_int_equal(large_decode(&l), SPA_IDENTITY);
-
-	large_init(&l, SPA_ID_CHAIN);
-	writer_put(&l.w, "\x00\x03\x30\x01\x00", 5);
-	assert_int_equal(large_decode(&l), SPA_IDENTITY_UNSUPPORTED);
+	l.b[71]--;
 	writer_u8(&l.w, 0);
 	assert_int_equal(large_decode(&l), SPA_IDENTITY);
 
 	large_init(&l, SPA_ID_CHAIN);
-	for (int i = 0; i < 6; i++)
-		writer_put(&l.w, "\x00\x02\x30\x00", 4);
-	assert_int_equal(large_decode(&l), SPA_IDENTITY_UNSUPPORTED);
-	writer_put(&l.w, "\x00\x02\x30\x00", 4);
+	for (int i = 0; i < SPA_CHAIN_CERTS_MAX; i++)
+		put_sized(&l, 1);
+	assert_int_equal(large_decode(&l), SPA_OK);
+	put_sized(&l, 1);
 	assert_int_equal(large_decode(&l), SPA_IDENTITY);
+
 	large_init(&l, SPA_ID_CHAIN);
+	assert_int_equal(large_decode(&l), SPA_IDENTITY);
+	put_sized(&l, 0);
 	assert_int_equal(large_decode(&l), SPA_IDENTITY);
 
 	/* s + i = 1020 is the most: 3 + 1017. */
 	large_init(&l, SPA_ID_CHAIN);
-	put_der(&l, 1017 - 6);
-	assert_int_equal(large_decode(&l), SPA_IDENTITY_UNSUPPORTED);
+	put_sized(&l, 1017 - 2);
+	assert_int_equal(large_decode(&l), SPA_OK);
 	large_init(&l, SPA_ID_CHAIN);
-	put_der(&l, 1018 - 6);
+	put_sized(&l, 1018 - 2);
 	assert_int_equal(large_decode(&l), SPA_IDENTITY);
 }
 
-static void put_template(struct large *l, uint8_t value_len)
+/* Up to the first record: an issuer with these lengths of components. */
+static void put_issuer(struct large *l, const char *lens)
+{
+	writer_zero(&l->w, 20);
+	writer_u8(&l->w, (uint8_t)strlen(lens));
+	for (const char *p = lens; *p != '\0'; p++) {
+		writer_u8(&l->w, 2);
+		writer_u8(&l->w, (uint8_t)(*p - '0'));
+		writer_zero(&l->w, (uint8_t)(*p - '0'));
+	}
+}
+
+static void put_record(struct large *l, uint8_t value_len)
 {
 	writer_zero(&l->w, 20);
 	writer_u8(&l->w, value_len);
@@ -307,23 +302,83 @@ static void put_template(struct large *l, uint8_t value_len)
 static void test_templates(void **state)
 {
 	(void)state;
-	struct large l;
-	large_init(&l, SPA_ID_TEMPLATE);
-	for (uint8_t i = 1; i <= 5; i++) {
-		put_template(&l, i);
-		assert_int_equal(large_decode(&l), SPA_IDENTITY_UNSUPPORTED);
+	static const struct {
+		const char *name, *issuer;
+		int values[10]; /* up to the first negative */
+		enum spa_reject want;
+	} table[] = {
+		{ "person of an organisation", "3", { 10, -1 }, SPA_OK },
+		{ "no issuer", "", { 10, -1 }, SPA_OK },
+		{ "person below four units", "3", { 2, 2, 2, 2, 10, -1 }, SPA_OK },
+		{ "below a unit", "32", { 1, -1 }, SPA_OK },
+		{ "rollover", "3", { 0, 10, -1 }, SPA_OK },
+		{ "eight", "3", { 0, 0, 0, 0, 0, 0, 0, 1, -1 }, SPA_OK },
+		{ "nine", "3", { 0, 0, 0, 0, 0, 0, 0, 0, 1, -1 }, SPA_IDENTITY },
+		{ "no record", "3", { -1 }, SPA_IDENTITY },
+		{ "longest value", "3", { 64, -1 }, SPA_OK },
+		{ "value too long", "3", { 65, -1 }, SPA_IDENTITY },
+		{ "seven components", "1111111", { 1, -1 }, SPA_OK },
+		{ "eight components", "11111111", { 1, -1 }, SPA_IDENTITY },
+		{ "component empty", "30", { 1, -1 }, SPA_IDENTITY },
+	};
+	for (size_t i = 0; i < TEST_LEN(table); i++) {
+		struct large l;
+		large_init(&l, SPA_ID_TEMPLATE);
+		put_issuer(&l, table[i].issuer);
+		for (const int *v = table[i].values; *v >= 0; v++)
+			put_record(&l, (uint8_t)*v);
+		TEST_CASE(table[i].name, !l.w.is_full);
+		TEST_CASE(table[i].name, large_decode(&l) == table[i].want);
 	}
-	l.w.len--;
-	assert_int_equal(large_decode(&l), SPA_IDENTITY);
-	large_init(&l, SPA_ID_TEMPLATE);
-	put_template(&l, 0);
-	assert_int_equal(large_decode(&l), SPA_IDENTITY);
-	large_init(&l, SPA_ID_TEMPLATE);
-	put_template(&l, 64);
-	assert_int_equal(large_decode(&l), SPA_IDENTITY_UNSUPPORTED);
-	large_init(&l, SPA_ID_TEMPLATE);
-	put_template(&l, 65);
-	assert_int_equal(large_decode(&l), SPA_IDENTITY);
+}
+
+/* Of the chain of the vector no part is one. */
+static void test_template_cuts(void **state)
+{
+	(void)state;
+	struct vector v = vector_get("spa_chain.txt", "template");
+	struct large l;
+	for (size_t len = 0; len <= v.len; len++) {
+		large_init(&l, SPA_ID_TEMPLATE);
+		writer_put(&l.w, v.b, len);
+		bool is_record_end = len == v.len || len == v.len - (117 + 10);
+		assert_int_equal(large_decode(&l), is_record_end ? SPA_OK : SPA_IDENTITY);
+	}
+}
+
+static void test_chain_cuts(void **state)
+{
+	(void)state;
+	struct vector leaf = vector_get("spa_chain.txt", "leaf_der");
+	struct vector unit = vector_get("spa_chain.txt", "unit_der");
+	uint8_t whole[1024];
+	struct writer w = writer_init(whole, sizeof(whole));
+	struct large l;
+	writer_u16(&w, (uint16_t)leaf.len);
+	writer_put(&w, leaf.b, leaf.len);
+	writer_u16(&w, (uint16_t)unit.len);
+	writer_put(&w, unit.b, unit.len);
+	for (size_t len = 0; len <= w.len; len++) {
+		large_init(&l, SPA_ID_CHAIN);
+		writer_put(&l.w, whole, len);
+		bool is_end = len == w.len || len == 2 + leaf.len;
+		assert_int_equal(large_decode(&l), is_end ? SPA_OK : SPA_IDENTITY);
+	}
+}
+
+/* A chain may be signed for by a plain key or by one in an agent, not by a token. */
+static void test_chain_signatures(void **state)
+{
+	(void)state;
+	static const enum spa_reject want[] = { SPA_SIGNATURE_TYPE, SPA_OK, SPA_OK,
+		SPA_SIGNATURE_TYPE, SPA_SIGNATURE_TYPE };
+	struct large l;
+	large_init(&l, SPA_ID_CHAIN);
+	put_sized(&l, 300);
+	for (uint8_t type = 0; type < TEST_LEN(want); type++) {
+		l.b[63] = type;
+		assert_int_equal(large_decode(&l), want[type]);
+	}
 }
 
 static void test_large_with_key_id(void **state)
@@ -375,6 +430,9 @@ int main(void)
 		cmocka_unit_test(test_fido_fields),
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_templates),
+		cmocka_unit_test(test_template_cuts),
+		cmocka_unit_test(test_chain_cuts),
+		cmocka_unit_test(test_chain_signatures),
 		cmocka_unit_test(test_large_with_key_id),
 		cmocka_unit_test(test_range),
 	};

@@ -1,13 +1,20 @@
 #ifndef POSTERN_TEST_VECTOR_H
 #define POSTERN_TEST_VECTOR_H
 
-/* Values of tests/vectors/knock/: one a line, "name hex"; '#' begins a comment, '-' is no bytes. */
+/*
+ * Values of tests/vectors/knock/, or of VECTOR_FOLDER: one a line, "name hex"; '#' begins a comment, '-' is
+ * no bytes.
+ */
 
 #include "base/span.h"
 #include "base/text.h"
 #include "test.h"
 
 #define VECTOR_MAX 2048
+
+#ifndef VECTOR_FOLDER
+#define VECTOR_FOLDER "knock"
+#endif
 
 struct vector {
 	uint8_t b[VECTOR_MAX];
@@ -26,7 +33,7 @@ static inline struct vector vector_get(const char *file, const char *name)
 	struct vector v = { .len = 0 };
 	size_t name_len = strlen(name);
 
-	snprintf(path, sizeof(path), "%s/knock/%s", TEST_VECTORS, file);
+	snprintf(path, sizeof(path), "%s/%s/%s", TEST_VECTORS, VECTOR_FOLDER, file);
 	FILE *f = fopen(path, "r");
 	if (f == NULL)
 		fail_msg("%s: cannot be opened", path);

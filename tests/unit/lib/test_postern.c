@@ -92,7 +92,7 @@ static const struct id_case id_cases[] = {
 	{ "key file only", IDFILE_USER, 0600, NULL, "correct horse", -ENOKEY },
 };
 
-static char *id_text(const struct id_case *c)
+static char *id_text(const struct id_case *c, bool has_cert)
 {
 	static const uint8_t raw_key[IDFILE_KEY_LEN] = { 7 };
 	static const uint8_t der[4] = { 0x30, 2, 5, 0 };
@@ -107,7 +107,7 @@ static char *id_text(const struct id_case *c)
 	crypto_sign_seed_keypair(pk, sk, secrets->seed);
 	spa_key_id(pk, n.header.key_id);
 	strcpy(n.header.name, c->kind == IDFILE_CERTIFIER ? "QN/VSD" : "Julia Herlihy/QN/VSD");
-	n.cert_count = 1;
+	n.cert_count = has_cert;
 	n.certs[0] = SPAN_OF(der);
 	n.secrets = secrets;
 	n.has_password = c->password != NULL;
@@ -129,7 +129,7 @@ static void test_ids(void **state)
 		const struct id_case *c = &id_cases[i];
 		struct postern_id *id = NULL;
 		struct postern_error err = { "" };
-		char *text = id_text(c);
+		char *text = id_text(c, false);
 		write_file(text, c->mode);
 		int rc = postern_id_load(path, c->typed, strlen(c->typed), &id, &err);
 		if (rc != c->want)
@@ -152,10 +152,14 @@ static void test_damaged_id(void **state)
 	(void)state;
 	struct postern_id *id = NULL;
 	struct postern_error err = { "" };
-	char *text = id_text(&id_cases[0]);
+	char *text = id_text(&id_cases[0], true);
 	write_file("this is no ID\n", 0600);
 	assert_int_equal(postern_id_load(path, "x", 1, &id, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "line 1"));
+	/* What it holds for a certificate is none. */
+	write_file(text, 0600);
+	assert_int_equal(postern_id_load(path, "correct horse", 13, &id, &err), -EINVAL);
+	assert_non_null(strstr(err.text, ": certificate 1: "));
 	/* Another certificate of the same length under the same seal. */
 	char *der = strstr(text, "MAIFAA==");
 	assert_non_null(der);
@@ -182,7 +186,7 @@ static void test_files_to_first_packet(void **state)
 	write_file(text, 0600);
 	assert_int_equal(postern_card_load(path, &card, NULL), 0);
 	free(text);
-	text = id_text(&id_cases[0]);
+	text = id_text(&id_cases[0], false);
 	write_file(text, 0600);
 	assert_int_equal(postern_id_load(path, "correct horse", 13, &id, NULL), 0);
 	free(text);

@@ -119,6 +119,48 @@ static void test_all_at_once(void **state)
 		"NAME/UNIT/ORGANISATION\n");
 }
 
+/* A group is told from an organisation by its name alone. */
+static void test_groups_are_no_organisations(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *group, *entry, *directory;
+		bool is_good;
+	} cases[] = {
+		{ "another name", "Admins", "a/NN/VSD", "b/NN/VSD", true },
+		{ "of a wildcard", "VSD", "*/NN/VSD", NULL, false },
+		{ "of a name, in other letters", "vsd", "a/VSD", NULL, false },
+		{ "of the directory", "Acme", "a/VSD", "b/Acme/US", false },
+		{ "a unit is none", "NN", "*/NN/VSD", "b/NN/VSD", true },
+		{ "a country is none", "US", "a/VSD/US", NULL, true },
+		{ "a longer one", "VSDX", "*/VSD", NULL, true },
+		{ "a shorter one", "VS", "*/VSD", NULL, true },
+	};
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		char text[512], line[256] = "", want[256] = "";
+		struct config_report r = { 0 };
+		snprintf(text, sizeof(text), BASE "group \"%s\" { members = {\"%s\", \"c/VSD\"} }",
+			cases[i].group, cases[i].entry);
+		if (cases[i].directory != NULL)
+			snprintf(line, sizeof(line), "name=\"%s\" postern-key sha256:" KEY_A "\n",
+				cases[i].directory);
+		struct config *c = config_of(text);
+		struct directory *d = directory_of(line);
+		struct policy *p = policy_new(c, d, &r);
+		TEST_CASE(cases[i].name, (p != NULL) == cases[i].is_good);
+		TEST_CASE(cases[i].name, r.count == (cases[i].is_good ? 0 : 1));
+		snprintf(want, sizeof(want),
+			"t.conf:3: group %s: an organisation has this name; choose another",
+			cases[i].group);
+		if (!cases[i].is_good)
+			assert_string_equal(r.lines[0], want);
+		policy_free(p);
+		directory_free(d);
+		config_free(c);
+		config_report_deinit(&r);
+	}
+}
+
 static void test_circles(void **state)
 {
 	(void)state;
@@ -177,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_all_at_once),
+		cmocka_unit_test(test_groups_are_no_organisations),
 		cmocka_unit_test(test_circles),
 		cmocka_unit_test(test_depth),
 	};

@@ -189,10 +189,24 @@ static void test_identity(void **state)
 	c.entry = &e;
 	expect("nobody", &f, &c, POLICY_NOT_AUTHENTICATED, "", "");
 	c.is_authenticated = true;
+	c.is_locked_out = c.is_revoked = c.lacks_crl = true;
+	expect("locked out", &f, &c, POLICY_LOCKED, "", "");
+	assert_string_equal(
+		policy_decide(f.policy, &c, NOW).text, "the administrator locked this name out");
+	c.is_locked_out = false;
 	expect("locked", &f, &c, POLICY_LOCKED, "", "");
+	assert_string_equal(
+		policy_decide(f.policy, &c, NOW).text, policy_reason_text(POLICY_LOCKED));
 	e.is_locked = false;
 	expect("disabled", &f, &c, POLICY_DISABLED, "", "");
 	e.is_disabled = false;
+	c.not_after_ms = NOW;
+	expect("revoked", &f, &c, POLICY_REVOKED, "", "");
+	c.is_revoked = false;
+	expect("no list", &f, &c, POLICY_NO_CRL, "", "");
+	c.lacks_crl = false;
+	expect("expired", &f, &c, POLICY_EXPIRED, "", "");
+	c.not_after_ms = UINT64_MAX;
 	expect("good", &f, &c, POLICY_GRANT, "service ssh allow", "*/NN/VSD");
 
 	e.expires_ms = NOW;
@@ -507,6 +521,25 @@ static enum policy_reason plain_decide(const struct plan *p, const struct claim 
 	return POLICY_GRANT;
 }
 
+/* The explanation decides the same, and its first reason is the verdict's. */
+static void check_explained(const struct fixture *f, const struct claim *c, const struct verdict *v)
+{
+	struct policy_trace t;
+	unsigned first = 0;
+	policy_explain(f->policy, c, NOW, &t);
+	assert_int_equal(t.verdict.reason, v->reason);
+	assert_string_equal(t.verdict.list, v->list);
+	assert_string_equal(t.verdict.entry, v->entry);
+	while (t.refusals != 0 && (t.refusals >> first & 1) == 0)
+		first++;
+	assert_int_equal(first, v->reason);
+	assert_true(t.step_count == 0 || t.step_count == POLICY_STEPS);
+	for (size_t i = 0; i < t.step_count; i++) {
+		assert_int_equal(t.steps[i].is_deny, i < POLICY_STEPS / 2);
+		assert_true(!t.steps[i].is_refusing || t.refusals != 0);
+	}
+}
+
 /* Every kind of claim of a few names against one plan, written in one order. */
 static void compare(const struct plan *p, const size_t group_order[GROUPS])
 {
@@ -523,6 +556,7 @@ static void compare(const struct plan *p, const size_t group_order[GROUPS])
 			e.kind = (kind & 4) != 0 ? DIRECTORY_SERVER : DIRECTORY_USER;
 			e.key = (kind & 8) != 0 ? DIRECTORY_ED25519 : DIRECTORY_KEY_ID_ONLY;
 			struct verdict v = policy_decide(f.policy, &c, NOW);
+			check_explained(&f, &c, &v);
 			if (v.reason != plain_decide(p, &c))
 				fail_msg("%s kind %d: %s in\n%s", people[i], kind,
 					policy_reason_name(v.reason), text);
@@ -552,6 +586,108 @@ static void test_order_means_nothing(void **state)
 	}
 }
 
+/* All that refuses, which lists were asked, and which of their entries fit. */
+static void test_explained(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *who, *service;
+		uint16_t door;
+		bool is_certified;
+		const char *refusals;
+		const char *steps; /* s service, r server, d door; ! refuses, = fits, - not set */
+		const char *hit;   /* the entry of the service's allow list that fits */
+	} cases[] = {
+		{ "a/NN/VSD", "ssh", 0, true, "", "s r d- s= r= d-", "*/NN/VSD" },
+		{ "a/NN/VSD", "ssh", 1, true, "", "s r d s= r= d=", "*/NN/VSD" },
+		{ "a/NN/VSD", "ssh", 1, false,
+			"not-allowed-service not-allowed-server not-allowed-door", "s r d s! r! d!",
+			NULL },
+		{ "gone/NN/VSD", "ssh", 1, true, "deny-server", "s r=! d s= r= d=", "*/NN/VSD" },
+		{ "owl/VSD", "ssh", 0, true, "", "s r d- s= r= d-", "Admins" },
+		{ "x/Temp/VSD", "ssh", 1, true, "deny-service not-allowed-service not-allowed-door",
+			"s=! r d s! r= d!", NULL },
+		{ "noisy/NN/VSD", "closed", 1, true, "deny-door not-allowed-service",
+			"s- r d=! s! r= d=", NULL },
+		{ "a/NN/VSD", "nothing", 0, true, "unknown-service", "", NULL },
+		{ "a/NN/VSD", "nothing", 9, true, "unknown-service", "", NULL },
+		{ "a/NN/VSD", "ssh", 2, true, "not-allowed-door", "", NULL },
+	};
+	struct fixture f = fixture_of(config_text, "");
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct claim c = claim_of(&f, cases[i].who, cases[i].service);
+		struct policy_trace t;
+		char got[64] = "", why[256] = "";
+		c.door = cases[i].door;
+		c.is_certified = cases[i].is_certified;
+		policy_explain(f.policy, &c, NOW, &t);
+		for (size_t k = 0; k < t.step_count; k++) {
+			const struct policy_step *s = &t.steps[k];
+			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%c%s%s%s",
+				k == 0 ? "" : " ", "srd"[k % 3], s -> is_set ? "" : "-",
+				s->hit != NULL ? "=" : "", s->is_refusing ? "!" : "");
+		}
+		for (unsigned r = 0; r < POLICY_REASON_COUNT; r++)
+			if ((t.refusals >> r & 1) != 0)
+				snprintf(why + strlen(why), sizeof(why) - strlen(why), "%s%s",
+					why[0] == '\0' ? "" : " ",
+					policy_reason_name((enum policy_reason)r));
+		if (strcmp(got, cases[i].steps) != 0 || strcmp(why, cases[i].refusals) != 0)
+			fail_msg("%s: \"%s\" for \"%s\"", cases[i].who, got, why);
+		const struct config_text *hit = t.step_count > 3 ? t.steps[3].hit : NULL;
+		TEST_CASE(cases[i].who, (hit == NULL) == (cases[i].hit == NULL));
+		if (hit != NULL)
+			assert_string_equal(hit->text, cases[i].hit);
+		struct verdict v = policy_decide(f.policy, &c, NOW);
+		check_explained(&f, &c, &v);
+	}
+	fixture_free(&f);
+}
+
+/* Of an identity with several things against it every one is told. */
+static void test_all_refusals(void **state)
+{
+	(void)state;
+	struct fixture f = fixture_of(config_text, "");
+	struct claim c = claim_of(&f, "gone/NN/VSD", "closed");
+	struct directory_entry e = entry_of(&c);
+	struct policy_trace t;
+	c.entry = &e;
+	policy_explain(f.policy, &c, NOW, &t);
+	assert_true(t.is_listed);
+	e.is_locked = e.is_disabled = true;
+	e.expires_ms = NOW;
+	e.from_count = 1;
+	assert_true(prefix_parse("198.51.100.0/24", &e.from[0]));
+	e.key_id[0] ^= 1;
+	c.is_revoked = c.lacks_crl = true;
+	f.config->server.key_check = CONFIG_KEY_CHECK_ALL;
+	policy_explain(f.policy, &c, NOW, &t);
+	uint32_t want = 1u << POLICY_LOCKED | 1u << POLICY_DISABLED | 1u << POLICY_REVOKED |
+		1u << POLICY_NO_CRL | 1u << POLICY_EXPIRED | 1u << POLICY_KEY_CHECK |
+		1u << POLICY_FROM | 1u << POLICY_DENY_SERVER | 1u << POLICY_NOT_ALLOWED_SERVICE;
+	assert_int_equal(t.refusals, want);
+	assert_false(t.is_listed);
+	assert_int_equal(t.verdict.reason, POLICY_LOCKED);
+	fixture_free(&f);
+}
+
+static void test_end(void **state)
+{
+	(void)state;
+	struct fixture f = fixture_of(config_text, "");
+	struct claim c = claim_of(&f, "a/NN/VSD", "ssh");
+	struct directory_entry e = entry_of(&c);
+	assert_int_equal(policy_end_ms(&c), UINT64_MAX);
+	c.not_after_ms = 7;
+	assert_int_equal(policy_end_ms(&c), 7);
+	c.entry = &e;
+	assert_int_equal(policy_end_ms(&c), 7);
+	e.expires_ms = 5;
+	assert_int_equal(policy_end_ms(&c), 5);
+	fixture_free(&f);
+}
+
 static void test_reasons(void **state)
 {
 	(void)state;
@@ -578,6 +714,9 @@ int main(void)
 		cmocka_unit_test(test_granted),
 		cmocka_unit_test(test_first_entry_is_named),
 		cmocka_unit_test(test_order_means_nothing),
+		cmocka_unit_test(test_explained),
+		cmocka_unit_test(test_all_refusals),
+		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_reasons),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

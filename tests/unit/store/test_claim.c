@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "place.h"
+#include "store/internal.h"
 #include "test.h"
 
 static void claim(struct store *s, const struct store_claim *c, enum store_answer expected)
@@ -212,7 +213,10 @@ static bool is_same_gate(const struct store_gate *a, const struct store_gate *b)
 		strcmp(a->service, b->service) == 0 && addr_equal(&a->source, &b->source) &&
 		a->proto == b->proto && a->port == b->port && a->is_once == b->is_once &&
 		a->opened_ms == b->opened_ms && a->until_ms == b->until_ms &&
-		a->lease_until_ms == b->lease_until_ms;
+		a->lease_until_ms == b->lease_until_ms && strcmp(a->door, b->door) == 0 &&
+		a->is_certified == b->is_certified && a->not_after_ms == b->not_after_ms &&
+		a->path_count == b->path_count &&
+		memcmp(a->path, b->path, a->path_count * sizeof(a->path[0])) == 0;
 }
 
 static void test_gate_fields(void **state)
@@ -233,6 +237,54 @@ static void test_gate_fields(void **state)
 	assert_int_equal(store_gates(s, 1, keep_gate, &got), 0);
 	g.lease_until_ms = INT64_MAX; /* for ever is as long as a signed number lasts */
 	assert_true(is_same_gate(&g, &got));
+	store_close(s);
+}
+
+/* Whose certificates were shown is kept step by step, from none to all. */
+static void test_gate_path(void **state)
+{
+	static const uint64_t ends[] = { 0, 1, INT64_MAX - 1, UINT64_MAX };
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	for (uint32_t n = 0; n <= CHAIN_STEPS_MAX; n++) {
+		struct store_gate g = place_gate(n + 1), got = { 0 };
+		struct store_claim c = place_claim(n, 1);
+		g.path_count = n;
+		for (size_t i = 0; i < n; i++)
+			memset(&g.path[i], (int)(16 * n + i), sizeof(g.path[i]));
+		g.is_certified = n > 0;
+		g.not_after_ms = ends[n % TEST_LEN(ends)];
+		memset(g.door, 'd', n * 7 % sizeof(g.door));
+		c.gate = &g;
+		claim(s, &c, STORE_ACCEPTED);
+		assert_int_equal(store_gates(s, 1, keep_gate, &got), 0);
+		assert_true(is_same_gate(&g, &got));
+	}
+	store_close(s);
+}
+
+/* A path that lost a byte, or is longer than any, is none. */
+static void test_damaged_path(void **state)
+{
+	static const char *const damages[] = { "x'01'", "zeroblob(27)", "zeroblob(29)",
+		"zeroblob(253)", "zeroblob(280)" };
+	struct place *p = *state;
+	struct store_gate g = place_gate(1), got = { 0 };
+	struct store_claim c = place_claim(1, 1);
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	g.path_count = 2;
+	c.gate = &g;
+	claim(s, &c, STORE_ACCEPTED);
+	for (size_t i = 0; i < TEST_LEN(damages); i++) {
+		char sql[64];
+		snprintf(sql, sizeof(sql), "UPDATE gate SET path = %s", damages[i]);
+		assert_int_equal(sqlite3_exec(s->db, sql, NULL, NULL, NULL), SQLITE_OK);
+		got.path_count = 9;
+		assert_int_equal(store_gates(s, 1, keep_gate, &got), 0);
+		TEST_CASE(damages[i], got.path_count == 0);
+	}
 	store_close(s);
 }
 
@@ -367,6 +419,8 @@ int main(void)
 		TEST(test_counter_of_a_replay),
 		TEST(test_limits),
 		TEST(test_gate_fields),
+		TEST(test_gate_path),
+		TEST(test_damaged_path),
 		TEST(test_live_gates),
 		TEST(test_states),
 		TEST(test_write),

@@ -64,6 +64,12 @@ static void run_sql(const char *path, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+static void count_lockout(void *arg, const struct store_lockout *l)
+{
+	(void)l;
+	++*(int *)arg;
+}
+
 static void test_not_ours(void **state)
 {
 	static const struct {
@@ -76,10 +82,10 @@ static void test_not_ours(void **state)
 		{ "another's mark", "PRAGMA application_id = 5", "not a store", -EMEDIUMTYPE },
 		{ "a version but no mark", "PRAGMA user_version = 1", "not a store", -EMEDIUMTYPE },
 		{ "a newer version of ours",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 3; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 4; CREATE TABLE t(x)",
 			"another version", -EMEDIUMTYPE },
 		{ "our mark, other tables",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 2; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 3; CREATE TABLE t(x)",
 			"tables", -EUCLEAN },
 	};
 	struct place *p = *state;
@@ -95,6 +101,78 @@ static void test_not_ours(void **state)
 	}
 }
 
+/* The files of former layouts, made from one of today by taking away what they had not. */
+static void make_layout_2(const char *path)
+{
+	run_sql(path,
+		"ALTER TABLE gate DROP COLUMN path; ALTER TABLE gate DROP COLUMN not_after_ms;"
+		"ALTER TABLE gate DROP COLUMN is_certified; ALTER TABLE gate DROP COLUMN door;"
+		"DROP TABLE lockout; PRAGMA user_version = 2");
+}
+
+static void make_layout_1(const char *path)
+{
+	make_layout_2(path);
+	run_sql(path, "DROP TABLE fido; PRAGMA user_version = 1");
+}
+
+static void keep_gate(void *arg, const struct store_gate *g)
+{
+	*(struct store_gate *)arg = *g;
+}
+
+/* A gate of layout 1 or 2 is still there, with what is not known of it, and a lock-out can be added. */
+static void test_gates_are_taken_on(void **state)
+{
+	static void (*const makers[])(const char *) = { make_layout_1, make_layout_2 };
+	struct place *p = *state;
+	for (uint32_t i = 0; i < TEST_LEN(makers); i++) {
+		struct store_gate g = place_gate(i + 1), got = { 0 };
+		struct store_claim c = place_claim(i, 1);
+		struct store_lockout l = { .key_len = 1, .key = { 9 }, .name = "x/VSD" };
+		enum store_answer answer = STORE_UNKNOWN;
+		int lockouts = 0;
+		g.path_count = 1;
+		c.gate = &g;
+		struct store *s = place_open(p->path);
+		assert_int_equal(store_claim_batch(s, &c, 1, &answer), 0);
+		store_close(s);
+		makers[i](p->path);
+		s = place_open(p->path);
+		assert_non_null(s);
+		assert_int_equal(store_gates(s, 1, keep_gate, &got), 0);
+		assert_int_equal(got.grant_id, i + 1);
+		assert_string_equal(got.name, g.name);
+		assert_string_equal(got.door, "");
+		assert_false(got.is_certified);
+		assert_true(got.not_after_ms == UINT64_MAX);
+		assert_int_equal(got.path_count, 0);
+		assert_int_equal(store_lockout_put(s, &l, NULL), 0);
+		store_close(s);
+		s = place_open_reader(p->path);
+		assert_int_equal(store_lockouts(s, count_lockout, &lockouts), 0);
+		assert_int_equal(lockouts, 1);
+		store_close(s);
+	}
+}
+
+/* An upgrade that cannot be finished leaves the file as it was, for the version that made it. */
+static void test_upgrade_is_whole(void **state)
+{
+	struct place *p = *state;
+	struct fault f;
+	store_close(place_open(p->path));
+	make_layout_1(p->path);
+	run_sql(p->path, "CREATE TABLE lockout(x)");
+	assert_true(try_open(p->path, &f) < 0);
+	assert_non_null(strstr(f.text, "cannot be taken on from an older version"));
+	run_sql(p->path,
+		"DROP TABLE lockout; CREATE TABLE fido(x); DROP TABLE fido;"
+		"ALTER TABLE gate ADD COLUMN door TEXT; ALTER TABLE gate DROP COLUMN door");
+	store_close(place_open(p->path));
+	assert_int_equal(try_read(p->path, &f), 0);
+}
+
 /* A store of layout 1, which had no counters, keeps what it has and gets the table. */
 static void test_layout_1_is_taken_on(void **state)
 {
@@ -108,7 +186,7 @@ static void test_layout_1_is_taken_on(void **state)
 	struct store *s = place_open(p->path);
 	assert_int_equal(store_claim_batch(s, &c, 1, &got), 0);
 	store_close(s);
-	run_sql(p->path, "DROP TABLE fido; PRAGMA user_version = 1");
+	make_layout_1(p->path);
 	assert_int_equal(try_read(p->path, &f), -EMEDIUMTYPE);
 	assert_non_null(strstr(f.text, "another version"));
 	s = place_open(p->path);
@@ -363,6 +441,8 @@ int main(void)
 		TEST(test_new_file),
 		TEST(test_not_ours),
 		TEST(test_layout_1_is_taken_on),
+		TEST(test_gates_are_taken_on),
+		TEST(test_upgrade_is_whole),
 		TEST(test_not_touched),
 		TEST(test_names),
 		TEST(test_damaged),

@@ -1,0 +1,46 @@
+#ifndef POSTERN_DAEMON_IDENTIFY_H
+#define POSTERN_DAEMON_IDENTIFY_H
+
+/*
+ * Steps 6 and 7 of the server procedure: who says so, and is it true. By key id the directory is asked; a
+ * certificate chain is followed to a certifier we trust. Either way nothing is believed before the
+ * request's own signature held. No allocation after identify_init.
+ */
+
+#include "base/span.h"
+#include "daemon/boot.h"
+#include "identity/chain.h"
+#include "identity/template.h"
+#include "knock/spa.h"
+#include "policy/policy.h"
+
+struct identify {
+	const struct boot *boot;
+	struct chain_cache *cache;
+	/* private: room for one chain at a time */
+	struct template_room room;
+	struct chain chain;
+	struct chain_path path;
+};
+
+__attribute__((warn_unused_result)) int identify_init(struct identify *i, const struct boot *boot);
+void identify_deinit(struct identify *i);
+
+/*
+ * The directory's line for somebody who came by certificate: of that very name and key, else of the name,
+ * else of the key; NULL for none. Any of them may lock out; only the first makes it listed.
+ */
+const struct directory_entry *identify_entry(
+	const struct directory *d, const struct name *name, const uint8_t key_id[32]);
+
+enum identify_result { IDENTIFY_OK, IDENTIFY_UNKNOWN, IDENTIFY_UNSIGNED };
+
+/*
+ * Fills the who of *claim (entry, name, key_id, and what is known of the certificate). *ret_chain is
+ * written for a chain only, its step_count is 0 otherwise.
+ */
+enum identify_result identify_request(struct identify *i, const struct spa_request *q,
+	struct span transcript, uint64_t wall_ms, struct claim *claim,
+	struct chain_identity *ret_chain);
+
+#endif
