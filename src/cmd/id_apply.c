@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "cmd/id_path.h"
+#include "identity/document.h"
 #include "identity/recovery.h"
+#include "knock/hpke.h"
 #include "knock/spa.h"
 
 /* The file to be, apart from its secrets: those are changed in the opened ID itself. */
@@ -23,6 +25,7 @@ struct next {
 	size_t cross_count;
 	struct id_path_cert cross[IDFILE_CERTS_MAX];
 	uint8_t recovery[RECOVERY_LEN_MAX];
+	uint8_t document_key[DOCUMENT_KEY_LEN];
 	struct idfile_change change;
 };
 
@@ -153,7 +156,7 @@ static int put_certs(
 	return rc;
 }
 
-/* ------------------------------------------------------------------ recovery */
+/* ------------------------------------------------------------------ blocks that name the key */
 
 /* A recovery block names the key; the same authorities are to be able to help with the new one. */
 static int renew_recovery(const struct id_open *o, struct next *n, struct fault *f)
@@ -183,6 +186,25 @@ static int renew_recovery(const struct id_open *o, struct next *n, struct fault 
 	return 0;
 }
 
+/* The public half of the newest document key is signed by the ID's key. */
+static void renew_document_key(const struct id_open *o, struct next *n)
+{
+	const struct idfile_secrets *s = &o->secrets;
+	struct document_key k;
+	struct hpke_secret secret;
+	if (s->document_count == 0 || idfile_block(o->file, DOCUMENT_KEY_LABEL).len == 0)
+		return;
+	size_t newest = s->document_count - 1;
+	memcpy(secret.b, s->documents[newest].seed, sizeof(secret.b));
+	hpke_public_key(&secret, k.x25519);
+	sodium_memzero(&secret, sizeof(secret));
+	memcpy(k.key_id, n->header.key_id, sizeof(k.key_id));
+	k.created_ms = s->documents[newest].created_ms;
+	document_key_encode(&k, n->sk, n->document_key);
+	n->change.blocks[n->change.block_count].label = DOCUMENT_KEY_LABEL;
+	n->change.blocks[n->change.block_count++].body = SPAN_OF(n->document_key);
+}
+
 /* ------------------------------------------------------------------ all of it */
 
 static int prepare(struct id_open *o, const struct id_path *p, uint64_t now_ms, struct next *n,
@@ -197,6 +219,8 @@ static int prepare(struct id_open *o, const struct id_path *p, uint64_t now_ms, 
 		rc = put_certs(o, p, n, f);
 	if (rc == 0 && p->is_pending)
 		rc = renew_recovery(o, n, f);
+	if (rc == 0 && p->is_pending)
+		renew_document_key(o, n);
 	n->change.header = &n->header;
 	return rc;
 }

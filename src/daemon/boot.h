@@ -17,7 +17,7 @@ struct boot {
 	struct config *config;
 	struct directory *directory;
 	struct policy *policy;
-	struct trust *trust; /* whose certificates are believed */
+	struct trust *trust; /* whose certificates are believed; NULL: nobody's */
 	struct server_keys *keys;
 	char warning[FAULT_MAX]; /* something worth saying that does not stop us; "" for nothing */
 };

@@ -9,53 +9,55 @@
 
 #include "daemon/identify.h"
 
+/*
+ * Does somebody still stand at the top of the path: a certifier above the name that issued its last
+ * certificate, or the cross-certificate that this last one is? What was taken out of the trust files ends here.
+ */
+static bool is_vouched_for(
+	const struct trust *t, const struct store_gate *g, const struct name *who)
+{
+	const struct chain_step *last = &g->path[g->path_count - 1];
+	for (size_t i = 0; t != NULL && i < trust_count(t); i++) {
+		const struct trust_anchor *a = trust_at(t, i);
+		bool is_cross = a->role == TRUST_CROSS && a->cross_issuer_der.len > 0;
+		const uint8_t *issuer =
+			is_cross ? a->cross_issuer_key_identifier : a->key_identifier;
+		if (!name_is_below(who, &a->cert.subject) && !name_equal(who, &a->cert.subject))
+			continue;
+		if (memcmp(issuer, last->issuer_key_identifier, CERT_KEY_IDENTIFIER_LEN) == 0 &&
+			(!is_cross ||
+				memcmp(a->cross_serial, last->serial, sizeof(last->serial)) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Certificates: dates and lists again, as far as the steps tell. */
+static void judge_path(
+	const struct boot *b, const struct store_gate *g, uint64_t wall_ms, struct claim *c)
+{
+	struct chain_identity id = { .not_after_ms = g->not_after_ms, .step_count = g->path_count };
+	c->is_certified = g->is_certified;
+	c->not_after_ms = g->not_after_ms;
+	c->is_authenticated = is_vouched_for(b->trust, g, &c->name);
+	if (!c->is_authenticated)
+		return;
+	memcpy(id.steps, g->path, g->path_count * sizeof(g->path[0]));
+	enum chain_reject r = chain_recheck(b->trust, &id, wall_ms);
+	c->is_revoked = r == CHAIN_REVOKED;
+	c->lacks_crl = r == CHAIN_NO_CRL;
+}
+
 /* Known by the directory alone: then it must still say that this key has this name. */
 static bool is_known(const struct claim *c, const struct store_gate *g)
 {
 	return g->path_count > 0 || (c->entry != NULL && name_equal(&c->entry->name, &c->name));
 }
 
-/* Is the certificate that leads to the path's end, or the one who issued it, still trusted? */
-static bool has_anchor(
-	const struct trust *t, const struct name *name, const struct chain_step *last)
-{
-	bool is_ours = false, has_issuer = false;
-	for (size_t i = 0; i < trust_count(t); i++) {
-		const struct trust_anchor *a = trust_at(t, i);
-		if (a->role == TRUST_CROSS) {
-			if (memcmp(a->cert.serial, last->serial, sizeof(last->serial)) == 0 &&
-				memcmp(a->cert.issuer_key_identifier, last->issuer_key_identifier,
-					CERT_KEY_IDENTIFIER_LEN) == 0)
-				return true;
-			continue;
-		}
-		is_ours |= name_is_below(name, &a->cert.subject);
-		has_issuer |= memcmp(a->key_identifier, last->issuer_key_identifier,
-				      CERT_KEY_IDENTIFIER_LEN) == 0;
-	}
-	/* Strangers to our organisation were let in by a cross-certificate, and it is gone. */
-	return is_ours && has_issuer;
-}
-
-/* What is known today of the certificates by which the gate was granted. False: nothing any more. */
-static bool recheck(
-	const struct trust *t, const struct store_gate *g, uint64_t wall_ms, struct claim *c)
-{
-	struct chain_identity id = { .not_after_ms = g->not_after_ms, .step_count = g->path_count };
-	memcpy(id.steps, g->path, g->path_count * sizeof(g->path[0]));
-	if (!has_anchor(t, &c->name, &g->path[g->path_count - 1]))
-		return false;
-	enum chain_reject r = chain_recheck(t, &id, wall_ms);
-	c->is_revoked = r == CHAIN_REVOKED;
-	c->lacks_crl = r == CHAIN_NO_CRL;
-	return true;
-}
-
 static bool fill_claim(const struct boot *b, const struct lockout *lockout,
 	const struct store_gate *g, uint64_t wall_ms, struct claim *ret)
 {
 	struct claim c = {
-		.entry = directory_find(b->directory, g->key_id),
 		.is_authenticated = true,
 		.not_after_ms = UINT64_MAX,
 		.source = g->source,
@@ -63,16 +65,13 @@ static bool fill_claim(const struct boot *b, const struct lockout *lockout,
 	if (name_parse(g->name, false, &c.name) != NAME_OK)
 		return false;
 	memcpy(c.key_id, g->key_id, sizeof(c.key_id));
+	c.entry = g->path_count == 0 ? directory_find(b->directory, g->key_id)
+				     : identify_entry(b->directory, &c.name, c.key_id);
 	c.is_locked_out = lockout_has(lockout, &c.name);
-	if (g->path_count > 0) {
-		c.is_certified = g->is_certified;
-		c.not_after_ms = g->not_after_ms;
-		c.entry = identify_entry(b->directory, &c.name, c.key_id);
-		if (!recheck(b->trust, g, wall_ms, &c))
-			return false;
-	} else if (c.entry != NULL) {
+	if (g->path_count > 0)
+		judge_path(b, g, wall_ms, &c);
+	else if (c.entry != NULL)
 		c.is_certified = c.entry->is_certified_equivalent;
-	}
 	*ret = c;
 	return true;
 }
@@ -124,6 +123,8 @@ void standing_of(const struct boot *b, const struct lockout *lockout, const stru
 	c.service = s;
 	ret->end_ms = policy_end_ms(&c);
 	ret->verdict = decide(b, g, &c, wall_ms);
+	if (ret->verdict.reason == POLICY_NOT_AUTHENTICATED)
+		ret->verdict.text = "nobody who is trusted vouches for it any more";
 	if (ret->verdict.reason == POLICY_GRANT && !is_known(&c, g))
 		ret->verdict = refused(POLICY_KEY_CHECK);
 }

@@ -97,9 +97,9 @@ struct store_gate {
 	/* By what the gate was granted, to be judged again when that may have changed. */
 	char door[STORE_SERVICE_MAX + 1]; /* empty: not known, of a gate that an older layout had */
 	bool is_certified;
-	uint64_t not_after_ms; /* of the identity; UINT64_MAX: no end */
-	size_t path_count;     /* 0: known by the directory alone */
-	struct chain_step path[CHAIN_STEPS_MAX];
+	uint64_t not_after_ms;                   /* of the identity; UINT64_MAX: no end */
+	size_t path_count;                       /* 0: known by the directory alone */
+	struct chain_step path[CHAIN_STEPS_MAX]; /* leaf first */
 };
 
 /* One authenticated request. gate NULL: nothing is opened (a refusal, a probe, a close). */

@@ -7,9 +7,10 @@ says 2 'postern: there is no option --fly; see postern --help' -- --fly
 says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
-for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' directory \
-	'directory add' 'directory remove' 'directory list' 'directory check' 'directory lock' \
-	'directory roll' 'directory import' 'directory export-edge' \
+for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' 'id renew' \
+	'id rollover' 'id merge' 'id export' 'id import' directory 'directory add' 'directory remove' \
+	'directory list' 'directory check' 'directory lock' 'directory roll' 'directory import' \
+	'directory export-edge' \
 	certifier 'certifier new' 'certifier sign' 'certifier cross' 'certifier revoke' 'certifier crl' \
 	'certifier rollover' 'certifier show'; do
 	# shellcheck disable=SC2086

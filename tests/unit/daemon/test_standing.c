@@ -1,6 +1,7 @@
 /* Gates judged again: the same gates under changed configurations, directories and lock-outs. */
 
 #include "daemon/standing.h"
+#include "identity/pki.h"
 #include "people.h"
 
 #define SERVER(more) "server { id = /s directory = /d allow = {\"*/VSD\", \"*\"} " more " }\n"
@@ -97,6 +98,27 @@ static const struct {
 		BOB, "wan", true, true, POLICY_LOCKED, "", "", true },
 };
 
+static struct trust *trust_of(const char *items, const char *crls, enum trust_crl policy)
+{
+	static struct pki_material p;
+	struct trust_faults faults;
+	pki_material(&p, "gate nn vsd", items, crls, policy);
+	struct trust *t = trust_new(&p.m, &faults);
+	if (t == NULL)
+		fail_msg("%s", faults.items[0].text);
+	return t;
+}
+
+/* A certificate of VSD itself, with others below it. */
+static void certify(struct store_gate *g, size_t steps)
+{
+	uint8_t pk[32];
+	pki_pk(1, pk);
+	g->path_count = steps;
+	if (steps > 0)
+		cert_key_identifier(pk, g->path[steps - 1].issuer_key_identifier);
+}
+
 static void check(size_t i)
 {
 	char directory[1024] = "";
@@ -116,7 +138,8 @@ static void check(size_t i)
 		assert_true(lockout_put(l, folded, name_fold(&n, folded)));
 	}
 	snprintf(g.door, sizeof(g.door), "%s", cases[i].door);
-	g.path_count = cases[i].has_path ? 2 : 0;
+	b.trust = trust_of(NULL, NULL, TRUST_CRL_IF_PRESENT);
+	certify(&g, cases[i].has_path ? 2 : 0);
 	g.is_certified = cases[i].has_path;
 	standing_of(&b, l, &g, PEOPLE_WALL, &st);
 	if (st.verdict.reason != cases[i].reason || strcmp(st.verdict.list, cases[i].list) != 0 ||
@@ -154,7 +177,10 @@ static void test_nothing_is_gained(void **state)
 	g.is_certified = true;
 	standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
 	assert_int_equal(st.verdict.reason, POLICY_NOT_ALLOWED_SERVICE);
-	g.path_count = 1;
+	certify(&g, 1);
+	standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
+	assert_int_equal(st.verdict.reason, POLICY_NOT_AUTHENTICATED);
+	b.trust = trust_of(NULL, NULL, TRUST_CRL_IF_PRESENT);
 	standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
 	assert_int_equal(st.verdict.reason, POLICY_GRANT);
 	g.is_certified = false;
@@ -191,7 +217,8 @@ static void test_ends(void **state)
 		people_line(directory, sizeof(directory), ends[i].options, "Bob/VSD", BOB);
 		struct boot b = people_boot(GOOD, directory);
 		struct store_gate g = people_gate(1, "Bob/VSD", BOB, &b.config->services[0]);
-		g.path_count = ends[i].has_path ? 1 : 0;
+		b.trust = trust_of(NULL, NULL, TRUST_CRL_IF_PRESENT);
+		certify(&g, ends[i].has_path ? 1 : 0);
 		g.not_after_ms = ends[i].not_after_ms;
 		standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
 		TEST_CASE(ends[i].name, st.end_ms == ends[i].want_ms);
@@ -204,12 +231,89 @@ static void test_ends(void **state)
 	}
 }
 
+/* What the certificates say after lists and trust files were changed. */
+static void test_certificates(void **state)
+{
+	static const char open_to_all[] =
+		"server { id = /s directory = /d key-check = off }\n" DOORS
+		"service wiki { port = tcp/8443 allow = {\"*/VSD\", \"*/ACME\"} open = window }\n";
+	static const struct {
+		const char *name, *items, *chain; /* when the gate opened */
+		const char *items_now, *crls;     /* and now */
+		enum trust_crl policy;
+		uint64_t at_ms; /* 0: PKI_NOW_MS */
+		enum policy_reason reason;
+	} changes[] = {
+		{ "nothing", NULL, "john qn", NULL, NULL, TRUST_CRL_IF_PRESENT, 0, POLICY_GRANT },
+		{ "a list without it", NULL, "john qn", "qn", "vsd-none qn-none", TRUST_CRL_REQUIRE,
+			0, POLICY_GRANT },
+		{ "revoked", NULL, "john qn", "qn", "qn-john", TRUST_CRL_IF_PRESENT, 0,
+			POLICY_REVOKED },
+		{ "revoked, and lists are not looked at", NULL, "john qn", "qn", "qn-john",
+			TRUST_CRL_OFF, 0, POLICY_GRANT },
+		{ "its unit revoked", NULL, "john qn", NULL, "vsd-qn", TRUST_CRL_IF_PRESENT, 0,
+			POLICY_REVOKED },
+		{ "another revoked", NULL, "srv qn", "qn", "qn-john", TRUST_CRL_IF_PRESENT, 0,
+			POLICY_GRANT },
+		{ "no list", NULL, "john qn", NULL, "vsd-none", TRUST_CRL_REQUIRE, 0,
+			POLICY_NO_CRL },
+		{ "a list too old", NULL, "john qn", "qn", "vsd-none qn-old", TRUST_CRL_REQUIRE, 0,
+			POLICY_NO_CRL },
+		{ "expired", NULL, "john-soon qn", NULL, NULL, TRUST_CRL_IF_PRESENT, PKI_SOON_MS,
+			POLICY_EXPIRED },
+		{ "not yet expired", NULL, "john-soon qn", NULL, NULL, TRUST_CRL_IF_PRESENT,
+			PKI_SOON_MS - 1, POLICY_GRANT },
+		{ "of another organisation", "acme-by-vsd", "bob r", "acme-by-vsd", NULL,
+			TRUST_CRL_IF_PRESENT, 0, POLICY_GRANT },
+		{ "cross-certificate taken away", "acme-by-vsd", "bob r", NULL, NULL,
+			TRUST_CRL_IF_PRESENT, 0, POLICY_NOT_AUTHENTICATED },
+		{ "another cross-certificate", "acme-by-vsd", "bob r", "acme-by-nn", NULL,
+			TRUST_CRL_IF_PRESENT, 0, POLICY_NOT_AUTHENTICATED },
+		{ "cross-certificate revoked", "acme-by-vsd", "bob r", "acme-by-vsd", "vsd-cross",
+			TRUST_CRL_IF_PRESENT, 0, POLICY_REVOKED },
+		{ "one name", "bob-by-vsd", "bob r", "bob-by-vsd", NULL, TRUST_CRL_IF_PRESENT, 0,
+			POLICY_GRANT },
+		{ "one name taken away", "bob-by-vsd", "bob r", "acme-by-vsd", NULL,
+			TRUST_CRL_IF_PRESENT, 0, POLICY_NOT_AUTHENTICATED },
+		{ "rollover", "vsd2-by-1", "boss2", "vsd2-by-1", NULL, TRUST_CRL_IF_PRESENT, 0,
+			POLICY_GRANT },
+		{ "rollover taken away", "vsd2-by-1", "boss2", NULL, NULL, TRUST_CRL_IF_PRESENT, 0,
+			POLICY_NOT_AUTHENTICATED },
+	};
+	struct boot b = people_boot(open_to_all, "");
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(changes); i++) {
+		struct store_gate g = people_gate(1, "", BOB, &b.config->services[0]);
+		struct chain_identity id;
+		struct standing st;
+		struct trust *before = trust_of(changes[i].items, NULL, TRUST_CRL_IF_PRESENT);
+		struct chain c = pki_chain(changes[i].chain);
+		assert_int_equal(chain_verify(before, &c, PKI_NOW_MS, &id), CHAIN_OK);
+		trust_free(before);
+		name_format(&id.name, g.name);
+		g.path_count = id.step_count;
+		memcpy(g.path, id.steps, id.step_count * sizeof(id.steps[0]));
+		g.is_certified = true;
+		g.not_after_ms = id.not_after_ms;
+		b.trust = trust_of(changes[i].items_now, changes[i].crls, changes[i].policy);
+		uint64_t at_ms = changes[i].at_ms != 0 ? changes[i].at_ms : PKI_NOW_MS;
+		standing_of(&b, NULL, &g, at_ms, &st);
+		if (st.verdict.reason != changes[i].reason)
+			fail_msg("%s: %s", changes[i].name, policy_reason_name(st.verdict.reason));
+		trust_free(b.trust);
+		b.trust = NULL;
+	}
+	people_free(&b);
+	pki_free();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_nothing_is_gained),
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_certificates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
