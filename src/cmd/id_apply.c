@@ -155,7 +155,7 @@ static int put_certs(
 	return rc;
 }
 
-/* ------------------------------------------------------------------ recovery */
+/* ------------------------------------------------------------------ blocks that name the key */
 
 /* A recovery block names the key; the same authorities are to be able to help with the new one. */
 static int renew_recovery(const struct id_open *o, struct next *n, struct fault *f)

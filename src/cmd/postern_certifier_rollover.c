@@ -299,6 +299,7 @@ static int make(struct work *w, struct fault *f)
 		.key_file = w->args->key_file,
 	};
 	int rc = id_open_file(w->args->operand, &way, &w->old, f);
+	/* The slots of the new key are made of all that opens the old one. */
 	if (rc == 0)
 		rc = id_open_more(w->old, &way, f);
 	if (rc == 0 && w->above.file != NULL)

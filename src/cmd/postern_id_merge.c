@@ -116,6 +116,19 @@ static bool ask_yes(void)
 	return fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
 }
 
+/* The organisation there was, under the key it had or one that this key vouches for. */
+static bool is_same_organisation(const struct cert *old, const struct id_path *p)
+{
+	if (old == NULL || !name_equal(&old->subject, &p->certs[p->top].c.subject))
+		return false;
+	if (memcmp(old->pk, p->certs[p->top].c.pk, sizeof(old->pk)) == 0)
+		return true;
+	for (size_t i = p->top + 1; i < p->count; i++)
+		if (cert_signed_by(span_of(p->certs[i].der, p->certs[i].len), old->pk))
+			return true;
+	return false;
+}
+
 /* Who stands at the top decides whom this ID believes. */
 static int agree(
 	const struct words *w, const struct id_open *o, const struct id_path *p, struct fault *f)
@@ -124,8 +137,8 @@ static int agree(
 	const struct cert *old = old_organisation(o);
 	if (p->count == 0)
 		return 0;
-	const struct id_path_cert *top = &p->certs[p->count - 1];
-	if (old != NULL && memcmp(old->pk, top->c.pk, sizeof(old->pk)) == 0)
+	const struct id_path_cert *top = &p->certs[p->top];
+	if (is_same_organisation(old, p))
 		return 0;
 	printf("\n%s is below %s%s. The fingerprint of that organisation's\ncertificate is\n\n"
 	       "  %.39s\n",

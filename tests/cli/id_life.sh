@@ -168,6 +168,33 @@ says 0 '' -- id passwd jane.id $jane --new-password-file jane-password --kdf-mem
 says 0 '' -- id rollover jane.id --request after.req $jane
 is 'another next key' [ "$(sed -n 's/^  key-next=sha256:\(.*\)/\1/p' out)" != "$next" ]
 
+# ---- with postern's own certifier: signed, cross-certified, and a new key of the organisation
+says 0 '' -- certifier sign after.req --certifier pg/certifier.id --password-file cert-password -o signed.pem
+says 0 '' -- id merge jane.id signed.pem $jane
+is 'another key' [ "$(show jane.id .key_id)" != "$next" ]
+sed -n '/BEGIN CERT/,/END CERT/p' other/admin.id | sed '/END CERT/q' >foreign.pem
+says 0 '' -- certifier cross foreign.pem --certifier jane.id $jane --yes -o cross.pem
+says 0 '' -- id merge jane.id cross.pem $jane
+is 'it is there' [ "$(show jane.id '.certificates[2] | .issuer + " " + .subject')" = \
+	'Jane Doe/VSD Admin/Other' ]
+says 1 'postern: cross.pem: nothing in it is new for jane.id' -- id merge jane.id cross.pem $jane
+rm jane.chain.pem
+says 0 '' -- id rollover jane.id $by $jane
+says 0 '' -- id merge jane.id jane.chain.pem $jane
+serial=$(show jane.id '.certificates[2].serial')
+is 'issued anew by the new key' [ "$(show jane.id '.certificates[2].subject')" = 'Admin/Other' ]
+says 1 'postern: cross.pem: the certificate of Admin/Other is neither for a key of jane.id, nor above it, nor issued by it; leave it out' \
+	-- id merge jane.id cross.pem $jane
+says 0 '' -- id renew jane.id $by $jane
+is 'it stays' [ "$(show jane.id '.certificates[2].serial')" = "$serial" ]
+cp pg/certifier.id rolled.id
+run certifier rollover rolled.id --password-file cert-password --kdf-mem 1
+is 'the organisation has a new key' [ "$code" = 0 ]
+says 0 '' -- certifier sign jane.id --certifier rolled.id --password-file cert-password -o by-new.pem
+cp jane.id followed.id
+says 0 '' -- id merge followed.id by-new.pem $jane
+is 'the voucher is in it' [ "$(show followed.id '[.certificates[] | select(.subject == "VSD")] | length')" -ge 2 ]
+
 # ---- servers: the key file opens the new key too, and so does a password that was given
 says 0 '' -- id new gate/VSD --kind server --request gate.req --out gate.id
 is 'three files' [ -e gate.id ] && [ -e gate.key ] && [ ! -e gate.card ]
