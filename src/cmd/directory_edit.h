@@ -28,10 +28,46 @@ __attribute__((warn_unused_result)) int directory_edit_add(struct span text,
 __attribute__((warn_unused_result)) int directory_edit_remove(
 	struct span text, const struct name *name, struct directory_text *ret, struct fault *f);
 
+/*
+ * A change of one entry: 0; -EALREADY when it is so already; -EINVAL with *f. with is what the caller
+ * gave.
+ */
+struct directory_change {
+	int (*change)(struct directory_entry *e, const void *with, struct fault *f);
+	const void *with;
+	const char *comment; /* NULL: the line keeps its own */
+};
+
+/*
+ * text with the entry of this name changed where it stands. 0; -ENOENT when there is none; -EALREADY;
+ * -EINVAL when the change is refused or the whole would not be a valid directory; -ENOMEM. With *f.
+ */
+__attribute__((warn_unused_result)) int directory_edit_change(struct span text,
+	const struct name *name, const struct directory_change *c, struct directory_text *ret,
+	struct fault *f);
+
+/* Changes. roll: key-next becomes the key. replace: with is a struct directory_replacement. */
+int directory_change_lock(struct directory_entry *e, const void *with, struct fault *f);
+int directory_change_unlock(struct directory_entry *e, const void *with, struct fault *f);
+int directory_change_disable(struct directory_entry *e, const void *with, struct fault *f);
+int directory_change_enable(struct directory_entry *e, const void *with, struct fault *f);
+int directory_change_roll(struct directory_entry *e, const void *with, struct fault *f);
+int directory_change_replace(struct directory_entry *e, const void *with, struct fault *f);
+
 /* Options of an entry as typed; NULL: not said. */
 struct directory_words {
 	const char *name, *kind, *expires, *from, *require;
 	bool is_certified_equivalent;
+};
+
+/*
+ * What stands in an entry's place: a new key, and what was said about it. Restrictions of the old entry
+ * that nothing was said about stay: from, locked, disabled, require of a token, and the last day when
+ * entry has none.
+ */
+struct directory_replacement {
+	const struct directory_entry *entry;
+	const struct directory_words *words;
 };
 
 /*

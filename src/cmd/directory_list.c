@@ -11,8 +11,6 @@
 #include "cmd/directory_order.h"
 #include "cmd/say.h"
 
-#define DAY_MS UINT64_C(86400000)
-
 /* Parse the file. NULL and *ret_code when it cannot be read; NULL and EXIT_REFUSED when it has mistakes. */
 static struct directory *load(
 	const struct directory_order *o, struct directory_faults *faults, int *ret_code)
@@ -32,21 +30,19 @@ static struct directory *load(
 	return d;
 }
 
-static void say_faults(const struct directory_order *o, const struct directory_faults *faults)
+void directory_say_faults(const char *path, const struct directory_faults *faults)
 {
 	for (size_t i = 0; i < faults->kept; i++)
-		fprintf(stderr, "%s:%u: %s\n", o->path, faults->items[i].line,
-			faults->items[i].text);
+		fprintf(stderr, "%s:%u: %s\n", path, faults->items[i].line, faults->items[i].text);
 	if (faults->count > faults->kept)
-		fprintf(stderr, "%s: and %zu mistakes more\n", o->path,
-			faults->count - faults->kept);
+		fprintf(stderr, "%s: and %zu mistakes more\n", path, faults->count - faults->kept);
 }
 
 static const char *expires_text(const struct directory_entry *e, char to[TIME_TEXT_MAX])
 {
 	if (e->expires_ms == UINT64_MAX)
 		return "never";
-	time_format_utc(e->expires_ms - DAY_MS, to);
+	time_format_utc(e->expires_ms - DIRECTORY_DAY_MS, to);
 	to[10] = '\0';
 	return to;
 }
@@ -55,10 +51,14 @@ static const char *expires_text(const struct directory_entry *e, char to[TIME_TE
 static const char *state_text(
 	const struct directory_entry *e, uint64_t now_ms, char *to, size_t cap)
 {
-	snprintf(to, cap, "%s%s%s%s%s", e->is_locked ? " locked" : "",
+	char hex[65], next[32] = "";
+	if (e->has_next)
+		snprintf(next, sizeof(next), " next:%.16s", text_hex(SPAN_OF(e->key_next), hex));
+	snprintf(to, cap, "%s%s%s%s%s%s%s%s", e->is_locked ? " locked" : "",
 		e->is_disabled ? " disabled" : "", e->expires_ms <= now_ms ? " expired" : "",
 		e->is_certified_equivalent ? " certified" : "",
-		e->from_count > 0 ? " from-limited" : "");
+		e->from_count > 0 ? " from-limited" : "", e->requires_uv ? " PIN" : "",
+		e->has_document_key ? " documents" : "", next);
 	return to[0] == ' ' ? to + 1 : to;
 }
 
@@ -81,6 +81,14 @@ static json_t *entry_json(const struct directory_entry *e, uint64_t now_ms)
 		e->is_certified_equivalent, "from", from, "line", (int)e->line);
 	if (e->expires_ms != UINT64_MAX)
 		json_object_set_new(j, "expires", json_string(expires_text(e, day)));
+	if (e->has_next)
+		json_object_set_new(
+			j, "key_next", json_string(text_hex(SPAN_OF(e->key_next), hex)));
+	if (e->has_document_key)
+		json_object_set_new(
+			j, "document_key", json_string(text_hex(SPAN_OF(e->document_key), hex)));
+	if (e->key == DIRECTORY_SK_ED25519)
+		json_object_set_new(j, "require", json_string(e->requires_uv ? "up,uv" : "up"));
 	return j;
 }
 
@@ -106,7 +114,7 @@ static int list_json(const struct directory *d)
 static void list_text(const struct directory *d)
 {
 	size_t width = 4;
-	char name[NAME_TEXT_MAX], day[TIME_TEXT_MAX], state[80], hex[65];
+	char name[NAME_TEXT_MAX], day[TIME_TEXT_MAX], state[128], hex[65];
 	for (size_t i = 0; i < directory_count(d); i++) {
 		size_t len = strlen(name_format(&directory_at(d, i)->name, name));
 		if (len > width && len <= 40)
@@ -130,7 +138,7 @@ int directory_list(const struct directory_order *o)
 	int rc;
 	struct directory *d = load(o, &faults, &rc);
 	if (d == NULL) {
-		say_faults(o, &faults);
+		directory_say_faults(o->path, &faults);
 		return rc;
 	}
 	if (o->is_json)
@@ -161,7 +169,7 @@ int directory_check(const struct directory_order *o)
 			(json_int_t)count, "mistakes", (json_int_t)faults.count, "found", list));
 		return rc;
 	}
-	say_faults(o, &faults);
+	directory_say_faults(o->path, &faults);
 	if (rc == EXIT_DONE)
 		printf("%s: %zu %s, no mistake\n", o->path, count,
 			count == 1 ? "entry" : "entries");

@@ -33,6 +33,7 @@
 #define DIRECTORY_APPLICATION_MAX 64
 #define DIRECTORY_FILE_MAX ((size_t)512 << 20)
 #define DIRECTORY_FAULTS_MAX 100
+#define DIRECTORY_DAY_MS UINT64_C(86400000) /* expires counts whole days */
 
 enum directory_kind { DIRECTORY_USER, DIRECTORY_SERVER };
 enum directory_key { DIRECTORY_ED25519, DIRECTORY_SK_ED25519, DIRECTORY_KEY_ID_ONLY };
@@ -78,6 +79,9 @@ struct directory_faults {
  * -EINVAL with *f. Pure.
  */
 int directory_line_parse(struct span line, struct directory_entry *ret, struct fault *f);
+
+/* What follows the key of a line that directory_line_parse took as an entry; borrowed from it. */
+struct span directory_line_comment(struct span line);
 
 /*
  * An entry as a line with LF, terminated; comment may be NULL. Returns its length without the NUL,

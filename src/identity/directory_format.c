@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "identity/directory.h"
 
-#define DAY_MS UINT64_C(86400000)
 #define BLOB_MAX (4 + 26 + 4 + 32 + 4 + DIRECTORY_APPLICATION_MAX)
 
 static void put_text(struct writer *w, const char *text)
@@ -40,7 +39,7 @@ static void put_key_id(struct writer *w, const uint8_t id[32])
 static void put_expires(struct writer *w, uint64_t expires_ms)
 {
 	char text[32];
-	time_t t = (time_t)((expires_ms - DAY_MS) / 1000);
+	time_t t = (time_t)((expires_ms - DIRECTORY_DAY_MS) / 1000);
 	struct tm tm;
 	put_text(w, ",expires=");
 	if (gmtime_r(&t, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%d", &tm) != 10)

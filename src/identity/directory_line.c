@@ -263,7 +263,7 @@ static int read_postern_key(struct span word, struct directory_entry *e, struct 
 	return -EINVAL;
 }
 
-static int read_key(struct reader *r, struct directory_entry *e, struct fault *f)
+int directory_key_read(struct reader *r, struct directory_entry *e, struct fault *f)
 {
 	char q[QUOTED_MAX];
 	struct span type = take_word(r);
@@ -292,8 +292,7 @@ static int read_key(struct reader *r, struct directory_entry *e, struct fault *f
 	return -EINVAL;
 }
 
-/* What no option and no key can see alone. */
-static int check_whole(struct directory_entry *e, struct fault *f)
+int directory_entry_check(struct directory_entry *e, struct fault *f)
 {
 	if (e->requires_up && e->key != DIRECTORY_SK_ED25519) {
 		fault_set(f,
@@ -358,11 +357,32 @@ int directory_line_parse(struct span line, struct directory_entry *ret, struct f
 	if (rc == 0)
 		rc = read_options(&r, &e, f);
 	if (rc == 0)
-		rc = read_key(&r, &e, f);
+		rc = directory_key_read(&r, &e, f);
 	if (rc == 0)
-		rc = check_whole(&e, f);
+		rc = directory_entry_check(&e, f);
 	if (rc < 0)
 		return rc;
 	*ret = e;
 	return 1;
+}
+
+struct span directory_line_comment(struct span line)
+{
+	struct reader r = reader_init(line);
+	bool is_quoted = false;
+
+	skip_blanks(&r);
+	while (r.left > 0 && (is_quoted || !is_blank(peek(&r)))) {
+		uint8_t c = reader_u8(&r);
+		if (c == '"')
+			is_quoted = !is_quoted;
+		else if (c == '\\')
+			reader_u8(&r);
+	}
+	for (int word = 0; word < 2; word++) {
+		skip_blanks(&r);
+		take_word(&r);
+	}
+	skip_blanks(&r);
+	return reader_rest(&r);
 }

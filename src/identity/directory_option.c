@@ -11,7 +11,6 @@
 #include "identity/internal.h"
 
 #define QUOTED_MAX 80
-#define DAY_MS UINT64_C(86400000)
 
 /* For a sentence: short, and printable whatever it was. */
 static const char *quote_text(const char *s, char to[QUOTED_MAX])
@@ -69,7 +68,7 @@ static bool read_date(const char *text, uint64_t *ret_ms)
 	/* timegm carries the 31st of November over into December. */
 	if (tm.tm_mon != month - 1 || tm.tm_mday != day)
 		return false;
-	*ret_ms = (uint64_t)t * 1000 + DAY_MS;
+	*ret_ms = (uint64_t)t * 1000 + DIRECTORY_DAY_MS;
 	return true;
 }
 

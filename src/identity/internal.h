@@ -28,6 +28,15 @@ struct directory_option {
 int directory_option_apply(struct directory_entry *e, const struct directory_option *o,
 	unsigned *seen, struct fault *f);
 
+/*
+ * The next two words, a key type and a key, into e->key, key_id, pk and application. Returns 0, or
+ * -EINVAL with *f.
+ */
+int directory_key_read(struct reader *r, struct directory_entry *e, struct fault *f);
+
+/* What no option and no key can see alone, after both were read. 0, or -EINVAL with *f. */
+int directory_entry_check(struct directory_entry *e, struct fault *f);
+
 /* "sha256:" and 64 hex digits; false (ret untouched) for anything else. */
 bool directory_key_id_parse(const char *text, uint8_t ret[32]);
 

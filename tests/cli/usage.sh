@@ -11,6 +11,7 @@ for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' 'id rene
 	'id rollover' 'id merge' 'id export' 'id import' \
 	'id authority' 'id protect' 'id recover' 'id documents' 'id encrypt' 'id decrypt' \
 	directory 'directory add' 'directory remove' 'directory list' 'directory check' \
+	'directory lock' 'directory roll' 'directory import' 'directory export-edge' \
 	certifier 'certifier new' 'certifier sign' 'certifier cross' 'certifier revoke' 'certifier crl' \
 	'certifier rollover' 'certifier show' 'certifier recovery'; do
 	# shellcheck disable=SC2086
@@ -75,8 +76,8 @@ says 2 'postern id new: --host, --service and --port are for the card of a --ser
 says 2 'postern id new: a --server opens with a key file, not with a password; see postern id new --help' \
 	-- id new gw --certifier x --server --password-file y
 
-says 2 'postern directory: add, remove, list or check?; see postern directory --help' -- directory
-says 2 'postern directory: there is no sort; it is add, remove, list or check; see postern directory --help' \
+says 2 'postern directory: add, remove, lock, unlock, disable, enable, roll, import, export-edge, list or check?; see postern directory --help' -- directory
+says 2 'postern directory: there is no sort; it is add, remove, lock, unlock, disable, enable, roll, import, export-edge, list or check; see postern directory --help' \
 	-- directory sort
 says 2 'postern directory add: which FILE?; see postern directory add --help' -- directory add
 says 2 'postern directory list: x: one argument too many; see postern directory list --help' \
