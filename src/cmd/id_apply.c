@@ -12,7 +12,6 @@
 
 #include "cmd/id_document.h"
 #include "cmd/id_path.h"
-#include "identity/document.h"
 #include "identity/recovery.h"
 #include "knock/spa.h"
 
