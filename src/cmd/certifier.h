@@ -145,5 +145,6 @@ int certifier_revoke(int argc, char **argv);
 int certifier_crl(int argc, char **argv);
 int certifier_show(int argc, char **argv);
 int certifier_rollover(int argc, char **argv);
+int certifier_recovery(int argc, char **argv);
 
 #endif

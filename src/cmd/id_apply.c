@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/id_document.h"
 #include "cmd/id_path.h"
-#include "identity/document.h"
 #include "identity/recovery.h"
-#include "knock/hpke.h"
 #include "knock/spa.h"
 
 /* The file to be, apart from its secrets: those are changed in the opened ID itself. */
@@ -25,7 +24,7 @@ struct next {
 	size_t cross_count;
 	struct id_path_cert cross[IDFILE_CERTS_MAX];
 	uint8_t recovery[RECOVERY_LEN_MAX];
-	uint8_t document_key[DOCUMENT_KEY_LEN];
+	uint8_t document[DOCUMENT_KEY_LEN];
 	struct idfile_change change;
 };
 
@@ -186,23 +185,16 @@ static int renew_recovery(const struct id_open *o, struct next *n, struct fault 
 	return 0;
 }
 
-/* The public half of the newest document key is signed by the ID's key. */
-static void renew_document_key(const struct id_open *o, struct next *n)
+/* The document keys stay; others have to be shown them under the new key. */
+static void renew_document(const struct id_open *o, struct next *n)
 {
-	const struct idfile_secrets *s = &o->secrets;
-	struct document_key k;
-	struct hpke_secret secret;
-	if (s->document_count == 0 || idfile_block(o->file, DOCUMENT_KEY_LABEL).len == 0)
+	size_t i = n->change.block_count;
+	if (o->secrets.document_count == 0)
 		return;
-	size_t newest = s->document_count - 1;
-	memcpy(secret.b, s->documents[newest].seed, sizeof(secret.b));
-	hpke_public_key(&secret, k.x25519);
-	sodium_memzero(&secret, sizeof(secret));
-	memcpy(k.key_id, n->header.key_id, sizeof(k.key_id));
-	k.created_ms = s->documents[newest].created_ms;
-	document_key_encode(&k, n->sk, n->document_key);
-	n->change.blocks[n->change.block_count].label = DOCUMENT_KEY_LABEL;
-	n->change.blocks[n->change.block_count++].body = SPAN_OF(n->document_key);
+	id_document_block(&o->secrets, n->header.key_id, n->sk, n->document);
+	n->change.blocks[i].label = DOCUMENT_KEY_LABEL;
+	n->change.blocks[i].body = SPAN_OF(n->document);
+	n->change.block_count++;
 }
 
 /* ------------------------------------------------------------------ all of it */
@@ -220,7 +212,7 @@ static int prepare(struct id_open *o, const struct id_path *p, uint64_t now_ms, 
 	if (rc == 0 && p->is_pending)
 		rc = renew_recovery(o, n, f);
 	if (rc == 0 && p->is_pending)
-		renew_document_key(o, n);
+		renew_document(o, n);
 	n->change.header = &n->header;
 	return rc;
 }

@@ -14,11 +14,12 @@ static const char help[] =
 	"       postern certifier crl --certifier FILE [options]\n"
 	"       postern certifier rollover FILE [options]\n"
 	"       postern certifier show FILE [--json]\n"
+	"       postern certifier recovery --certifier FILE --authority RECORD .. -m M\n"
 	"\n"
 	"Makes certifiers and does what they are for: certifies people, servers and other\n"
-	"certifiers, trusts foreign ones, revokes, and renews its own key. Each part\n"
-	"explains itself with --help. A certifier's ID file belongs on a machine without\n"
-	"a network.\n"
+	"certifiers, trusts foreign ones, revokes, renews its own key, and says who can\n"
+	"recover lost passwords. Each part explains itself with --help. A certifier's ID\n"
+	"file belongs on a machine without a network.\n"
 	"\n"
 	"Exit codes: 0 done, 1 refused, 2 usage, 4 trouble with a file or a password.\n";
 
@@ -33,11 +34,12 @@ static const struct {
 	{ "crl", certifier_crl },
 	{ "rollover", certifier_rollover },
 	{ "show", certifier_show },
+	{ "recovery", certifier_recovery },
 };
 
 int cmd_certifier(int argc, char **argv)
 {
-	static const char words[] = "new, sign, cross, revoke, crl, rollover or show";
+	static const char words[] = "new, sign, cross, revoke, crl, rollover, show or recovery";
 	if (argc < 2)
 		return say_usage("certifier", "%s?", words);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {

@@ -32,22 +32,23 @@ static const char help_revoke[] =
 	"  --days N            until the next list is due, 1 to 3650 (default: 30)\n"
 	"  --password-file F   read the certifier's password from F, line 1\n"
 	"\n"
-	"Exit codes: 0 done, 1 a certificate or the list is not this certifier's, 2 usage,\n"
-	"4 wrong password or trouble with a file; after any but 0 the list is as it was.\n";
+	"Exit codes: 0 done, 1 a certificate or the list is not this certifier's, 2\n"
+	"usage, 4 wrong password or trouble with a file; after any but 0 the list is as\n"
+	"it was.\n";
 
 static const char help_crl[] =
 	"usage: postern certifier crl --certifier FILE [options]\n"
 	"\n"
-	"Renews a certifier's revocation list, which servers may refuse when it is overdue;\n"
-	"makes a first one, without entries, if there is none.\n"
+	"Renews a certifier's revocation list, which servers may refuse when it is\n"
+	"overdue; makes a first one, without entries, if there is none.\n"
 	"\n"
 	"  --certifier FILE    the ID file of the certifier\n"
 	"  --crl FILE          the list (default: beside the ID file, vsd.crl)\n"
 	"  --days N            until the next list is due, 1 to 3650 (default: 30)\n"
 	"  --password-file F   read the certifier's password from F, line 1\n"
 	"\n"
-	"Exit codes: 0 done, 1 the list is not this certifier's, 2 usage, 4 wrong password\n"
-	"or trouble with a file; after any but 0 the list is as it was.\n";
+	"Exit codes: 0 done, 1 the list is not this certifier's, 2 usage, 4 wrong\n"
+	"password or trouble with a file; after any but 0 the list is as it was.\n";
 
 static const struct option options_revoke[] = {
 	{ "certifier", required_argument, NULL, CERTIFIER_OPT_CERTIFIER },

@@ -19,11 +19,11 @@
 static const char help[] =
 	"usage: postern certifier cross CERTIFICATE --certifier FILE [options]\n"
 	"\n"
-	"Issues a cross-certificate: everybody below the certifier then trusts the foreign\n"
-	"name it is for, and what lies below that name. CERTIFICATE is a PEM file with one\n"
-	"certificate or a chain, a server card or an ID file. With a person's ID file as\n"
-	"certifier, that person alone trusts it. It works one way; the other side issues\n"
-	"its own. Put the result among the trust files.\n"
+	"Issues a cross-certificate: everybody below the certifier then trusts the\n"
+	"foreign name it is for, and what lies below that name. CERTIFICATE is a PEM file\n"
+	"with one certificate or a chain, a server card or an ID file. With a person's ID\n"
+	"file as certifier, that person alone trusts it. It works one way; the other side\n"
+	"issues its own. Put the result among the trust files.\n"
 	"\n"
 	"  --certifier FILE    the ID file of the certifier, or your own\n"
 	"  --for organisation|unit|name  whom of the chain: the organisation, the nearest\n"
@@ -34,8 +34,8 @@ static const char help[] =
 	"  -o, --out FILE      the new file (default: made of the name, acme-cross.pem)\n"
 	"  --password-file F   read the certifier's password from F, line 1\n"
 	"\n"
-	"Exit codes: 0 done, 1 refused, or it is not what the owner reads, 2 usage, 4 wrong\n"
-	"password or trouble with a file; after any but 0 nothing was written.\n";
+	"Exit codes: 0 done, 1 refused, or it is not what the owner reads, 2 usage, 4\n"
+	"wrong password or trouble with a file; after any but 0 nothing was written.\n";
 
 static const struct option options[] = {
 	{ "certifier", required_argument, NULL, CERTIFIER_OPT_CERTIFIER },

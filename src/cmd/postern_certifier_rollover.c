@@ -23,11 +23,11 @@
 static const char help[] =
 	"usage: postern certifier rollover FILE [options]\n"
 	"\n"
-	"Gives a certifier a new key. The old key stays in the ID file as a retired one and\n"
-	"the two vouch for each other in a file that belongs among the trust files: whoever\n"
-	"trusts one key then trusts the other. Certificates issued under the old key stay\n"
-	"valid. The ID file keeps its password. An organisation certifies its new key\n"
-	"itself; for a unit say who is above it.\n"
+	"Gives a certifier a new key. The old key stays in the ID file as a retired one,\n"
+	"and the two vouch for each other in a file that belongs among the trust files:\n"
+	"whoever trusts one key then trusts the other. Certificates issued under the old\n"
+	"key stay valid. The ID file keeps its password. An organisation certifies its\n"
+	"new key itself; for a unit say who is above it.\n"
 	"\n"
 	"  --certifier FILE    for a unit: the ID file of the certifier above it\n"
 	"  --years N           how long the new certificate is valid, 1 to 100\n"
@@ -111,7 +111,8 @@ static int check_above(const struct work *w, struct fault *f)
 static int settle_files(struct work *w, struct fault *f)
 {
 	const char *out = w->args->out;
-	const char *paths[] = { w->cert_path, w->rollover_path, out, NULL };
+	const char *paths[] = { out != NULL ? out : w->cert_path, w->cert_path, w->rollover_path,
+		NULL };
 	char when[TIME_TEXT_MAX], day[16] = "", suffix[64];
 	if (out == NULL)
 		snprintf(day, sizeof(day), "-%.10s", time_format_utc(w->now_ms, when));

@@ -27,7 +27,8 @@ static const char help[] =
 	"to cross-certify it. The signatures of certificates that others issued, and of\n"
 	"lists, are not checked here.\n"
 	"\n"
-	"Exit codes: 0 done, 2 usage, 4 the file cannot be read or nothing in it is known.\n";
+	"Exit codes: 0 done, 2 usage, 4 the file cannot be read or nothing in it is\n"
+	"known.\n";
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, CERTIFIER_OPT_JSON },

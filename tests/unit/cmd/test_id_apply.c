@@ -113,7 +113,7 @@ static struct id_open *open_id(bool is_more)
 	char key_path[64];
 	snprintf(key_path, sizeof(key_path), "%s/key", folder);
 	write_file(key_path, raw_key, sizeof(raw_key));
-	struct id_way way = { password_path, key_path };
+	struct id_way way = { .password_file = password_path, .key_file = key_path };
 	if (id_open_file(id_path, &way, &o, &f) < 0)
 		fail_msg("%s", f.text);
 	assert_true(o->has_raw_key && !o->has_password);
