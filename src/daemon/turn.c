@@ -83,6 +83,8 @@ static void send_reply(
 static void reply(struct knockd *k, const struct slot *s)
 {
 	uint8_t datagram[SPA_SMALL_LEN];
+	if (s->judged.is_silent)
+		return;
 	size_t len = judge_answer(&k->judge, &s->judged, s->gate.grant_id, clock_wall_ms(),
 		clock_mono_ms(), datagram);
 	k->statuses[s->judged.status]++;

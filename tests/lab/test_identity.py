@@ -83,7 +83,7 @@ def cross(lab, what, by, out, *argv):
 def trust(lab, *files, crl=(), server=""):
     """The server trusts these files as well, from now on."""
     lab.config(services=SERVICES, server=server)
-    text = open(lab.path("postern.conf")).read()
+    text = open(lab.path("postern.conf")).read().replace('{"*/VSD"}\n    identity', '{"*/VSD", "*/COM"}\n    identity')
     own = f'"{lab.path("etc", "trust", "VSD.pem")}"'
     text = text.replace("{" + own + "}", "{" + ", ".join([own, *(f'"{f}"' for f in files)]) + "}")
     if crl:
