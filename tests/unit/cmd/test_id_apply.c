@@ -171,6 +171,7 @@ static void test_rollover(void **state)
 		make_id(is_protected == 1);
 		struct id_open *o = open_id(true);
 		uint8_t old_seed[32];
+		struct idfile_key old_key = o->key;
 		memcpy(old_seed, o->secrets.seed, 32);
 		struct id_path *p = next_path();
 		if (id_path_apply(o, p, NOW + 1, &f) < 0)
@@ -179,6 +180,8 @@ static void test_rollover(void **state)
 
 		o = open_id(true);
 		assert_true(!o->secrets.has_pending && o->secrets.retired_count == 1);
+		/* Who opened an old copy cannot open the new file with what was in it. */
+		assert_int_equal(idfile_unlock_file_key(o->file, &old_key, NULL), IDFILE_TAMPERED);
 		assert_true(o->secrets.retired[0].retired_ms == NOW + 1);
 		assert_memory_equal(o->secrets.retired[0].seed, old_seed, 32);
 		assert_int_equal(o->secrets.seed[0], 5);
