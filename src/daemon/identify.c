@@ -137,12 +137,13 @@ static enum identify_result by_chain(struct identify *i, const struct spa_reques
 		: split(q->identity, &i->chain);
 	if (r != CHAIN_OK || chain_resolve(i->boot->trust, &i->chain, &i->path) != CHAIN_OK)
 		return IDENTIFY_UNKNOWN;
+	/* First, so that others' certificates cost nobody who sends them more than one verification. */
+	if (!proof_holds_key(i->path.certs[0].pk, q, transcript))
+		return IDENTIFY_UNSIGNED;
 	chain_cache_key(&i->path, key);
 	r = verify(i, wall_ms, key, ret, &is_cached);
-	if (!fill_standing(r, claim))
+	if (!fill_standing(r, claim) || memcmp(ret->pk, i->path.certs[0].pk, sizeof(ret->pk)) != 0)
 		return IDENTIFY_UNKNOWN;
-	if (!proof_holds_key(ret->pk, q, transcript))
-		return IDENTIFY_UNSIGNED;
 	if (!is_cached && r == CHAIN_OK)
 		chain_cache_put(i->cache, key, ret);
 	claim->entry = identify_entry(i->boot->directory, &ret->name, ret->key_id);
