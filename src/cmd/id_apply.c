@@ -179,7 +179,9 @@ static int renew_recovery(const struct id_open *o, struct next *n, struct fault 
 		return -ENOMEM;
 	}
 	size_t len = 0;
-	if (recovery_decode(old, o->pk, r, &why) == 0)
+	/* An older block of this ID can be put back by whoever can write the file; the header is sealed. */
+	if (recovery_decode(old, o->pk, r, &why) == 0 && r->list.m == n->header.recovery_m &&
+		r->list.n == n->header.recovery_n)
 		len = recovery_make(r->list_der, n->header.key_id, &n->key, n->sk, n->recovery);
 	free(r);
 	if (len == 0) {
