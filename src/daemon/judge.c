@@ -363,6 +363,7 @@ static enum spa_status status_of(const struct judge *j, enum policy_reason reaso
 	case POLICY_REVOKED:
 	case POLICY_NO_CRL:
 	case POLICY_NOT_YET:
+	case POLICY_SUPERSEDED:
 	case POLICY_KEY_CHECK:
 	case POLICY_FROM:
 	case POLICY_DENY_SERVICE:
@@ -381,7 +382,8 @@ static enum spa_status status_of(const struct judge *j, enum policy_reason reaso
 /* Step 11: may they. */
 static enum judge_outcome decide(const struct judge *j, struct judge_case *c, uint64_t wall_ms)
 {
-	c->claim.is_locked_out = lockout_has(j->lockout, &c->claim.name);
+	c->claim.is_locked_out = identify_is_locked_out(j->lockout, &c->claim);
+	c->claim.is_superseded = identify_is_superseded(j->store, &c->claim);
 	c->verdict = policy_decide(j->boot->policy, &c->claim, wall_ms);
 	c->key_match = policy_key_match(j->boot->policy, &c->claim);
 	/* Whom the directory does not list is told only what it was granted, unless told otherwise. */
