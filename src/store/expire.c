@@ -23,7 +23,7 @@ static int forget_all(struct store *s, uint64_t wall_ms, uint64_t journal_ms)
 	if (rc == 0)
 		rc = forget(s, SQL_EXPIRE_GATE, wall_ms);
 	if (rc == 0)
-		rc = forget(s, SQL_EXPIRE_JOURNAL, journal_ms);
+		rc = store_chain_cut(s, journal_ms, wall_ms);
 	if (rc == 0)
 		rc = forget(s, SQL_EXPIRE_PREKEY, wall_ms);
 	if (rc == 0 && sqlite3_changes(s->db) > 0)
