@@ -58,9 +58,14 @@ json_t *report_record(const struct store_record *r)
 	if (r->grant_id != 0)
 		set_number(o, "grant", r->grant_id);
 	set_time(o, "until", r->until_ms);
+	if (r->until_ms != 0)
+		set_number(o, "until_ms", r->until_ms);
 	set_text(o, "list", r->list);
 	set_text(o, "entry", r->entry);
 	set_text(o, "text", r->text);
+	char hex[2 * STORE_HASH_LEN + 1];
+	if (r->id != 0)
+		set_text(o, "hash", text_hex(SPAN_OF(r->hash), hex));
 	return o;
 }
 

@@ -89,7 +89,7 @@ static int read_ends(struct store *s, struct ends *ret)
 	return rc > 0 ? 0 : rc == 0 ? -EUCLEAN : rc;
 }
 
-/* The last record there is; false when there is none. */
+/* The last record there is: 1, 0 when there is none (ret untouched), or -errno. */
 static int read_last(struct store *s, struct store_head *ret)
 {
 	struct store_run r = store_begin_run(s, SQL_CHAIN_LAST);
@@ -100,6 +100,16 @@ static int read_last(struct store *s, struct store_head *ret)
 	}
 	store_end_run(&r);
 	return rc;
+}
+
+int store_last_id(struct store *s, uint64_t *ret)
+{
+	struct store_head head = { .id = 0 };
+	int rc = read_last(s, &head);
+	if (rc < 0)
+		return rc;
+	*ret = head.id;
+	return 0;
 }
 
 /*

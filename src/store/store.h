@@ -237,6 +237,9 @@ struct store_check {
 	bool is_from_cut;         /* the kept head is older than the anchor: nothing to compare */
 };
 
+/* The id of the newest record, 0 when there is none. */
+__attribute__((warn_unused_result)) int store_last_id(struct store *s, uint64_t *ret);
+
 /* Walk the whole chain, from the anchor; from is a head that was kept elsewhere, or NULL. A reader may. */
 __attribute__((warn_unused_result)) int store_verify(
 	struct store *s, const struct store_head *from, struct store_check *ret);

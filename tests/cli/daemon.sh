@@ -36,6 +36,20 @@ says 3 "posternctl: W/none: no daemon answers (No such file or directory); start
 	-- revoke Ann/VSD -s "$W/none"
 says 2 'posternctl: --since soon: neither a duration nor a time; see posternctl --help' \
 	-- journal --since soon
+says 2 'posternctl: --until soon: neither a duration nor a time; see posternctl --help' \
+	-- journal --until soon
+says 2 'posternctl: --event lost: there is none of this name, see posternctl(8); see posternctl --help' \
+	-- journal --event lost
+says 2 'posternctl: --follow, --verify and --export exclude each other; choose one; see posternctl --help' \
+	-- journal --follow --verify
+says 2 'posternctl: --from goes with --verify and --export only; see posternctl --help' \
+	-- journal --from x
+says 4 'posternctl: W/none.db: cannot be examined: No such file or directory' \
+	-- journal --store "$W/none.db" --verify
+says 4 'posternctl: W/none.db: cannot be examined: No such file or directory' \
+	-- journal --store "$W/none.db" --follow
+says 4 'posternctl: W/none: cannot be read: No such file or directory' \
+	-- journal --store "$W/none.db" --verify --from "$W/none"
 says 2 'posternctl: --limit 0: not a number from 1 to 1000000; see posternctl --help' \
 	-- journal --limit 0
 says 2 'posternctl: --address home: not an address in numbers; see posternctl --help' \
