@@ -118,7 +118,9 @@ int control_ask(const char *socket_path, json_t *request, bool is_json, control_
 {
 	int fd = connect_to(socket_path, is_command(request, "reload") ? WAIT_RELOAD_S : WAIT_S);
 	if (fd < 0) {
-		bool is_journal = is_command(request, "journal");
+		/* The caller reads the store instead. */
+		bool is_journal = is_command(request, "journal") ||
+			(is_command(request, "why") && json_object_get(request, "service") == NULL);
 		json_decref(request);
 		if (fd == -EACCES || fd == -EPERM) {
 			say_trouble("%s: only root may speak to the daemon; use sudo", socket_path);

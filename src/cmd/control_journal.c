@@ -19,6 +19,7 @@
 #include "cmd/control_client.h"
 #include "cmd/control_show.h"
 #include "cmd/say.h"
+#include "daemon/advice.h"
 #include "daemon/report.h"
 
 #define LOOK_EVERY_MS 250
@@ -73,6 +74,52 @@ int control_journal_show(const struct journal_wish *w)
 		return say_usage("", "journal: the name or the service is no UTF-8");
 	int status = control_ask(w->socket, o, w->is_json, control_show_record);
 	return status == CONTROL_NO_DAEMON ? read_store(w) : status;
+}
+
+static void show_last(void *arg, const struct store_record *r)
+{
+	struct showing *s = arg;
+	json_t *o = advice_report(r);
+	if (s->is_json) {
+		json_dumpf(o, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else {
+		control_show_last(o, !s->is_later);
+	}
+	s->is_later = true;
+	json_decref(o);
+}
+
+static int read_last(const struct journal_wish *w, const char *what)
+{
+	struct showing s = { .is_json = w->is_json };
+	struct store *store = NULL;
+	struct fault f;
+	if (store_open_reader(w->store, &store, &f) < 0) {
+		say_trouble("no daemon answers, and %s", f.text);
+		return CONTROL_NO_DAEMON;
+	}
+	int rc = store_journal(store, &w->query, show_last, &s);
+	store_close(store);
+	if (rc < 0) {
+		say_trouble("%s: cannot be read: %s", w->store, strerror(-rc));
+		return EXIT_LOCAL;
+	}
+	if (!s.is_later && !w->is_json)
+		printf("nothing is known of %s; counters of datagrams are the daemon's, and none "
+		       "answers\n",
+			what);
+	return EXIT_DONE;
+}
+
+int control_journal_last(const struct journal_wish *w, const char *what)
+{
+	json_t *o = json_pack("{s:s, s:s, s:I}", "command", "why", "name", what, "limit",
+		(json_int_t)w->query.limit);
+	if (o == NULL)
+		return say_usage("", "why: the name is no UTF-8");
+	int status = control_ask(w->socket, o, w->is_json, control_show_last);
+	return status == CONTROL_NO_DAEMON ? read_last(w, what) : status;
 }
 
 /* The store that is followed. It may be moved away and made anew under our eyes. */

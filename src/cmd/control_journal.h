@@ -18,6 +18,9 @@ struct journal_wish {
 /* From the daemon, or from the store when none answers. Each returns an exit status. */
 int control_journal_show(const struct journal_wish *w);
 
+/* The last decisions about what, a name or an address (in the query as well), each with what to do. */
+int control_journal_last(const struct journal_wish *w, const char *what);
+
 /* What there is, then every new record as it comes, until a signal or the reader of stdout goes. From the
  * store, so that it goes on while the daemon is started anew. */
 int control_journal_follow(const struct journal_wish *w);

@@ -18,6 +18,7 @@
 #define LIMIT_MAX 1000000
 #define LIMIT_DEFAULT 100
 #define LIMIT_FOLLOW 10
+#define LIMIT_WHY 5
 #define STORE_DEFAULT "/var/lib/postern/postern.db"
 
 static const char help[] =
@@ -31,6 +32,7 @@ static const char help[] =
 	"  revoke NAME   lock a name out, close its gates and end its connections\n"
 	"  restore NAME  let it in again\n"
 	"  why NAME SERVICE  would it be let in; if not, what would have to change\n"
+	"  why NAME|ADDRESS  what was decided last about it, and what to do about that\n"
 	"\n"
 	"  -s, --socket FILE   control socket (default: " CONTROL_DEFAULT ")\n"
 	"  --json              one JSON object a line\n"
@@ -59,6 +61,7 @@ static const char help[] =
 	"  --list              who is locked out\n"
 	"\n"
 	"why:\n"
+	"  --limit N           with a name or address alone: the last N (default: 5)\n"
 	"  --address ADDRESS   coming from there (default: where from= allows)\n"
 	"  --door DOOR         through this door (default: each)\n"
 	"  -c, --config FILE   answer from this file, without a daemon\n"
@@ -323,11 +326,24 @@ static int run_restore(const struct options *o)
 	return control_ask(o->socket, q, o->is_json, control_show_nothing);
 }
 
+static int run_why_last(const struct options *o)
+{
+	if (o->config != NULL)
+		return say_usage("", "--config goes with a name and a service");
+	struct journal_wish w = { .store = o->store, .socket = o->socket, .is_json = o->is_json };
+	w.query.limit = o->limit != 0 ? (uint32_t)o->limit : LIMIT_WHY;
+	if (!addr_parse(o->what, &w.query.source))
+		snprintf(w.query.name, sizeof(w.query.name), "%s", o->what);
+	return control_journal_last(&w, o->what);
+}
+
 static int run_why(const struct options *o)
 {
 	struct why_question question = { o->what, o->service, o->address, o->door };
+	if (o->what == NULL)
+		return say_usage("", "why takes a name or an address, or a name and a service");
 	if (o->service == NULL)
-		return say_usage("", "why takes a name and a service");
+		return run_why_last(o);
 	if (o->config != NULL)
 		return control_answer_why(o->config, &question, o->is_json);
 	json_t *q = json_pack("{s:s, s:s, s:s, s:s, s:s}", "command", "why", "name", o->what,

@@ -129,7 +129,7 @@ static json_t *doors(const struct knockd *k)
 	return a;
 }
 
-static json_t *ignored(const struct knockd *k)
+json_t *report_ignored(const struct knockd *k)
 {
 	json_t *o = json_object();
 	for (unsigned i = 0; i < JUDGE_DROP_COUNT; i++)
@@ -162,7 +162,7 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	set_number(o, "locked_out", lockout_count(k->lockout));
 	set_number(o, "datagrams", k->datagrams);
 	json_object_set_new(o, "doors", doors(k));
-	json_object_set_new(o, "ignored", ignored(k));
+	json_object_set_new(o, "ignored", report_ignored(k));
 	json_object_set_new(o, "answered", answered(k));
 	set_number(o, "answers_failed", k->answers_failed);
 	json_object_set_new(o, "kernel",

@@ -30,7 +30,12 @@ says 2 'posternctl: close takes a name, an address or a grant number, or --all; 
 says 2 'posternctl: revoke takes a name, or --list; see posternctl --help' -- revoke
 says 2 'posternctl: revoke takes a name, or --list; see posternctl --help' -- revoke x/VSD --list
 says 2 'posternctl: restore takes a name; see posternctl --help' -- restore
-says 2 'posternctl: why takes a name and a service; see posternctl --help' -- why Ann/VSD
+says 2 'posternctl: why takes a name or an address, or a name and a service; see posternctl --help' -- why
+says 2 'posternctl: --config goes with a name and a service; see posternctl --help' -- why Ann/VSD -c x
+says 3 'posternctl: no daemon answers, and W/none.db: cannot be examined: No such file or directory' \
+	-- why Ann/VSD -s "$W/none" --store "$W/none.db"
+says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
+	-- why Ann/VSD ssh -s "$W/none"
 says 2 'posternctl: y: one argument too many; see posternctl --help' -- revoke x/VSD y
 says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
 	-- revoke Ann/VSD -s "$W/none"

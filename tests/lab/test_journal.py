@@ -168,6 +168,31 @@ def test_chain():
         assert status == 1 and "record 6 is another than the one" in err, (out, err)
 
 
+def test_why():
+    """The last decisions about a name or a source, each with what would have to change."""
+    with Lab("why") as lab:
+        ready(lab)
+        lab.send_udp("stranger", b"x" * 320).close()
+        until("it was ignored", lambda: sum(lab.status()["ignored"].values()) == 1)
+        out = ctl(lab, "why", V4["stranger"])[1]
+        assert out.startswith("no authenticated knock of " + V4["stranger"]) and "1\n" in out, out
+        lab.knock("shut")
+        lab.must_open("wiki")
+        for asked in (V4["client"], "admin/vsd"):
+            for name in ("the daemon", "the store"):
+                status, out, err = ctl(lab, "why", asked)
+                assert status == 0, err
+                assert "by service shut allow: no entry fits" in out, out
+                assert "to change: add the name or a group of it to allow of service shut" in out, (name, out)
+                if name == "the daemon":
+                    objects = lab.ctl("why", asked)
+                    assert objects[0]["change"] and "change" not in objects[1], objects
+                    socket = lab.path("control")
+                    os.rename(socket, socket + ".away")
+            os.rename(socket + ".away", socket)
+        assert len([o for o in lab.ctl("why", "Admin/VSD", "--limit", "1") if "event" in o]) == 1
+
+
 def test_export_goes_wrong():
     with Lab("export") as lab:
         ready(lab)
@@ -186,4 +211,4 @@ def test_export_goes_wrong():
         assert ctl(lab, "journal", "--export", "-")[1].count("\n") == 3
 
 
-main(test_follow, test_follow_of_a_store_made_anew, test_filters, test_chain, test_export_goes_wrong)
+main(test_follow, test_follow_of_a_store_made_anew, test_filters, test_chain, test_why, test_export_goes_wrong)
