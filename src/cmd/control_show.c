@@ -107,7 +107,8 @@ void control_show_status(const json_t *o, bool first)
 	show_counts("answered", json_object_get(o, "answered"));
 	show_counts("ignored", json_object_get(o, "ignored"));
 	if (!json_is_true(json_object_get(o, "store_ok")))
-		puts("  STORE     trouble in the last minute; nothing opens until it is mended (log)");
+		printf("  STORE     %s; nothing opens until it is mended\n",
+			text(o, "store_error"));
 	if (!json_is_true(json_object_get(o, "gate_uses_heard")))
 		puts("  NOTE      another program has the log group: used gates are not noticed");
 }

@@ -55,6 +55,12 @@ int store_expire(struct store *s, uint64_t wall_ms, uint64_t keep_s)
 	return rc < 0 ? rc : scrub(s);
 }
 
+int store_probe(struct store *s)
+{
+	struct store_run r = store_begin_run(s, SQL_OPENED);
+	return store_run(&r);
+}
+
 int store_prekey_put(struct store *s, const struct store_prekey *k)
 {
 	if (k->id == 0)

@@ -248,6 +248,9 @@ __attribute__((warn_unused_result)) int store_verify(
 __attribute__((warn_unused_result)) int store_export(struct store *s, uint64_t after_id,
 	struct store_head *ret_anchor, store_record_fn *fn, void *arg);
 
+/* Can it be written now? One small write. 0 or -errno. */
+__attribute__((warn_unused_result)) int store_probe(struct store *s);
+
 /* Forget replay keys, gates and prekeys past their time, and journal lines older than keep_s.
  * Bounded work a call (at most some thousand rows): call it every few seconds. */
 __attribute__((warn_unused_result)) int store_expire(
