@@ -49,6 +49,9 @@ int gated_check(const struct config *c, const struct msg *m)
 		return -EPERM;
 	if (addr_is_zero(&m->addr))
 		return -EINVAL;
+	if (config_is_forwarded(s) &&
+		(addr_is_v4(&m->addr) ? s->forward4.port : s->forward6.port) == 0)
+		return -EPERM;
 	if (m->type == MSG_CLOSE)
 		return 0;
 	if (!is_ours || !is_lease)

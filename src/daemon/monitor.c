@@ -308,6 +308,14 @@ static int generation_replace(struct monitor *m, const char *why)
 	return 0;
 }
 
+static void warn(const struct config *c)
+{
+	struct fault f[GROUND_WARNINGS_MAX];
+	size_t n = ground_warn(c, f);
+	for (size_t i = 0; i < n; i++)
+		log_warn("%s", f[i].text);
+}
+
 static void report_text(const struct config_report *r, char *to, size_t cap)
 {
 	size_t at = 0;
@@ -359,6 +367,7 @@ static void reload(struct monitor *m)
 	}
 	boot_free(m->old);
 	m->old = NULL;
+	warn(m->boot->config);
 }
 
 /* A child of the running generation ended by itself: the other goes too, both come back. */
@@ -548,6 +557,7 @@ static int prepare(struct monitor *m)
 		return -EINVAL;
 	if (m->boot->warning[0] != '\0')
 		log_warn("%s", m->boot->warning);
+	warn(m->boot->config);
 	rc = ground_check(m->boot->config, &f);
 	if (rc == 0)
 		rc = place_make_folder(m->boot->config->server.store, 0700, &f);

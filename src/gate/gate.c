@@ -82,7 +82,7 @@ static int rehearse(const struct config *c, struct fault *f)
 {
 	static const char make[] = "add table inet " GATE_TABLE_TRIAL "\n";
 	char *all = NULL;
-	char *text = gate_ruleset_text(GATE_TABLE_TRIAL, c->server.log_group);
+	char *text = gate_ruleset_text(GATE_TABLE_TRIAL, c);
 	if (text != NULL)
 		all = malloc(sizeof(make) + strlen(text));
 	if (all != NULL) {
@@ -115,7 +115,7 @@ static int make(struct gate *g, const struct config *c, const struct gate_table 
 		return socket_fault(rc, f);
 	if (refusal < 0)
 		return refusal_fault(refusal, f);
-	rc = run(gate_ruleset_text(GATE_TABLE, c->server.log_group), false, "the rule set", f);
+	rc = run(gate_ruleset_text(GATE_TABLE, c), false, "the rule set", f);
 	if (rc < 0)
 		return rc;
 	rc = gate_table_adopt(&g->nl, c, flags, &refusal);
@@ -141,7 +141,7 @@ static int take(struct gate *g, const struct config *c, bool *ret_is_new, struct
 	rc = gate_table_can_persist(&g->nl, &can_persist);
 	if (rc < 0)
 		return socket_fault(rc, f);
-	if (!gate_ruleset_version(c->server.log_group, version))
+	if (!gate_ruleset_version(c, version))
 		return run(NULL, false, "", f);
 
 	uint32_t flags = can_persist ? GATE_TABLE_OWNER | GATE_TABLE_PERSIST : 0;

@@ -22,12 +22,12 @@
 /* ruleset.c */
 
 /* libnftables commands that fill an existing, empty table, one a line, each under a '#' line that says
- * what it is for. malloc'd, or NULL. */
-char *gate_ruleset_text(const char *table, uint16_t log_group);
+ * what it is for. Of c only log_group, and where something is forwarded mark_base. malloc'd, or NULL. */
+char *gate_ruleset_text(const char *table, const struct config *c);
 
 /* What the table is marked with: a digest of the text, comments left out. False without memory. */
 __attribute__((warn_unused_result)) bool gate_ruleset_version(
-	uint16_t log_group, char to[GATE_VERSION_MAX]);
+	const struct config *c, char to[GATE_VERSION_MAX]);
 
 /* Commands that (re)make the cover: a table that drops everything to and from c's guarded ports until
  * it is removed or GATE_COVER_S have passed. malloc'd, or NULL. */
@@ -150,6 +150,13 @@ void gate_fixture_flush(struct gate_nl *nl, const char *set);
 void gate_fixture_add(struct gate_nl *nl, const struct gate_fixture *x);
 /* Also when it is there already: its time counts anew. */
 void gate_fixture_renew(struct gate_nl *nl, const struct gate_fixture *x, enum gate_how how);
+
+/* proto . port from byte at of a key on; returns where it ends. */
+uint16_t gate_fixture_endpoint(uint8_t *key, uint16_t at, const struct config_endpoint *e);
+
+/* forward.c */
+bool gate_forward_is_on(const struct config *c); /* does c forward anything? */
+void gate_forward_elements(struct gate_nl *nl, const struct config *c); /* when it does */
 
 /* Empty guarded and knock and fill them from c. */
 void gate_elements_guard(struct gate_nl *nl, const struct config *c);
