@@ -90,6 +90,7 @@ struct gate_table {
 
 #define GATE_TABLE_OWNER                                                                           \
 	0x2 /* NFT_TABLE_F_OWNER: only the socket that set it may change the table */
+#define GATE_TABLE_DORMANT 0x1 /* NFT_TABLE_F_DORMANT: there, and does nothing */
 #define GATE_TABLE_PERSIST 0x4 /* NFT_TABLE_F_PERSIST, Linux 6.9: stays when that socket closes */
 
 /* Each returns 0 or -errno, with *ret_refusal as in gate_nl_commit where there is one. */
@@ -161,14 +162,30 @@ void gate_forward_elements(struct gate_nl *nl, const struct config *c); /* when 
 /* Empty guarded and knock and fill them from c. */
 void gate_elements_guard(struct gate_nl *nl, const struct config *c);
 
+/* watch.c: a socket that hears of changes to tables, chains, rules and sets, not of elements. */
+
+/* The descriptor, or -errno. */
+__attribute__((warn_unused_result)) int gate_watch_open(void);
+
 /* gate.c and apply.c */
 
 struct gate {
 	bool is_owned;
 	bool is_made; /* by us, just now: nothing in it is older */
 	enum gate_how how;
+	char version[GATE_VERSION_MAX];
+	int watch;
 	struct gate_nl nl;
 };
+
+/* How a gate is taken. is_unowned: as on a kernel that knows no PERSIST. */
+struct gate_wish {
+	bool is_anew, is_unowned;
+};
+
+/* gate_new and gate_new_anew. */
+__attribute__((warn_unused_result)) int gate_take(const struct config *c,
+	const struct gate_wish *wish, struct gate **ret, bool *ret_is_new, struct fault *f);
 
 /* gate_apply as a kernel needs it that knows only this way (GATE_DESTROY or GATE_ADD_FIRST). */
 __attribute__((warn_unused_result)) int gate_apply_how(
