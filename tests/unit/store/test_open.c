@@ -85,7 +85,7 @@ static void test_not_ours(void **state)
 			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 6; CREATE TABLE t(x)",
 			"another version", -EMEDIUMTYPE },
 		{ "our mark, other tables",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 4; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 5; CREATE TABLE t(x)",
 			"tables", -EUCLEAN },
 	};
 	struct place *p = *state;
