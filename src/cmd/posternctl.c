@@ -25,6 +25,7 @@ static const char help[] =
 	"usage: posternctl COMMAND [options]\n"
 	"\n"
 	"  status        what the daemon sees and does\n"
+	"  metrics       counters, in the OpenMetrics text form\n"
 	"  gates         the gates that are open now\n"
 	"  close WHAT    close gates: of a NAME, of an ADDRESS, a grant number; or --all\n"
 	"  reload        read the configuration again; open gates stay\n"
@@ -370,6 +371,9 @@ static int run(int argc, char **argv)
 	if (strcmp(o.command, "status") == 0)
 		return control_ask(o.socket, json_pack("{s:s}", "command", "status"), o.is_json,
 			control_show_status);
+	if (strcmp(o.command, "metrics") == 0)
+		return control_ask(o.socket, json_pack("{s:s}", "command", "metrics"), o.is_json,
+			control_show_metrics);
 	if (strcmp(o.command, "gates") == 0)
 		return control_ask(o.socket, json_pack("{s:s}", "command", "gates"), o.is_json,
 			control_show_gate);

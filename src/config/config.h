@@ -18,8 +18,8 @@
 #define CONFIG_DOORS_MAX 16
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
-#define CONFIG_LIST_MAX 1024  /* entries in one list */
-#define CONFIG_NAME_MAX 63    /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_LIST_MAX 1024 /* entries in one list */
+#define CONFIG_NAME_MAX 63   /* service and door names: [a-z0-9-], as the wire has it */
 /* What begins a secret that systemd passes on; its name follows. */
 #define CONFIG_CREDENTIAL "credential:"
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
@@ -42,6 +42,8 @@ enum config_key_check { CONFIG_KEY_CHECK_OFF, CONFIG_KEY_CHECK_LISTED, CONFIG_KE
 enum config_crl { CONFIG_CRL_OFF, CONFIG_CRL_IF_PRESENT, CONFIG_CRL_REQUIRE };
 enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW };
 enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
+
+enum config_journal_log { CONFIG_LOG_NONE, CONFIG_LOG_SYSLOG, CONFIG_LOG_JOURNALD };
 
 struct config_server {
 	const char *id; /* server ID file */
@@ -67,7 +69,9 @@ struct config_server {
 	uint32_t identity_gates_max; /* live gates of one identity; default 16 */
 	uint32_t identity_rate; /* authenticated knocks a second for one identity; default 10 */
 	uint32_t mark_base;     /* high 8 bits of every connection mark; default 0x50000000 */
-	uint16_t log_group;     /* nflog group on which the kernel reports a used gate; default 7 */
+	const char *metrics;    /* loopback address and port of the page of metrics; NULL: none */
+	enum config_journal_log journal_log; /* where decisions go beside the journal */
+	uint16_t log_group; /* nflog group on which the kernel reports a used gate; default 7 */
 };
 
 struct config_spa {
@@ -149,6 +153,9 @@ char *config_format(const struct config *c);
  * (.It Ic) a keyword with its values, bounds and default. malloc'd, or NULL. A test compares it with the manual page.
  */
 char *config_format_manual(void);
+
+/* "127.0.0.1:9462" or "[::1]:9462"; false (nothing written) unless it is a loopback address and a port. */
+bool config_endpoint_parse(const char *text, struct addr *ret, uint16_t *ret_port);
 
 /* The service with this name, or of this protocol and port; NULL when there is none. */
 const struct config_service *config_service_by_name(const struct config *c, const char *name);

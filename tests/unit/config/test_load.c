@@ -127,7 +127,8 @@ static const struct mistake mistakes[] = {
 		"t.conf:1: port: unknown in a server block; known are id, id-key, stealth, trust, crl-files, "
 		"crl, directory, store, control, user, allow, deny, key-check, key-check-log, "
 		"reveal, compat-open-lists, "
-		"retention, gates-max, identity-gates-max, identity-rate, mark-base, log-group, "
+		"retention, journal-log, metrics, gates-max, identity-gates-max, identity-rate, "
+		"mark-base, log-group, "
 		"include\n" },
 	{ "twice", SERVER DOOR "service ssh {\nport = tcp/22\nallow = {}\nport = tcp/23\n}\n",
 		"t.conf:6: port: given twice in this block, first on line 4; remove one\n" },
@@ -244,7 +245,8 @@ static const struct mistake mistakes[] = {
 		"t.conf:4: colour: unknown in a server block; known are id, id-key, stealth, trust, "
 		"crl-files, crl, directory, store, control, user, allow, deny, key-check, "
 		"key-check-log, reveal, "
-		"compat-open-lists, retention, gates-max, identity-gates-max, identity-rate, "
+		"compat-open-lists, retention, journal-log, metrics, gates-max, "
+		"identity-gates-max, identity-rate, "
 		"mark-base, log-group, include\n"
 		"t.conf:6: window: 1s is below 5s\n"
 		"t.conf:8: port: 70000 is above 65535\n"
