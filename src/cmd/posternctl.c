@@ -121,22 +121,10 @@ static bool parse_since(const char *text, uint64_t *ret_ms)
 	return true;
 }
 
-/* One option; -1 to go on, else an exit status. */
-static int take(int c, struct options *o)
+/* An option of the journal; -1 to go on, else an exit status. */
+static int take_of_journal(int c, struct options *o)
 {
 	switch (c) {
-	case 's':
-		o->socket = optarg;
-		return -1;
-	case OPT_JSON:
-		o->is_json = true;
-		return -1;
-	case OPT_CUT:
-		o->is_cut = true;
-		return -1;
-	case OPT_ALL:
-		o->is_all = true;
-		return -1;
 	case OPT_SINCE:
 		return parse_since(optarg, &o->since_ms)
 			? -1
@@ -164,6 +152,27 @@ static int take(int c, struct options *o)
 		return -1;
 	case OPT_FROM:
 		o->from = optarg;
+		return -1;
+	default:
+		return EXIT_USAGE;
+	}
+}
+
+/* One option; -1 to go on, else an exit status. */
+static int take(int c, struct options *o)
+{
+	switch (c) {
+	case 's':
+		o->socket = optarg;
+		return -1;
+	case OPT_JSON:
+		o->is_json = true;
+		return -1;
+	case OPT_CUT:
+		o->is_cut = true;
+		return -1;
+	case OPT_ALL:
+		o->is_all = true;
 		return -1;
 	case OPT_NAME:
 		o->name = optarg;
@@ -197,7 +206,7 @@ static int take(int c, struct options *o)
 		fputs(help, stdout);
 		return EXIT_DONE;
 	default:
-		return EXIT_USAGE;
+		return take_of_journal(c, o);
 	}
 }
 
