@@ -44,6 +44,8 @@ enum config_crl { CONFIG_CRL_OFF, CONFIG_CRL_IF_PRESENT, CONFIG_CRL_REQUIRE };
 enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW };
 enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
 
+enum config_journal_log { CONFIG_LOG_NONE, CONFIG_LOG_SYSLOG, CONFIG_LOG_JOURNALD };
+
 struct config_server {
 	const char *id; /* server ID file */
 	const char *
@@ -68,7 +70,9 @@ struct config_server {
 	uint32_t identity_gates_max; /* live gates of one identity; default 16 */
 	uint32_t identity_rate; /* authenticated knocks a second for one identity; default 10 */
 	uint32_t mark_base;     /* high 8 bits of every connection mark; default 0x50000000 */
-	uint16_t log_group;     /* nflog group on which the kernel reports a used gate; default 7 */
+	const char *metrics;    /* loopback address and port of the page of metrics; NULL: none */
+	enum config_journal_log journal_log; /* where decisions go beside the journal */
+	uint16_t log_group; /* nflog group on which the kernel reports a used gate; default 7 */
 };
 
 struct config_spa {
@@ -180,6 +184,9 @@ char *config_format_manual(void);
 
 /* Does the service stand on another machine, for all address families it has? */
 bool config_is_forwarded(const struct config_service *s);
+
+/* "127.0.0.1:9462" or "[::1]:9462"; false (nothing written) unless it is a loopback address and a port. */
+bool config_loopback_parse(const char *text, struct addr *ret, uint16_t *ret_port);
 
 /* The service with this name, or of this protocol and port; NULL when there is none. */
 const struct config_service *config_service_by_name(const struct config *c, const char *name);

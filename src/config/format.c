@@ -112,6 +112,11 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 	case CONFIG_TYPE_CHOICE:
 		manual_choices(k, out);
 		break;
+	case CONFIG_TYPE_LOOPBACK:
+		fprintf(out,
+			"A loopback address and a port, like\n.Cm 127.0.0.1:9462\nor\n.Cm "
+			"[::1]:9462 .\n");
+		break;
 	case CONFIG_TYPE_MARK:
 		fprintf(out, "A hexadecimal number of which only the high eight bits are set.\n");
 		break;

@@ -125,6 +125,46 @@ static bool check_user(const char *text, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
+bool config_loopback_parse(const char *text, struct addr *ret, uint16_t *ret_port)
+{
+	static const uint8_t v4_start[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
+	static const uint8_t v6_start[15] = { 0 };
+	char host[ADDR_TEXT_MAX];
+	struct addr a;
+	uint32_t port = 0;
+	const char *colon = strrchr(text, ':');
+	bool is_bracketed = text[0] == '[' && colon != NULL && colon > text && colon[-1] == ']';
+	const char *start = is_bracketed ? text + 1 : text;
+	size_t len = colon == NULL ? 0 : (size_t)(colon - start) - is_bracketed;
+	if (len == 0 || len >= sizeof(host) || number_parse(colon + 1, &port) < 0 || port < 1 ||
+		port > 65535)
+		return false;
+	memcpy(host, start, len);
+	host[len] = '\0';
+	if (!addr_parse(host, &a) || addr_is_v4(&a) == is_bracketed)
+		return false;
+	bool is_loopback = addr_is_v4(&a)
+		? memcmp(a.b, v4_start, sizeof(v4_start)) == 0
+		: memcmp(a.b, v6_start, sizeof(v6_start)) == 0 && a.b[15] == 1;
+	if (!is_loopback)
+		return false;
+	*ret = a;
+	*ret_port = (uint16_t)port;
+	return true;
+}
+
+static bool check_loopback(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct addr a;
+	uint16_t port;
+	if (config_loopback_parse(text, &a, &port))
+		return true;
+	return refuse(why,
+		"\"%s\" is not a loopback address and port; write one like 127.0.0.1:9462",
+		quoted(text, q));
+}
+
 static bool check_interface(const char *text, char why[CONFIG_WHY_MAX])
 {
 	char q[QUOTED_MAX];
@@ -343,6 +383,8 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 		return check_path(text, SOCKET_LEN_MAX, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_USER:
 		return check_user(text, why) && put_text(k, text, base, arena, why);
+	case CONFIG_TYPE_LOOPBACK:
+		return check_loopback(text, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_INTERFACE:
 		return check_interface(text, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_BOOL:
@@ -436,6 +478,7 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 	switch (k->type) {
 	case CONFIG_TYPE_PATH:
 	case CONFIG_TYPE_SECRET:
+	case CONFIG_TYPE_LOOPBACK:
 	case CONFIG_TYPE_SOCKET:
 	case CONFIG_TYPE_USER:
 	case CONFIG_TYPE_INTERFACE:
