@@ -152,8 +152,8 @@ static const char *const lockdown_template[] = {
 	"add rule inet %T locked icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert,"
 	" nd-router-solicit, nd-router-advert, nd-redirect, mld-listener-query,"
 	" destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
-	"add rule inet %T locked icmp type { destination-unreachable, time-exceeded,"
-	" parameter-problem } accept",
+	"add rule inet %T locked icmp type destination-unreachable accept",
+	"add rule inet %T locked icmp type { time-exceeded, parameter-problem } accept",
 	"add rule inet %T locked ip protocol igmp accept",
 	"# Answers of a DHCP server, which come from another address than was asked.",
 	"add rule inet %T locked udp sport 67 udp dport 68 accept",
