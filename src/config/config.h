@@ -18,9 +18,10 @@
 #define CONFIG_DOORS_MAX 16
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
-#define CONFIG_RESCUE_MAX 16 /* prefixes */
-#define CONFIG_LIST_MAX 1024 /* entries in one list */
-#define CONFIG_NAME_MAX 63   /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_OPENINGS_MAX 64 /* ports that a lockdown leaves open */
+#define CONFIG_RESCUE_MAX 16   /* prefixes */
+#define CONFIG_LIST_MAX 1024   /* entries in one list */
+#define CONFIG_NAME_MAX 63     /* service and door names: [a-z0-9-], as the wire has it */
 /* What begins a secret that systemd passes on; its name follows. */
 #define CONFIG_CREDENTIAL "credential:"
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
@@ -45,6 +46,12 @@ enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW };
 enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
 
 enum config_journal_log { CONFIG_LOG_NONE, CONFIG_LOG_SYSLOG, CONFIG_LOG_JOURNALD };
+
+/* A protocol and a port as one value. */
+struct config_endpoint {
+	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;
+};
 
 struct config_server {
 	const char *id; /* server ID file */
@@ -73,6 +80,11 @@ struct config_server {
 	const char *metrics;    /* loopback address and port of the page of metrics; NULL: none */
 	enum config_journal_log journal_log; /* where decisions go beside the journal */
 	uint16_t log_group; /* nflog group on which the kernel reports a used gate; default 7 */
+	bool lockdown;      /* what nobody guards is closed and silent as well, but for: */
+	struct config_list lockdown_allow;
+	size_t opening_count;
+	struct config_endpoint openings[CONFIG_OPENINGS_MAX]; /* of lockdown_allow */
+	bool allows_echo;                                     /* and "icmp-echo" */
 };
 
 struct config_spa {
@@ -115,12 +127,6 @@ struct config_service {
 	struct config_list forward;
 	struct config_target forward4, forward6; /* of forward: one of each family at most */
 	bool masquerade;
-};
-
-/* A protocol and a port as one value. */
-struct config_endpoint {
-	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
-	uint16_t port;
 };
 
 /* Who gets in, without a knock, when postern has been dead for a while. */

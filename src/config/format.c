@@ -123,6 +123,11 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 	case CONFIG_TYPE_PREFIXES:
 		fprintf(out, "A list of addresses and prefixes, IPv4 or IPv6.\n");
 		break;
+	case CONFIG_TYPE_OPENINGS:
+		fprintf(out,
+			"A list of ports like\n.Cm tcp/80\nor\n.Cm udp/53 ,\nand\n.Cm " CONFIG_ECHO
+			" .\n");
+		break;
 	case CONFIG_TYPE_TARGETS:
 		fprintf(out,
 			"Written\n.Qq 10.0.0.8:443\nor\n.Qq [2001:db8::8]:443 ,\n"

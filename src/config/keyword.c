@@ -167,6 +167,15 @@ static const struct config_keyword server_keywords[] = {
 		.initial = "7",
 		FIELD(config_server, log_group),
 		.manual = "Log group on which the kernel reports that a gate was used." },
+	{ .name = "lockdown",
+		.type = CONFIG_TYPE_BOOL,
+		.initial = "no",
+		FIELD(config_server, lockdown),
+		.manual = "Close every other port of this machine as well, without an answer." },
+	{ .name = "lockdown-allow",
+		.type = CONFIG_TYPE_OPENINGS,
+		FIELD(config_server, lockdown_allow),
+		.manual = "What a lockdown leaves to everybody.\nAt most 64 ports." },
 };
 
 static const struct config_keyword door_keywords[] = {
@@ -372,7 +381,8 @@ const struct config_keyword *config_keyword_find(enum config_block b, const char
 bool config_keyword_is_list(const struct config_keyword *k)
 {
 	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS ||
-		k->type == CONFIG_TYPE_PREFIXES || k->type == CONFIG_TYPE_TARGETS;
+		k->type == CONFIG_TYPE_PREFIXES || k->type == CONFIG_TYPE_TARGETS ||
+		k->type == CONFIG_TYPE_OPENINGS;
 }
 
 static void append(char to[CONFIG_WORDS_MAX], const char *word)

@@ -243,19 +243,37 @@ static bool set_port(const char *text, void *base, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
-static bool set_endpoint(
-	const struct config_keyword *k, const char *text, void *base, char why[CONFIG_WHY_MAX])
+bool config_endpoint_parse(const char *text, struct config_endpoint *ret)
 {
-	char q[QUOTED_MAX];
 	uint32_t port = 0;
 	bool is_tcp = strncmp(text, "tcp/", 4) == 0;
 	if ((!is_tcp && strncmp(text, "udp/", 4) != 0) || number_parse(text + 4, &port) < 0 ||
 		port < 1 || port > 65535)
+		return false;
+	*ret = (struct config_endpoint){ is_tcp ? IPPROTO_TCP : IPPROTO_UDP, (uint16_t)port };
+	return true;
+}
+
+static bool set_endpoint(
+	const struct config_keyword *k, const char *text, void *base, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct config_endpoint e;
+	if (!config_endpoint_parse(text, &e))
 		return refuse(why, "\"%s\" is not a port; write one like tcp/22 or udp/51820",
 			quoted(text, q));
-	struct config_endpoint e = { is_tcp ? IPPROTO_TCP : IPPROTO_UDP, (uint16_t)port };
 	if (base != NULL)
 		memcpy((char *)base + k->offset, &e, sizeof(e));
+	return true;
+}
+
+static bool check_opening(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct config_endpoint e;
+	if (strcmp(text, CONFIG_ECHO) != 0 && !config_endpoint_parse(text, &e))
+		return refuse(why, "\"%s\" is no port; write tcp/80, udp/53 or " CONFIG_ECHO,
+			quoted(text, q));
 	return true;
 }
 
@@ -401,6 +419,7 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 	case CONFIG_TYPE_PATHS:
 	case CONFIG_TYPE_PREFIXES:
 	case CONFIG_TYPE_TARGETS:
+	case CONFIG_TYPE_OPENINGS:
 		break;
 	}
 	return refuse(why, "is a list");
@@ -417,6 +436,8 @@ bool config_value_check_item(
 		return check_prefix(text, why);
 	if (k->type == CONFIG_TYPE_TARGETS)
 		return check_target(text, why);
+	if (k->type == CONFIG_TYPE_OPENINGS)
+		return check_opening(text, why);
 	return true;
 }
 
@@ -487,6 +508,7 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 	case CONFIG_TYPE_PATHS:
 	case CONFIG_TYPE_PREFIXES:
 	case CONFIG_TYPE_TARGETS:
+	case CONFIG_TYPE_OPENINGS:
 		return print_list((const void *)((const char *)base + k->offset), out);
 	case CONFIG_TYPE_PORT: {
 		const struct config_service *s = base;
