@@ -123,6 +123,16 @@ int id_make_add(
 	return rc;
 }
 
+void id_make_print_server(const char *path, bool is_new_key)
+{
+	printf("\nClients need a new card: postern id card %s --like OLD.card -o NEW.card%s\nThen "
+	       "restart posternd, which has read the old file.\n",
+		path,
+		is_new_key ? "\nThe old card holds the old key: no knock with it is understood "
+			     "any more once\nposternd runs with the new one."
+			   : "");
+}
+
 void id_make_print_line(const struct cert *c)
 {
 	char line[DIRECTORY_LINE_MAX + 2];

@@ -182,8 +182,7 @@ static void report(const struct words *w, const struct id_open *o, const struct 
 	if (p->count == 0)
 		return;
 	if (idfile_header(o->file)->kind == IDFILE_SERVER)
-		fputs("Restart posternd, which has read the old file; clients need a new card.\n",
-			stdout);
+		id_make_print_server(w->file, p->is_pending);
 	id_make_print_line(&p->certs[0].c);
 }
 

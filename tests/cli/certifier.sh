@@ -299,7 +299,7 @@ is 'a request in JSON' [ "$(jq -r '.[0] | [.type, .subject, .kind] | join(" ")' 
 says 4 'postern: password:1: text outside a block; name a file of PEM blocks' -- certifier show password
 says 4 'postern: forged.pem:1: the certificate is damaged: its own key did not sign it; take it from a backup' \
 	-- certifier show forged.pem
-says 4 'postern: joe.key: neither an ID, a certificate, a revocation list nor a request' -- certifier show joe.key
+says 4 'postern: joe.key: neither an ID, a card, a certificate, a revocation list nor a request' -- certifier show joe.key
 run certifier show bad.crl
 is 'a bad list' [ "$code" = 4 ] && grep -q '^postern: bad.crl:1: the revocation list is not of the profile: ' err
 
