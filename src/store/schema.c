@@ -11,7 +11,7 @@
 #include "store/internal.h"
 
 #define APPLICATION_ID 0x70737472 /* "pstr" */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 /* Up to this size every page is looked at when the store is opened, which takes well under a
  * second; past it only what the statements touch. */
@@ -26,6 +26,8 @@
 #define LOCKOUT_TABLE                                                                               \
 	"CREATE TABLE lockout(key BLOB PRIMARY KEY, name TEXT NOT NULL, since_ms INTEGER NOT NULL," \
 	" by TEXT NOT NULL, text TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+
+#define KEY_NEXT_TABLE "CREATE TABLE key_next(key_id BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;"
 
 #define MARK                                                                                       \
 	"PRAGMA application_id = " QUOTED(APPLICATION_ID) ";PRAGMA user_version = " QUOTED(        \
@@ -57,11 +59,11 @@ static const char schema[] =
 	"CREATE INDEX journal_wall ON journal(wall_ms);"
 	"CREATE TABLE prekey(id INTEGER PRIMARY KEY, not_before_ms INTEGER NOT NULL,"
 	" not_after_ms INTEGER NOT NULL, erase_ms INTEGER NOT NULL, sk BLOB NOT NULL) STRICT;" FIDO_TABLE
-		LOCKOUT_TABLE MARK "COMMIT;";
+		LOCKOUT_TABLE KEY_NEXT_TABLE MARK "COMMIT;";
 
 /*
  * What came with each layout since the first: counters of tokens; lock-outs, and what a gate was granted
- * by. Of the gates of older layouts the directory knew every owner, and the end of each lease stands in
+ * by; keys that follow others. Of the gates of older layouts the directory knew every owner, and the end of each lease stands in
  * its own column, so that no end of the identity is needed.
  */
 static const char *const upgrades[SCHEMA_VERSION] = {
@@ -71,6 +73,7 @@ static const char *const upgrades[SCHEMA_VERSION] = {
 	      "ALTER TABLE gate ADD COLUMN not_after_ms INTEGER NOT NULL"
 	      " DEFAULT 9223372036854775807;"
 	      "ALTER TABLE gate ADD COLUMN path BLOB NOT NULL DEFAULT x'';" LOCKOUT_TABLE,
+	[3] = KEY_NEXT_TABLE,
 };
 
 /* The first column of the first row, as a number. 0 or -errno. */
