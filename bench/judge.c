@@ -269,27 +269,35 @@ static void judge(struct world *w, const struct packet *p, enum judge_outcome wa
 
 /* ------------------------------------------------------------------ the cases */
 
+/* Each under a good seal. */
+enum lie {
+	HONEST,
+	STOLEN, /* somebody's key id or certificates, which are no secret, under another's signature */
+	INVENTED, /* a certificate of the sender's own making below genuine ones, rightly signed */
+};
+
 struct kind {
 	const char *name;
 	size_t depth;
 	enum spa_identity type;
-	bool is_cached,
-		is_forged; /* forged: a good seal, somebody's certificates, another's signature */
+	bool is_cached;
+	enum lie lie;
 };
 
 static const struct kind kinds[] = {
-	{ "key", 0, SPA_ID_KEY, false, false },
-	{ "template1", 1, SPA_ID_TEMPLATE, false, false },
-	{ "template1_cached", 1, SPA_ID_TEMPLATE, true, false },
-	{ "template2", 2, SPA_ID_TEMPLATE, false, false },
-	{ "template2_cached", 2, SPA_ID_TEMPLATE, true, false },
-	{ "template4", 4, SPA_ID_TEMPLATE, false, false },
-	{ "template4_cached", 4, SPA_ID_TEMPLATE, true, false },
-	{ "der1", 1, SPA_ID_CHAIN, false, false },
-	{ "der1_cached", 1, SPA_ID_CHAIN, true, false },
-	{ "forged_key", 0, SPA_ID_KEY, false, true },
-	{ "forged1", 1, SPA_ID_TEMPLATE, false, true },
-	{ "forged4", 4, SPA_ID_TEMPLATE, false, true },
+	{ "key", 0, SPA_ID_KEY, false, HONEST },
+	{ "template1", 1, SPA_ID_TEMPLATE, false, HONEST },
+	{ "template1_cached", 1, SPA_ID_TEMPLATE, true, HONEST },
+	{ "template2", 2, SPA_ID_TEMPLATE, false, HONEST },
+	{ "template2_cached", 2, SPA_ID_TEMPLATE, true, HONEST },
+	{ "template4", 4, SPA_ID_TEMPLATE, false, HONEST },
+	{ "template4_cached", 4, SPA_ID_TEMPLATE, true, HONEST },
+	{ "der1", 1, SPA_ID_CHAIN, false, HONEST },
+	{ "der1_cached", 1, SPA_ID_CHAIN, true, HONEST },
+	{ "stolen_key", 0, SPA_ID_KEY, false, STOLEN },
+	{ "stolen4", 4, SPA_ID_TEMPLATE, false, STOLEN },
+	{ "invented1", 1, SPA_ID_TEMPLATE, false, INVENTED },
+	{ "invented4", 4, SPA_ID_TEMPLATE, false, INVENTED },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -312,13 +320,22 @@ static double median(double v[ROUNDS])
 	return v[ROUNDS / 2];
 }
 
+/* In a template the public key and the certifier's signature come last. */
+static void put_key(uint8_t *identity, size_t len, const uint8_t pk[32])
+{
+	memcpy(identity + len - 96, pk, 32);
+}
+
 static void make_packets(const struct world *w, const struct kind *k, struct packet to[PEOPLE])
 {
 	uint8_t identity[SPA_INNER_LARGE_LEN];
 	for (size_t i = 0; i < PEOPLE; i++) {
+		const struct party *other = &w->people[k->depth][(i + 1) % PEOPLE];
 		size_t len = make_identity(w, k->depth, i, k->type, identity, sizeof(identity));
+		if (k->lie == INVENTED)
+			put_key(identity, len, other->pk);
 		build(w, k->type, span_of(identity, len),
-			w->people[k->depth][k->is_forged ? (i + 1) % PEOPLE : i].sk, &to[i]);
+			k->lie == HONEST ? w->people[k->depth][i].sk : other->sk, &to[i]);
 	}
 }
 
@@ -327,8 +344,8 @@ static void judge_turns(
 {
 	w->judge.identify.cache = k->is_cached ? w->large : w->small;
 	for (size_t i = 0; i < turns; i++)
-		judge(w, &packets[i % PEOPLE], k->is_forged ? JUDGE_IGNORE : JUDGE_OPEN,
-			JUDGE_DROP_SIGNATURE);
+		judge(w, &packets[i % PEOPLE], k->lie == HONEST ? JUDGE_OPEN : JUDGE_IGNORE,
+			k->lie == STOLEN ? JUDGE_DROP_SIGNATURE : JUDGE_DROP_IDENTITY);
 }
 
 static double time_kind(struct world *w, const struct kind *k, const struct packet packets[PEOPLE])

@@ -379,9 +379,10 @@ print_judge() {
 	judge_row 'known' template4_cached
 	judge_row 'certificates as DER, 1 unit, new' der1
 	judge_row 'known' der1_cached
-	judge_row "forged: somebody's key id, wrong signature" forged_key
-	judge_row "forged: somebody's certificates, 1 unit" forged1
-	judge_row 'the same, 4 units' forged4
+	judge_row "bogus: somebody's key id, wrong signature" stolen_key
+	judge_row "somebody's certificates, 4 units, the same" stolen4
+	judge_row 'a certificate of its own making, 1 unit' invented1
+	judge_row 'the same, 4 units' invented4
 	printf '%-46s %9s %9s %9s\n' 'one certificate is read, us' postern d2i_X509 times
 	read_row "a person's" leaf
 	read_row "a unit's" unit
