@@ -133,11 +133,10 @@ static int agree(
 	const struct id_path_cert *top = &p->certs[p->top];
 	if (is_same_organisation(old, p))
 		return 0;
-	printf("\n%s is below %s%s. The fingerprint of that organisation's\ncertificate is\n\n"
+	printf("\n%s is below %s: %s.\nIts certificate has the fingerprint\n\n"
 	       "  %.39s\n",
 		w->file,
-		old == NULL ? "no organisation yet, and will be below "
-			    : "another organisation from now on: ",
+		old == NULL ? "an organisation from now on" : "another organisation from now on",
 		name_format(&top->c.subject, name),
 		cert_fingerprint(span_of(top->der, top->len), print));
 	printf("  %s\n\nCompare it with what they tell you by another way.\n", print + 40);

@@ -332,8 +332,8 @@ static void report(const struct order *o, const struct issue *i, const struct fi
 	for (size_t n = 0; n < s->count; n++)
 		printf("  %-20s %s\n", s->items[n].path, s->items[n].note);
 	if (o->request != NULL)
-		printf("\nThe certifier signs the request (postern certifier sign). Put in what "
-		       "comes back with:\n\n  postern id merge %s CHAIN.pem\n",
+		printf("\nThe certifier signs the request (postern certifier sign). Put in what comes\n"
+		       "back with:\n\n  postern id merge %s CHAIN.pem\n",
 			o->out);
 	else if (cert_read(span_of(i->certs[0], i->cert_len[0]), &own, &f) == 0)
 		id_make_print_line(&own);
