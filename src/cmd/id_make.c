@@ -125,12 +125,14 @@ int id_make_add(
 
 void id_make_print_server(const char *path, bool is_new_key)
 {
-	printf("\nClients need a new card: postern id card %s --like OLD.card -o NEW.card%s\nThen "
-	       "restart posternd, which has read the old file.\n",
-		path,
-		is_new_key ? "\nThe old card holds the old key: no knock with it is understood "
-			     "any more once\nposternd runs with the new one."
-			   : "");
+	fputs(is_new_key ? "\nAll clients need a new card: once posternd runs with the new key, "
+			   "no knock with\nthe old card is understood. It is made with:\n"
+			 : "\nClients keep their card until the certificate in it ends. A new one "
+			   "is made with:\n",
+		stdout);
+	printf("\n  postern id card %s --like OLD.card -o NEW.card\n\n"
+	       "Then restart posternd, which has read the old file.\n",
+		path);
 }
 
 void id_make_print_line(const struct cert *c)
