@@ -1,6 +1,6 @@
 #!/bin/bash
 # postern beside fwknopd (pcap), fwknopd (UDP server) and knockd, in one run, in network namespaces.
-# Prints one table and asserts nothing. Under four minutes. Everything is removed at the end, on Ctrl-C too.
+# Prints one table and asserts nothing. About four minutes. Everything is removed at the end, on Ctrl-C too.
 #
 #   bench/run.sh BUILD-FOLDER     root; an optimised build (make bench makes one)
 # Prefixes, options and lists of processes are words to be split.
