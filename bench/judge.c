@@ -3,7 +3,7 @@
  * certificate costs to read. No network, store or limit: from the datagram to the outcome and no further.
  *
  * People take turns, and a cache that is smaller than their number has always forgotten the next one:
- * that is "uncached". The cases take turns too, so that a busy moment of the machine falls on all of them;
+ * that is "new". The cases take turns too, so that a busy moment of the machine falls on all of them;
  * what counts of each is the median of its rounds, in CPU time.
  */
 
@@ -269,6 +269,9 @@ static void judge(struct world *w, const struct packet *p, enum judge_outcome wa
 
 /* ------------------------------------------------------------------ the cases */
 
+/* What the server remembers of the certificates: nothing, those of certifiers, all. */
+enum memory { COLD, NEW, KNOWN };
+
 /* Each under a good seal. */
 enum lie {
 	HONEST,
@@ -280,24 +283,28 @@ struct kind {
 	const char *name;
 	size_t depth;
 	enum spa_identity type;
-	bool is_cached;
+	enum memory memory;
 	enum lie lie;
 };
 
 static const struct kind kinds[] = {
-	{ "key", 0, SPA_ID_KEY, false, HONEST },
-	{ "template1", 1, SPA_ID_TEMPLATE, false, HONEST },
-	{ "template1_cached", 1, SPA_ID_TEMPLATE, true, HONEST },
-	{ "template2", 2, SPA_ID_TEMPLATE, false, HONEST },
-	{ "template2_cached", 2, SPA_ID_TEMPLATE, true, HONEST },
-	{ "template4", 4, SPA_ID_TEMPLATE, false, HONEST },
-	{ "template4_cached", 4, SPA_ID_TEMPLATE, true, HONEST },
-	{ "der1", 1, SPA_ID_CHAIN, false, HONEST },
-	{ "der1_cached", 1, SPA_ID_CHAIN, true, HONEST },
-	{ "stolen_key", 0, SPA_ID_KEY, false, STOLEN },
-	{ "stolen4", 4, SPA_ID_TEMPLATE, false, STOLEN },
-	{ "invented1", 1, SPA_ID_TEMPLATE, false, INVENTED },
-	{ "invented4", 4, SPA_ID_TEMPLATE, false, INVENTED },
+	{ "key", 0, SPA_ID_KEY, NEW, HONEST },
+	{ "template1_cold", 1, SPA_ID_TEMPLATE, COLD, HONEST },
+	{ "template1", 1, SPA_ID_TEMPLATE, NEW, HONEST },
+	{ "template1_cached", 1, SPA_ID_TEMPLATE, KNOWN, HONEST },
+	{ "template2_cold", 2, SPA_ID_TEMPLATE, COLD, HONEST },
+	{ "template2", 2, SPA_ID_TEMPLATE, NEW, HONEST },
+	{ "template2_cached", 2, SPA_ID_TEMPLATE, KNOWN, HONEST },
+	{ "template4_cold", 4, SPA_ID_TEMPLATE, COLD, HONEST },
+	{ "template4", 4, SPA_ID_TEMPLATE, NEW, HONEST },
+	{ "template4_cached", 4, SPA_ID_TEMPLATE, KNOWN, HONEST },
+	{ "der1_cold", 1, SPA_ID_CHAIN, COLD, HONEST },
+	{ "der1", 1, SPA_ID_CHAIN, NEW, HONEST },
+	{ "der1_cached", 1, SPA_ID_CHAIN, KNOWN, HONEST },
+	{ "stolen_key", 0, SPA_ID_KEY, NEW, STOLEN },
+	{ "stolen4", 4, SPA_ID_TEMPLATE, NEW, STOLEN },
+	{ "invented1", 1, SPA_ID_TEMPLATE, NEW, INVENTED },
+	{ "invented4", 4, SPA_ID_TEMPLATE, NEW, INVENTED },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -342,10 +349,14 @@ static void make_packets(const struct world *w, const struct kind *k, struct pac
 static void judge_turns(
 	struct world *w, const struct kind *k, const struct packet packets[PEOPLE], size_t turns)
 {
-	w->judge.identify.cache = k->is_cached ? w->large : w->small;
-	for (size_t i = 0; i < turns; i++)
+	struct identify *known = &w->judge.identify;
+	known->cache = k->memory == KNOWN ? w->large : w->small;
+	for (size_t i = 0; i < turns; i++) {
+		if (k->memory == COLD)
+			memset(known->certifiers, 0, sizeof(known->certifiers));
 		judge(w, &packets[i % PEOPLE], k->lie == HONEST ? JUDGE_OPEN : JUDGE_IGNORE,
 			k->lie == STOLEN ? JUDGE_DROP_SIGNATURE : JUDGE_DROP_IDENTITY);
+	}
 }
 
 static double time_kind(struct world *w, const struct kind *k, const struct packet packets[PEOPLE])

@@ -371,14 +371,18 @@ read_row() {
 print_judge() {
 	printf '%-46s %9s %9s %9s\n' 'postern judges one knock' 'CPU, us' 'a second' 'x key id'
 	judge_row 'listed, by key id' key
-	judge_row 'certificates, 1 unit, new to the cache' template1
-	judge_row 'the same, known to it' template1_cached
-	judge_row '2 units, new' template2
-	judge_row 'known' template2_cached
-	judge_row '4 units, new' template4
-	judge_row 'known' template4_cached
-	judge_row 'certificates as DER, 1 unit, new' der1
-	judge_row 'known' der1_cached
+	judge_row 'certificates below 1 unit, none known' template1_cold
+	judge_row "the unit's known, the person's new" template1
+	judge_row 'all known' template1_cached
+	judge_row 'below 2 units, none known' template2_cold
+	judge_row "the units' known" template2
+	judge_row 'all known' template2_cached
+	judge_row 'below 4 units, none known' template4_cold
+	judge_row "the units' known" template4
+	judge_row 'all known' template4_cached
+	judge_row 'as DER, below 1 unit, none known' der1_cold
+	judge_row "the unit's known" der1
+	judge_row 'all known' der1_cached
 	judge_row "bogus: somebody's key id, wrong signature" stolen_key
 	judge_row "somebody's certificates, 4 units, the same" stolen4
 	judge_row 'a certificate of its own making, 1 unit' invented1

@@ -553,6 +553,8 @@ void turn_flush(struct knockd *k)
 	int rc = store_claim_batch(k->store, claims, n, answers);
 	if (rc < 0)
 		store_trouble(k, "recording knocks", rc);
+	else
+		store_well(k);
 	k->batch_count = 0;
 	for (size_t i = 0; i < n; i++)
 		after_claim(k, &k->slots[k->batch[i]], answers[i]);
