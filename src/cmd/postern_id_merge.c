@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "cmd/ask.h"
 #include "cmd/commands.h"
 #include "cmd/id.h"
 #include "cmd/id_make.h"
@@ -108,14 +108,6 @@ static void show(const struct id_open *o, const struct id_path *p)
 			time_format_utc(p->cross[i].c.not_after_ms, when));
 }
 
-static bool ask_yes(void)
-{
-	char answer[16];
-	fputs("Is that right? [yes/no]: ", stdout);
-	fflush(stdout);
-	return fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
-}
-
 /* The organisation there was, under the key it had or one that this key vouches for. */
 static bool is_same_organisation(const struct cert *old, const struct id_path *p)
 {
@@ -134,6 +126,7 @@ static int agree(
 	const struct words *w, const struct id_open *o, const struct id_path *p, struct fault *f)
 {
 	char name[NAME_TEXT_MAX], print[80];
+	struct fault why;
 	const struct cert *old = old_organisation(o);
 	if (p->count == 0)
 		return 0;
@@ -150,9 +143,11 @@ static int agree(
 	printf("  %s\n\nCompare it with what they tell you by another way.\n", print + 40);
 	if (w->is_yes)
 		return 0;
-	if (isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1) {
-		if (ask_yes())
-			return 0;
+	fflush(stdout);
+	int rc = ask_yes("Is that right?", &why);
+	if (rc == 0)
+		return 0;
+	if (rc != -ENXIO) {
 		fault_set(f, "%s: nothing was changed", w->file);
 		return -EDOM;
 	}

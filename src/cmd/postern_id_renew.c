@@ -346,7 +346,7 @@ static void report_rollover(const struct words *w, const uint8_t pk[32], const c
 			w->out, w->file, w->out);
 	printf("\nBefore that, where a directory lists %s, add to its line there:\n\n"
 	       "  key-next=sha256:%s\n\n"
-	       "After it, postern directory add %s makes the new line.\n",
+	       "After it, postern directory add %s --replace makes the new line.\n",
 		name, text_hex(SPAN_OF(key_id), hex), w->file);
 }
 

@@ -18,6 +18,7 @@
 #define CONFIG_DOORS_MAX 16
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
+#define CONFIG_RESCUE_MAX 16 /* prefixes */
 #define CONFIG_LIST_MAX 1024 /* entries in one list */
 #define CONFIG_NAME_MAX 63   /* service and door names: [a-z0-9-], as the wire has it */
 /* What begins a secret that systemd passes on; its name follows. */
@@ -92,6 +93,12 @@ struct config_door {
 	struct config_spa spa;
 };
 
+/* Where a service is forwarded to; port 0: nowhere. */
+struct config_target {
+	struct addr addr;
+	uint16_t port;
+};
+
 struct config_service {
 	const char *name;
 	struct config_text at;
@@ -105,6 +112,26 @@ struct config_service {
 		lease_s; /* how long after the grant an admitted connection may live; default 8h, 1s..30d */
 	enum config_bind bind;
 	uint32_t gates_max; /* live gates of this service; default 1024 */
+	struct config_list forward;
+	struct config_target forward4, forward6; /* of forward: one of each family at most */
+	bool masquerade;
+};
+
+/* A protocol and a port as one value. */
+struct config_endpoint {
+	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;
+};
+
+/* Who gets in, without a knock, when postern has been dead for a while. */
+struct config_rescue {
+	bool is_on;
+	struct config_text at;
+	struct config_list from;
+	size_t prefix_count; /* of from: none is everybody, loopback or within another */
+	struct prefix prefixes[CONFIG_RESCUE_MAX];
+	struct config_endpoint to; /* a guarded port */
+	uint32_t after_s;          /* default 60s, 10s..1d */
 };
 
 struct config_group {
@@ -122,6 +149,7 @@ struct config {
 	struct config_service services[CONFIG_SERVICES_MAX];
 	size_t group_count;
 	struct config_group groups[CONFIG_GROUPS_MAX];
+	struct config_rescue rescue;
 };
 
 /* Mistakes found, in the order found; each is "FILE:LINE: what is wrong; what to do". */
@@ -155,7 +183,10 @@ char *config_format(const struct config *c);
 char *config_format_manual(void);
 
 /* "127.0.0.1:9462" or "[::1]:9462"; false (nothing written) unless it is a loopback address and a port. */
-bool config_endpoint_parse(const char *text, struct addr *ret, uint16_t *ret_port);
+bool config_loopback_parse(const char *text, struct addr *ret, uint16_t *ret_port);
+
+/* Does the service stand on another machine, for all address families it has? */
+bool config_is_forwarded(const struct config_service *s);
 
 /* The service with this name, or of this protocol and port; NULL when there is none. */
 const struct config_service *config_service_by_name(const struct config *c, const char *name);

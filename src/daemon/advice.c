@@ -32,6 +32,9 @@ static const struct {
 	{ 0, "expired", "renew the certificate, or set a later expires= in the directory" },
 	{ 0, "key-check",
 		"list the name with its key in the directory, or set key-check to listed or off" },
+	{ 0, "superseded",
+		"knock with the next key, which was used already; when it was not by its owner, revoke the "
+		"name" },
 	{ 0, "from", "add the address to from= of its line in the directory" },
 	{ 0, "unknown-service", "name a service that the configuration has, or add %s to it" },
 	{ 0, "deny-service",

@@ -19,6 +19,7 @@ struct knockd_start {
 	uint32_t generation; /* counts configurations, from 1 */
 	uint32_t reloads;    /* of the configuration, since the monitor began */
 	bool is_successor;   /* takes over from a living one, after a reload */
+	bool is_table_lost;  /* somebody took the rules away, and they were made anew */
 };
 
 /* Run until told to stop or a peer process is gone. Returns the process's exit status: 0 stopped, 1

@@ -148,6 +148,7 @@ void store_trouble(struct knockd *k, const char *doing, int rc);
 void store_well(struct knockd *k); /* it was written */
 const char *store_error_text(int rc);
 void knockd_stop(struct knockd *k, int exit_status);
+void knockd_told(struct knockd *k, const struct msg *m); /* something by the gate process */
 
 /* restore.c */
 void restore_gates(struct knockd *k, bool is_new_table, uint64_t wall_ms,

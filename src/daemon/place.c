@@ -95,7 +95,7 @@ int place_listen_tcp(const char *endpoint, int *ret_fd, struct fault *f)
 	struct sockaddr_storage ss;
 	struct addr a;
 	uint16_t port = 0;
-	if (!config_endpoint_parse(endpoint, &a, &port)) {
+	if (!config_loopback_parse(endpoint, &a, &port)) {
 		fault_set(f, "metrics: \"%s\" is not a loopback address and port", endpoint);
 		return -EINVAL;
 	}

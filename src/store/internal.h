@@ -41,6 +41,8 @@ enum store_sql {
 	SQL_CHAIN_ANCHOR,
 	SQL_FIDO_GET,
 	SQL_FIDO_RAISE,
+	SQL_KEY_NEXT_GET,
+	SQL_KEY_NEXT_PUT,
 	SQL_PREKEY_PUT,
 	SQL_PREKEY_LIST,
 	SQL_EXPIRE_REPLAY,
@@ -126,6 +128,9 @@ __attribute__((warn_unused_result)) int store_chain_cut(
 /* -ESTALE when the counter is not greater than the one that is remembered. */
 __attribute__((warn_unused_result)) int store_fido_raise(
 	struct store *s, const uint8_t key_id[32], uint32_t counter);
+
+__attribute__((warn_unused_result)) int store_key_next_put(
+	struct store *s, const uint8_t key_id[32]);
 
 /* Make the file ours when it is new, refuse it when it is another's or damaged. 0 or -errno with
  * *f. */

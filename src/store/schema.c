@@ -11,7 +11,7 @@
 #include "store/internal.h"
 
 #define APPLICATION_ID 0x70737472 /* "pstr" */
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 
 /* Up to this size every page is looked at when the store is opened, which takes well under a
  * second; past it only what the statements touch. */
@@ -27,6 +27,7 @@
 	"CREATE TABLE lockout(key BLOB PRIMARY KEY, name TEXT NOT NULL, since_ms INTEGER NOT NULL," \
 	" by TEXT NOT NULL, text TEXT NOT NULL) STRICT, WITHOUT ROWID;"
 
+#define KEY_NEXT_TABLE "CREATE TABLE key_next(key_id BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;"
 /* cut: the last record that retention took. old_id: the last that is older than the chain. */
 #define CHAIN_TABLE                                                                                \
 	"CREATE TABLE chain(cut_id INTEGER NOT NULL, cut_hash BLOB NOT NULL,"                      \
@@ -61,13 +62,14 @@ static const char schema[] =
 	" entry TEXT NOT NULL, text TEXT NOT NULL, hash BLOB NOT NULL) STRICT;"
 	"CREATE TABLE prekey(id INTEGER PRIMARY KEY, not_before_ms INTEGER NOT NULL,"
 	" not_after_ms INTEGER NOT NULL, erase_ms INTEGER NOT NULL, sk BLOB NOT NULL) STRICT;" FIDO_TABLE
-		LOCKOUT_TABLE CHAIN_TABLE "INSERT INTO chain VALUES(0, zeroblob(32), 0);" MARK
-	"COMMIT;";
+		LOCKOUT_TABLE KEY_NEXT_TABLE CHAIN_TABLE
+	"INSERT INTO chain VALUES(0, zeroblob(32), 0);" MARK "COMMIT;";
 
 /*
  * What came with each layout since the first: counters of tokens; lock-outs, and what a gate was granted
- * by; the chain of the journal, which is then made for the records there are (from id 0 of a zero hash).
- * Of the gates of older layouts the directory knew every owner, and the end of each lease stands in
+ * by; keys that follow others; the chain of the journal, which is then made for the records there are
+ * (from id 0 of a zero hash). Of the gates of older layouts the directory knew every owner, and the end
+ * of each lease stands in
  * its own column, so that no end of the identity is needed.
  */
 static const char *const upgrades[SCHEMA_VERSION] = {
@@ -77,7 +79,8 @@ static const char *const upgrades[SCHEMA_VERSION] = {
 	      "ALTER TABLE gate ADD COLUMN not_after_ms INTEGER NOT NULL"
 	      " DEFAULT 9223372036854775807;"
 	      "ALTER TABLE gate ADD COLUMN path BLOB NOT NULL DEFAULT x'';" LOCKOUT_TABLE,
-	[3] = "ALTER TABLE journal ADD COLUMN hash BLOB NOT NULL DEFAULT x'';"
+	[3] = KEY_NEXT_TABLE,
+	[4] = "ALTER TABLE journal ADD COLUMN hash BLOB NOT NULL DEFAULT x'';"
 	      "DROP INDEX journal_wall;" CHAIN_TABLE "INSERT INTO chain VALUES("
 	      " coalesce((SELECT min(id) - 1 FROM journal),"
 	      " (SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0), zeroblob(32),"

@@ -78,6 +78,10 @@ static const struct {
 			     " ON CONFLICT(key_id) DO UPDATE SET counter = excluded.counter"
 			     " WHERE excluded.counter > counter",
 		false },
+	[SQL_KEY_NEXT_GET] = { "SELECT 1 FROM key_next WHERE key_id = ?", true },
+	[SQL_KEY_NEXT_PUT] = { "INSERT INTO key_next(key_id) VALUES(?)"
+			       " ON CONFLICT(key_id) DO NOTHING",
+		false },
 	[SQL_PREKEY_PUT] = { "INSERT INTO prekey(id, not_before_ms, not_after_ms, erase_ms, sk)"
 			     " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET"
 			     " not_before_ms = ?2, not_after_ms = ?3, erase_ms = ?4, sk = ?5",

@@ -2,7 +2,7 @@
 #define POSTERN_STORE_STORE_H
 
 /*
- * What must survive: replay memory, tokens' counters, gates, lock-outs, journal, prekeys. An interface; one back end a file
+ * What must survive: replay memory, tokens' counters, keys that follow others, gates, lock-outs, journal, prekeys. An interface; one back end a file
  * (store/sqlite.c). Opened by name once, before the sandbox; afterwards no file is opened by name.
  *
  * Every function returns 0 or -errno (-ENOSPC disk full, -EROFS also for a writer's call on a
@@ -117,6 +117,8 @@ struct store_claim {
 	/* 32 bytes; NULL: no token signed, or one that does not count */
 	const uint8_t *fido_key_id;
 	uint32_t fido_counter; /* greater than what is remembered of that key */
+	/* 32 bytes; the key id of a key-next that is accepted, and so ends the key before it; or NULL */
+	const uint8_t *key_next;
 };
 
 struct store;
@@ -143,6 +145,9 @@ __attribute__((warn_unused_result)) int store_claim_batch(
  * or -errno. A claim whose counter is not greater fails with its whole batch (-ESTALE): ask before.
  */
 int store_fido_counter(struct store *s, const uint8_t key_id[32], uint32_t *ret);
+
+/* Was a claim accepted with this key id as its key_next? 1 yes, 0 no, or -errno. */
+int store_key_next_known(struct store *s, const uint8_t key_id[32]);
 
 /* Is this key remembered? 1 yes, 0 no, or -errno. */
 int store_replay_known(struct store *s, const uint8_t key[STORE_REPLAY_KEY_LEN]);

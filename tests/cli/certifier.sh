@@ -98,7 +98,7 @@ says 1 "postern: forged.req:1: the certification request is refused: its own key
 says 1 'postern: vsd.pem: neither a certification request nor an ID file' -- certifier sign vsd.pem --certifier qn.id $pw
 says 1 'postern: password:1: text outside a block; name a certification request or an ID file' \
 	-- certifier sign password --certifier qn.id $pw
-says 1 'postern: "Joe Doe/QN/VSD" is not directly below VSD, the certifier in vsd.id; take that name'"'"'s own certifier, or another name with --name' \
+says 1 'postern: "Joe Doe/QN/VSD" is not directly below VSD, the certifier in vsd.id; take that name'"'"'s own certifier, or change the name' \
 	-- certifier sign joe.req --certifier vsd.id $pw
 says 1 'postern: the name "Joe,Doe" is refused: a component holds no / = * + , and no control character' \
 	-- certifier sign joe.req --certifier vsd.id $pw --name Joe,Doe

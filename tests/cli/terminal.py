@@ -162,6 +162,24 @@ s.type("\x04")
 check("end of input", os.waitstatus_to_exitcode(s.end()) == 4)
 check("its sentence", b"no password was given: the input ended" in s.seen)
 
+# An organisation that is new to an ID is asked about, and only "yes" is yes.
+bob, request, chain = (FOLDER + name for name in ("/bob.id", "/bob.req", "/bob.pem"))
+s = Session("id", "new", "Bob/VSD", "--request", request, "--out", bob, "--kdf-mem", "1")
+s.secret("New password of Bob/VSD: ", ADMIN)
+s.secret("The same once more: ", ADMIN)
+check("a request", os.waitstatus_to_exitcode(s.end()) == 0)
+s = Session("certifier", "sign", request, "--certifier", FOLDER + "/pg/certifier.id", "-o", chain)
+s.secret("Password of VSD: ", GOOD)
+check("signed", os.waitstatus_to_exitcode(s.end()) == 0)
+old = open(bob).read()
+for answer, code in (("no", 1), ("\x04", 1), ("y\nno", 1), ("yes", 0)):
+    s = Session("id", "merge", bob, chain)
+    s.secret("Password of Bob/VSD: ", ADMIN)
+    s.wait_for("no organisation yet, and will be below VSD. The fingerprint")
+    s.answer("Is that right? (yes/no) ", answer)
+    check(f"merge answered {answer!r}", os.waitstatus_to_exitcode(s.end()) == code)
+    check(f"what {answer!r} changes", (open(bob).read() == old) == (code == 1))
+
 # A cross-certificate: only "yes" is one, and it comes before the password.
 os.chdir(FOLDER)
 s = Session("certifier", "new", "ACME", "--kdf-mem", "1")
