@@ -26,6 +26,7 @@
 #include "daemon/gated.h"
 #include "daemon/ground.h"
 #include "daemon/knockd.h"
+#include "daemon/monitor_internal.h"
 #include "daemon/place.h"
 #include "priv/priv.h"
 
@@ -37,36 +38,6 @@
 #define RELOAD_EVERY_MS 1000 /* at most, by the knock process's word */
 #define LOOK_EVERY_MS 500
 #define EXIT_TROUBLE 4
-
-struct child {
-	pid_t pid; /* 0: none */
-	int fd;    /* our end of its channel; -1 */
-};
-
-struct generation {
-	struct child knock, gate;
-	bool is_new_table;
-	uint64_t began_mono_ms;
-};
-
-struct monitor {
-	const char *path;
-	struct boot *boot;
-	struct boot *old; /* of the running generation, while another one replaces it */
-	uint32_t number;
-	int control;
-	int signals;
-	sigset_t old_mask;
-	struct generation now;
-	bool lost[CONFIG_DOORS_MAX]; /* doors that wait for their interface */
-	bool is_stopping;
-	uint64_t retry_at_mono_ms; /* 0: nothing to retry */
-	uint64_t backoff_ms;
-	uint64_t look_at_mono_ms,
-		look_ms;            /* no interface is looked for before; and the pause after */
-	uint64_t reload_at_mono_ms; /* 0: none is asked for */
-	uint64_t reloaded_mono_ms;
-};
 
 static void child_forget(struct child *c)
 {
@@ -121,6 +92,8 @@ static void child_settle(struct monitor *m, const char *who, const int *keep, si
 	/* The keys of before, of which this is a copy. */
 	boot_free(m->old);
 	m->old = NULL;
+	boot_free(m->trial.before);
+	m->trial.before = NULL;
 }
 
 /* Name the process for ps: both the short name and the command line. */
@@ -174,7 +147,16 @@ static int fork_knock(struct monitor *m, int to_gate, bool is_successor, struct 
 	const int keep[] = { fd, to_gate, m->control };
 	child_settle(m, "posternd: knock", keep, 3);
 	name_process("posternd: knock");
-	struct knockd_start s = { m->boot, fd, to_gate, m->control, m->number, is_successor };
+	struct knockd_start s = {
+		.boot = m->boot,
+		.monitor = fd,
+		.gate = to_gate,
+		.control = m->control,
+		.generation = m->number,
+		.is_successor = is_successor,
+		.trial_until_mono_ms = m->trial.until_mono_ms,
+		.is_fallback = m->trial.is_fallback,
+	};
 	_exit(knockd_run(&s));
 }
 
@@ -201,7 +183,7 @@ static int await_ready(struct child *c, enum msg_from from, bool *ret_is_new)
 	}
 }
 
-static void generation_stop(struct generation *g)
+void monitor_stop_generation(struct generation *g)
 {
 	child_stop(&g->knock);
 	child_stop(&g->gate);
@@ -233,7 +215,7 @@ static int go(struct monitor *m)
 }
 
 /* From nothing. The knock process opens its doors first: when it cannot, the firewall was not touched. */
-static int generation_start(struct monitor *m)
+int monitor_start_generation(struct monitor *m)
 {
 	int pair[2];
 	int rc = priv_channel(pair);
@@ -248,11 +230,11 @@ static int generation_start(struct monitor *m)
 	close(pair[0]);
 	close(pair[1]);
 	if (rc < 0)
-		generation_stop(&m->now);
+		monitor_stop_generation(&m->now);
 	return rc;
 }
 
-static void tell_reloaded(struct monitor *m, int result, const char *text)
+void monitor_tell(struct monitor *m, int result, const char *text)
 {
 	struct msg msg = { .type = MSG_RELOADED, .result = result };
 	snprintf(msg.text, sizeof(msg.text), "%s", text);
@@ -274,7 +256,7 @@ static void tell_reloaded(struct monitor *m, int result, const char *text)
  * The next generation with m->boot: the new knock process opens its doors while the old one still
  * answers; then the old pair goes and the new gate process adopts the table as it is.
  */
-static int generation_replace(struct monitor *m, const char *why)
+int monitor_replace_generation(struct monitor *m, const char *why)
 {
 	struct generation next = { .knock = { 0, -1 }, .gate = { 0, -1 } };
 	int pair[2];
@@ -290,8 +272,8 @@ static int generation_replace(struct monitor *m, const char *why)
 		close(pair[1]);
 		return rc;
 	}
-	tell_reloaded(m, 0, why);
-	generation_stop(&m->now);
+	monitor_tell(m, 0, why);
+	monitor_stop_generation(&m->now);
 	m->now = next;
 	m->retry_at_mono_ms = 0;
 	rc = gate_start(m, pair[1], &m->now);
@@ -301,14 +283,14 @@ static int generation_replace(struct monitor *m, const char *why)
 	close(pair[1]);
 	if (rc < 0) {
 		log_error("the new processes did not start; trying again");
-		generation_stop(&m->now);
+		monitor_stop_generation(&m->now);
 		m->backoff_ms = BACKOFF_MIN_MS;
 		m->retry_at_mono_ms = clock_mono_ms() + m->backoff_ms;
 	}
 	return 0;
 }
 
-static void report_text(const struct config_report *r, char *to, size_t cap)
+void monitor_report_text(const struct config_report *r, char *to, size_t cap)
 {
 	size_t at = 0;
 	to[0] = '\0';
@@ -320,53 +302,79 @@ static void report_text(const struct config_report *r, char *to, size_t cap)
 	}
 }
 
-static void reload(struct monitor *m)
+struct boot *monitor_load_next(struct monitor *m, const char *path)
 {
 	struct config_report r = { 0 };
-	struct boot *next = boot_load(m->path, &r);
+	struct boot *next = boot_load(path, &r);
 	struct fault f;
 	char text[MSG_TEXT_MAX];
 	if (next == NULL) {
-		report_text(&r, text, sizeof(text));
-		tell_reloaded(m, -EINVAL, text);
+		monitor_report_text(&r, text, sizeof(text));
+		monitor_tell(m, -EINVAL, text);
 		config_report_deinit(&r);
-		return;
+		return NULL;
 	}
 	config_report_deinit(&r);
 	const struct config_server *a = &m->boot->config->server, *b = &next->config->server;
 	if (strcmp(a->control, b->control) != 0 || strcmp(a->store, b->store) != 0) {
-		tell_reloaded(m, -EINVAL,
+		monitor_tell(m, -EINVAL,
 			"control and store cannot change while running; restart posternd");
 		boot_free(next);
-		return;
+		return NULL;
 	}
 	if (ground_check(next->config, &f) < 0) {
-		tell_reloaded(m, -EINVAL, f.text);
+		monitor_tell(m, -EINVAL, f.text);
 		boot_free(next);
-		return;
+		return NULL;
 	}
+	return next;
+}
+
+int monitor_swap(struct monitor *m, struct boot *next, struct boot **ret_old, const char *why)
+{
 	m->old = m->boot;
 	m->boot = next;
-	snprintf(text, sizeof(text), "reloaded %.500s; services guarded: %zu, people known: %zu",
-		m->path, next->config->service_count, directory_count(next->directory));
-	if (generation_replace(m, text) < 0) {
+	int rc = monitor_replace_generation(m, why);
+	if (rc < 0) {
 		m->boot = m->old;
 		m->old = NULL;
+		return rc;
+	}
+	*ret_old = m->old;
+	m->old = NULL;
+	return 0;
+}
+
+static void reload(struct monitor *m)
+{
+	char text[MSG_TEXT_MAX];
+	struct boot *old = NULL;
+	if (monitor_trial_forbids(m))
+		return;
+	struct boot *next = monitor_load_next(m, m->path);
+	if (next == NULL)
+		return;
+	bool was_fallback = m->trial.is_fallback;
+	m->trial.is_fallback = false;
+	snprintf(text, sizeof(text), "reloaded %.500s; services guarded: %zu, people known: %zu",
+		m->path, next->config->service_count, directory_count(next->directory));
+	if (monitor_swap(m, next, &old, text) < 0) {
+		m->trial.is_fallback = was_fallback;
 		boot_free(next);
-		tell_reloaded(
+		monitor_tell(
 			m, -EIO, "the new knock process did not start; its reason is in the log");
 		return;
 	}
-	boot_free(m->old);
-	m->old = NULL;
+	boot_free(old);
+	monitor_trial_settled(m);
 }
 
 /* A child of the running generation ended by itself: the other goes too, both come back. */
-static void on_death(struct monitor *m)
+void monitor_on_death(struct monitor *m)
 {
 	uint64_t now = clock_mono_ms();
 	log_error("a process ended unexpectedly; the ports stay closed, starting it anew");
-	generation_stop(&m->now);
+	monitor_stop_generation(&m->now);
 	if (now - m->now.began_mono_ms > HEALTHY_MS || m->backoff_ms == 0)
 		m->backoff_ms = BACKOFF_MIN_MS;
 	else
@@ -400,7 +408,7 @@ static void on_signal(struct monitor *m)
 			bool knock = has_ended(&m->now.knock);
 			bool gate = has_ended(&m->now.gate);
 			if (knock || gate)
-				on_death(m);
+				monitor_on_death(m);
 			break;
 		}
 		default:
@@ -416,11 +424,14 @@ static void on_knock(struct monitor *m)
 	if (rc == -EAGAIN)
 		return;
 	if (rc <= 0) {
-		on_death(m);
+		monitor_on_death(m);
 		return;
 	}
 	if (msg.type == MSG_RELOAD && m->reload_at_mono_ms == 0)
 		m->reload_at_mono_ms = m->reloaded_mono_ms + RELOAD_EVERY_MS;
+	else if (msg.type == MSG_TRIAL_BEGIN || msg.type == MSG_TRIAL_CONFIRM ||
+		msg.type == MSG_TRIAL_ABORT)
+		monitor_trial_word(m, msg.type);
 	else if (msg.type == MSG_DOOR_LOST && msg.door < m->boot->config->door_count)
 		m->lost[msg.door] = true;
 }
@@ -447,7 +458,7 @@ static void look_for_interfaces(struct monitor *m)
 		char text[128];
 		snprintf(text, sizeof(text), "interface %s is there; door %s opens its eyes",
 			d->interface, d->name);
-		if (generation_replace(m, text) < 0)
+		if (monitor_replace_generation(m, text) < 0)
 			m->lost[i] = true;
 		return;
 	}
@@ -457,10 +468,11 @@ static void look_for_interfaces(struct monitor *m)
 static void look_around(struct monitor *m)
 {
 	uint64_t now = clock_mono_ms();
+	monitor_trial_look(m, now);
 	if (m->retry_at_mono_ms != 0 && now >= m->retry_at_mono_ms) {
 		m->retry_at_mono_ms = 0;
-		if (generation_start(m) < 0)
-			on_death(m);
+		if (monitor_start_generation(m) < 0)
+			monitor_on_death(m);
 	} else if (m->reload_at_mono_ms != 0 && now >= m->reload_at_mono_ms) {
 		m->reload_at_mono_ms = 0;
 		reload(m);
@@ -484,6 +496,8 @@ static int wait_ms(const struct monitor *m)
 		wait = until(m->retry_at_mono_ms, wait);
 	if (m->reload_at_mono_ms != 0)
 		wait = until(m->reload_at_mono_ms, wait);
+	if (m->trial.until_mono_ms != 0)
+		wait = until(m->trial.until_mono_ms, wait);
 	for (size_t i = 0; i < m->boot->config->door_count; i++)
 		if (m->lost[i] && m->now.knock.pid != 0)
 			return until(m->look_at_mono_ms > clock_mono_ms()
@@ -508,7 +522,7 @@ static void loop(struct monitor *m)
 		else if (p[1].revents != 0 && m->now.knock.fd >= 0)
 			on_knock(m);
 		else if (p[2].revents != 0 && m->now.gate.fd >= 0)
-			on_death(m); /* the gate process never speaks after READY */
+			monitor_on_death(m); /* the gate process never speaks after READY */
 		look_around(m);
 	}
 }
@@ -527,9 +541,9 @@ static int take_signals(struct monitor *m)
 	return m->signals < 0 ? -errno : 0;
 }
 
+/* 0, 1 when nothing is to be guarded, or -errno; it says why. */
 static int prepare(struct monitor *m)
 {
-	struct config_report r = { 0 };
 	struct fault f;
 	int rc = ground_check_caps(&f);
 	if (rc < 0) {
@@ -540,12 +554,9 @@ static int prepare(struct monitor *m)
 	const struct rlimit none = { 0, 0 };
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		log_warn("a core file may be written: %s", strerror(errno));
-	m->boot = boot_load(m->path, &r);
-	for (size_t i = 0; i < r.kept; i++)
-		log_error("%s", r.lines[i]);
-	config_report_deinit(&r);
-	if (m->boot == NULL)
-		return -EINVAL;
+	rc = monitor_trial_choose(m);
+	if (rc != 0)
+		return rc;
 	if (m->boot->warning[0] != '\0')
 		log_warn("%s", m->boot->warning);
 	rc = ground_check(m->boot->config, &f);
@@ -573,24 +584,34 @@ int monitor_run(const char *config_path)
 	int status = EXIT_TROUBLE;
 
 	log_init("posternd");
-	if (prepare(&m) < 0)
+	int rc = prepare(&m);
+	if (rc > 0) {
+		/* Not to be started again and again by whoever waits for READY. */
+		place_notify("READY=1");
+		status = 0;
+	}
+	if (rc != 0)
 		goto out;
-	int rc = take_signals(&m);
+	rc = take_signals(&m);
 	if (rc < 0) {
 		log_error("no signals: %s", strerror(-rc));
 		goto out;
 	}
-	rc = generation_start(&m);
+	rc = monitor_trial_start(&m);
+	if (rc == 0)
+		rc = monitor_start_generation(&m);
 	if (rc < 0) {
 		if (rc != -ECHILD)
 			log_error("cannot start: %s", strerror(-rc));
 		goto out;
 	}
+	monitor_trial_settled(&m);
 	place_notify("READY=1");
 	loop(&m);
 	place_notify("STOPPING=1");
-	generation_stop(&m.now);
-	log_info("stopped; guarded ports stay closed");
+	monitor_stop_generation(&m.now);
+	if (!monitor_trial_stop(&m))
+		log_info("stopped; guarded ports stay closed");
 	status = 0;
 out:
 	if (m.control >= 0) {
@@ -599,6 +620,7 @@ out:
 	}
 	if (m.signals >= 0)
 		close(m.signals);
+	boot_free(m.trial.before);
 	boot_free(m.boot);
 	return status;
 }

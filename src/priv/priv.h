@@ -86,6 +86,10 @@ enum msg_type {
 	/* knock -> gate, when the table was made anew */
 	MSG_LEASE,  /* a connection goes on for the rest of its lease */
 	MSG_SETTLE, /* all that was live is restored */
+	/* knock -> monitor: an administrator's word about a trial; which one, only the disk says */
+	MSG_TRIAL_BEGIN,
+	MSG_TRIAL_CONFIRM,
+	MSG_TRIAL_ABORT,
 	MSG_TYPE_COUNT,
 };
 
