@@ -13,6 +13,7 @@
 #include "cmd/control_show.h"
 #include "cmd/control_trial.h"
 #include "cmd/control_why.h"
+#include "cmd/doctor.h"
 #include "cmd/say.h"
 #include "daemon/trial.h"
 
@@ -28,6 +29,7 @@ static const char help[] =
 	"  close WHAT    close gates: of a NAME, of an ADDRESS, a grant number; or --all\n"
 	"  reload        read the configuration again; open gates stay\n"
 	"  journal       what was decided and why\n"
+	"  doctor        could you come back if you logged out now; what is in the way\n"
 	"  trial TIME    run a changed configuration; back after TIME if not confirmed\n"
 	"  disarm        remove the rules for good: what was guarded is open\n"
 	"  revoke NAME   lock a name out, close its gates and end its connections\n"
@@ -48,6 +50,11 @@ static const char help[] =
 	"  --limit N           the newest N (default: 100)\n"
 	"  --store FILE        read this when no daemon answers\n"
 	"                      (default: " STORE_DEFAULT ")\n"
+	"\n"
+	"doctor:\n"
+	"  --as NAME           who wants to come back; may stand several times\n"
+	"  -c, --config FILE   what posternd is started with\n"
+	"                      (default: " CONFIG_DEFAULT ")\n"
 	"\n"
 	"trial:\n"
 	"  -c, --config FILE   try this file, which lies beside the live one\n"
@@ -87,12 +94,14 @@ enum {
 	OPT_CONFIRM,
 	OPT_ABORT,
 	OPT_YES,
+	OPT_AS,
 	OPT_VERSION,
 };
 
 struct options {
 	const char *socket, *store, *name, *address, *reason, *door, *config;
 	const char *live;
+	struct doctor_options doctor;
 	bool is_json, is_cut, is_all, is_list, is_confirm, is_abort, is_yes;
 	uint64_t since_ms;
 	unsigned long limit;
@@ -172,6 +181,12 @@ static int take(int c, struct options *o)
 	case OPT_ABORT:
 		o->is_abort = true;
 		return -1;
+	case OPT_AS:
+		if (o->doctor.name_count == DOCTOR_NAMES_MAX)
+			return say_usage(
+				"", "--as %s: more than %d names", optarg, DOCTOR_NAMES_MAX);
+		o->doctor.names[o->doctor.name_count++] = optarg;
+		return -1;
 	case OPT_YES:
 		o->is_yes = true;
 		return -1;
@@ -216,6 +231,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "confirm", no_argument, NULL, OPT_CONFIRM },
 		{ "abort", no_argument, NULL, OPT_ABORT },
 		{ "yes", no_argument, NULL, OPT_YES },
+		{ "as", required_argument, NULL, OPT_AS },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -319,6 +335,14 @@ static int run_trial(const struct options *o)
 	return control_trial_begin(&t);
 }
 
+static int run_doctor(struct options *o)
+{
+	o->doctor.socket = o->socket;
+	o->doctor.config = o->config != NULL ? o->config : CONFIG_DEFAULT;
+	o->doctor.is_json = o->is_json;
+	return doctor_run(&o->doctor);
+}
+
 static int run(int argc, char **argv)
 {
 	struct options o = {
@@ -355,6 +379,8 @@ static int run(int argc, char **argv)
 		return run_why(&o);
 	if (strcmp(o.command, "trial") == 0)
 		return run_trial(&o);
+	if (strcmp(o.command, "doctor") == 0)
+		return run_doctor(&o);
 	if (strcmp(o.command, "disarm") == 0)
 		return control_disarm(o.socket, o.is_yes);
 	return say_usage("", "there is no command %s", o.command);
