@@ -18,6 +18,7 @@
 #define CONFIG_DOORS_MAX 16
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
+#define CONFIG_RESCUE_MAX 16  /* prefixes */
 #define CONFIG_LIST_MAX 1024  /* entries in one list */
 #define CONFIG_NAME_MAX 63    /* service and door names: [a-z0-9-], as the wire has it */
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
@@ -101,6 +102,23 @@ struct config_service {
 	uint32_t gates_max; /* live gates of this service; default 1024 */
 };
 
+/* A protocol and a port as one value. */
+struct config_endpoint {
+	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;
+};
+
+/* Who gets in, without a knock, when postern has been dead for a while. */
+struct config_rescue {
+	bool is_on;
+	struct config_text at;
+	struct config_list from;
+	size_t prefix_count; /* of from: none is everybody, loopback or within another */
+	struct prefix prefixes[CONFIG_RESCUE_MAX];
+	struct config_endpoint to; /* a guarded port */
+	uint32_t after_s;          /* default 60s, 10s..1d */
+};
+
 struct config_group {
 	const char *name;
 	struct config_text at;
@@ -116,6 +134,7 @@ struct config {
 	struct config_service services[CONFIG_SERVICES_MAX];
 	size_t group_count;
 	struct config_group groups[CONFIG_GROUPS_MAX];
+	struct config_rescue rescue;
 };
 
 /* Mistakes found, in the order found; each is "FILE:LINE: what is wrong; what to do". */

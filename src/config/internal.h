@@ -67,6 +67,7 @@ enum config_block {
 	CONFIG_BLOCK_SPA,
 	CONFIG_BLOCK_SERVICE,
 	CONFIG_BLOCK_GROUP,
+	CONFIG_BLOCK_RESCUE,
 	CONFIG_BLOCK_COUNT,
 };
 
@@ -83,6 +84,8 @@ enum config_type {
 	CONFIG_TYPE_PORT, /* "tcp/22"; the target is a struct config_service */
 	CONFIG_TYPE_NAMES,
 	CONFIG_TYPE_PATHS,
+	CONFIG_TYPE_ENDPOINT, /* "tcp/22"; the field is a struct config_endpoint */
+	CONFIG_TYPE_PREFIXES,
 };
 
 struct config_keyword {
@@ -218,6 +221,10 @@ const struct config_statement *config_scan_find(const struct config_scan *s, enu
 
 /* Contradictions between options of c, whose statements are in s. */
 void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* The same for what concerns the rescue. */
+void config_check_rescue(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
 /* config_load without the file: text stands for the content of file. */
 struct config *config_parse_text(const char *file, struct span text, struct config_report *r);

@@ -265,6 +265,27 @@ static const struct config_keyword group_keywords[] = {
 		.manual = "Names, wildcards and other groups." },
 };
 
+static const struct config_keyword rescue_keywords[] = {
+	{ .name = "from",
+		.type = CONFIG_TYPE_PREFIXES,
+		.is_required = true,
+		FIELD(config_rescue, from),
+		.manual =
+			"Where the rescuers come from.\nAt most 16, and together not everybody." },
+	{ .name = "port",
+		.type = CONFIG_TYPE_ENDPOINT,
+		.is_required = true,
+		FIELD(config_rescue, to),
+		.manual = "The port they may use.\nIt must be a guarded one." },
+	{ .name = "after",
+		.type = CONFIG_TYPE_DURATION,
+		.min = 10,
+		.max = DAY,
+		.initial = "60s",
+		FIELD(config_rescue, after_s),
+		.manual = "How long postern must have been dead." },
+};
+
 static const struct config_block_def blocks[CONFIG_BLOCK_COUNT] = {
 	[CONFIG_BLOCK_ROOT] = { .name = "file" },
 	[CONFIG_BLOCK_SERVER] = { .name = "server",
@@ -291,6 +312,11 @@ static const struct config_block_def blocks[CONFIG_BLOCK_COUNT] = {
 		.max = CONFIG_GROUPS_MAX,
 		KEYWORDS(group_keywords),
 		.manual = "A name for many names." },
+	[CONFIG_BLOCK_RESCUE] = { .name = "rescue",
+		.max = 1,
+		KEYWORDS(rescue_keywords),
+		.manual = "Who gets in without a knock when the daemon is dead, or hangs.\n"
+			  "While it lives these addresses are as closed out as any other." },
 };
 
 const struct config_block_def *config_block_def(enum config_block b)
@@ -316,7 +342,8 @@ const struct config_keyword *config_keyword_find(enum config_block b, const char
 
 bool config_keyword_is_list(const struct config_keyword *k)
 {
-	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS;
+	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS ||
+		k->type == CONFIG_TYPE_PREFIXES;
 }
 
 static void append(char to[CONFIG_WORDS_MAX], const char *word)

@@ -231,6 +231,20 @@ static void fill_groups(struct loader *l)
 	}
 }
 
+static void fill_rescue(struct loader *l)
+{
+	struct config_rescue *r = &l->box->config.rescue;
+	if (count_blocks(l, CONFIG_BLOCK_RESCUE) != 1)
+		return;
+	r->is_on = true;
+	r->at = block_text(l, CONFIG_BLOCK_RESCUE, 0);
+	fill(l, cfg_getnsec(l->tree, "rescue", 0), CONFIG_BLOCK_RESCUE, 0, r);
+	/* What is beyond the limit is a mistake, reported by the check. */
+	for (size_t i = 0; i < r->from.len && r->prefix_count < CONFIG_RESCUE_MAX; i++)
+		if (prefix_parse(r->from.items[i].text, &r->prefixes[r->prefix_count]))
+			r->prefix_count++;
+}
+
 static void fill_all(struct loader *l)
 {
 	if (count_blocks(l, CONFIG_BLOCK_SERVER) == 1)
@@ -239,6 +253,7 @@ static void fill_all(struct loader *l)
 	fill_doors(l);
 	fill_services(l);
 	fill_groups(l);
+	fill_rescue(l);
 }
 
 static void load(struct loader *l, const char *file, struct span text)

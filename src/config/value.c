@@ -187,6 +187,33 @@ static bool set_port(const char *text, void *base, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
+static bool set_endpoint(
+	const struct config_keyword *k, const char *text, void *base, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	uint32_t port = 0;
+	bool is_tcp = strncmp(text, "tcp/", 4) == 0;
+	if ((!is_tcp && strncmp(text, "udp/", 4) != 0) || number_parse(text + 4, &port) < 0 ||
+		port < 1 || port > 65535)
+		return refuse(why, "\"%s\" is not a port; write one like tcp/22 or udp/51820",
+			quoted(text, q));
+	struct config_endpoint e = { is_tcp ? IPPROTO_TCP : IPPROTO_UDP, (uint16_t)port };
+	if (base != NULL)
+		memcpy((char *)base + k->offset, &e, sizeof(e));
+	return true;
+}
+
+static bool check_prefix(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct prefix p;
+	if (!prefix_parse(text, &p))
+		return refuse(why,
+			"\"%s\" is not a prefix; write one like 203.0.113.7/32 or 2001:db8::/48",
+			quoted(text, q));
+	return true;
+}
+
 /* An unsigned field of whatever width; an enum is as wide as unsigned. */
 static void put_number(const struct config_keyword *k, void *base, uint32_t v)
 {
@@ -273,8 +300,11 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 		return set_number(k, text, base, why);
 	case CONFIG_TYPE_PORT:
 		return set_port(text, base, why);
+	case CONFIG_TYPE_ENDPOINT:
+		return set_endpoint(k, text, base, why);
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
+	case CONFIG_TYPE_PREFIXES:
 		break;
 	}
 	return refuse(why, "is a list");
@@ -287,6 +317,8 @@ bool config_value_check_item(
 		return refuse(why, "an entry is empty; remove it");
 	if (k->type == CONFIG_TYPE_PATHS)
 		return check_path(text, PATH_LEN_MAX, why);
+	if (k->type == CONFIG_TYPE_PREFIXES)
+		return check_prefix(text, why);
 	return true;
 }
 
@@ -353,10 +385,17 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 		return print_text(k, base, out);
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
+	case CONFIG_TYPE_PREFIXES:
 		return print_list((const void *)((const char *)base + k->offset), out);
 	case CONFIG_TYPE_PORT: {
 		const struct config_service *s = base;
 		fprintf(out, "%s/%u", s->proto == IPPROTO_TCP ? "tcp" : "udp", s->port);
+		return true;
+	}
+	case CONFIG_TYPE_ENDPOINT: {
+		struct config_endpoint e;
+		memcpy(&e, (const char *)base + k->offset, sizeof(e));
+		fprintf(out, "%s/%u", e.proto == IPPROTO_TCP ? "tcp" : "udp", e.port);
 		return true;
 	}
 	case CONFIG_TYPE_BOOL:

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/health.h"
 #include "daemon/live.h"
 #include "gate/gate.h"
 #include "priv/priv.h"
@@ -28,6 +29,7 @@ struct gated {
 	struct live *live; /* orders whose time has not run out: bounds how many can be open */
 	uv_loop_t loop;
 	uv_poll_t monitor_poll, knock_poll;
+	struct health health;
 	uint64_t refused_mono_ms; /* when that was last logged */
 	int exit_status;
 };
@@ -166,6 +168,10 @@ static bool obey_batch(struct gated *g)
 			answer(g, MSG_BEATEN, m.seq, 0);
 			continue;
 		}
+		if (m.type == MSG_WELL) {
+			health_answered(&g->health, m.seq);
+			continue;
+		}
 		if (m.type == MSG_LIST) {
 			list(g, m.seq);
 			continue;
@@ -272,6 +278,10 @@ int gated_run(const struct gated_start *start)
 			"restart posternd after one");
 	g.live = live_new(start->config);
 	rc = g.live != NULL ? start_loop(&g) : -ENOMEM;
+	g.health =
+		(struct health){ .gate = g.gate, .config = start->config, .knock = start->knock };
+	if (rc == 0)
+		rc = health_start(&g.health, &g.loop, start->is_successor);
 	if (rc < 0)
 		log_error("cannot start: %s", strerror(-rc));
 	if (rc == 0)

@@ -12,6 +12,7 @@ struct gated_start {
 	const struct config *config; /* the process's own copy, after fork */
 	int monitor;
 	int knock;
+	bool is_successor; /* of one that was well, at a reload */
 };
 
 /* Load or adopt the table, tell the monitor, obey until told to stop or a peer is gone. Returns the exit

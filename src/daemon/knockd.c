@@ -132,6 +132,23 @@ static void on_used(uv_poll_t *poll, int status, int events)
 	}
 }
 
+void knockd_told(struct knockd *k, const struct msg *m)
+{
+	if (m->type == MSG_BEATEN) {
+		k->beat_seen_ms = clock_mono_ms();
+	} else if (m->type == MSG_ASK) {
+		struct msg well = { .type = MSG_WELL, .seq = m->seq };
+		/* One that is gone is noticed at the end of its answers. */
+		(void)!msg_send(k->start->gate, &well);
+	} else if (m->type == MSG_LISTED) {
+		control_listed(k, m);
+	} else if ((m->seq & SEQ_CONTROL) != 0) {
+		control_done(k, m);
+	} else {
+		turn_done(k, m);
+	}
+}
+
 static void on_gate(uv_poll_t *poll, int status, int events)
 {
 	struct knockd *k = poll->data;
@@ -147,14 +164,7 @@ static void on_gate(uv_poll_t *poll, int status, int events)
 			knockd_stop(k, 1);
 			return;
 		}
-		if (m.type == MSG_BEATEN)
-			k->beat_seen_ms = clock_mono_ms();
-		else if (m.type == MSG_LISTED)
-			control_listed(k, &m);
-		else if ((m.seq & SEQ_CONTROL) != 0)
-			control_done(k, &m);
-		else
-			turn_done(k, &m);
+		knockd_told(k, &m);
 	}
 	events_write(k);
 	turn_finish(k);

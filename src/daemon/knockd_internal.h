@@ -137,6 +137,7 @@ enum store_gate_state mirror_end(
 void record_gate(struct store_record *r, const struct knockd *k, const struct live_gate *g);
 void store_trouble(struct knockd *k, const char *doing, int rc);
 void knockd_stop(struct knockd *k, int exit_status);
+void knockd_told(struct knockd *k, const struct msg *m); /* something by the gate process */
 
 /* restore.c */
 void restore_gates(struct knockd *k, bool is_new_table, uint64_t wall_ms,

@@ -124,7 +124,7 @@ static int fork_child(struct child *ret, int *ret_fd)
 	return rc;
 }
 
-static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
+static int fork_gate(struct monitor *m, int to_knock, bool is_successor, struct child *ret)
 {
 	int fd = -1;
 	int rc = fork_child(ret, &fd);
@@ -134,7 +134,7 @@ static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
 	boot_forget_keys(m->boot);
 	child_settle(m, "posternd: gate", keep, 2);
 	name_process("posternd: gate");
-	struct gated_start s = { m->boot->config, fd, to_knock };
+	struct gated_start s = { m->boot->config, fd, to_knock, is_successor };
 	_exit(gated_run(&s));
 }
 
@@ -189,9 +189,9 @@ void monitor_stop_generation(struct generation *g)
 	child_stop(&g->gate);
 }
 
-static int gate_start(struct monitor *m, int to_knock, struct generation *g)
+static int gate_start(struct monitor *m, int to_knock, bool is_successor, struct generation *g)
 {
-	int rc = fork_gate(m, to_knock, &g->gate);
+	int rc = fork_gate(m, to_knock, is_successor, &g->gate);
 	if (rc == 0)
 		rc = await_ready(&g->gate, MSG_FROM_GATE, &g->is_new_table);
 	return rc;
@@ -224,7 +224,7 @@ int monitor_start_generation(struct monitor *m)
 	m->number++;
 	rc = knock_start(m, pair[0], false, &m->now);
 	if (rc == 0)
-		rc = gate_start(m, pair[1], &m->now);
+		rc = gate_start(m, pair[1], false, &m->now);
 	if (rc == 0)
 		rc = go(m);
 	close(pair[0]);
@@ -276,7 +276,7 @@ int monitor_replace_generation(struct monitor *m, const char *why)
 	monitor_stop_generation(&m->now);
 	m->now = next;
 	m->retry_at_mono_ms = 0;
-	rc = gate_start(m, pair[1], &m->now);
+	rc = gate_start(m, pair[1], true, &m->now);
 	if (rc == 0)
 		rc = go(m);
 	close(pair[0]);

@@ -164,6 +164,7 @@ static int take(struct gate *g, const struct config *c, bool *ret_is_new, struct
 	if (rc < 0)
 		return rc;
 	g->is_owned = can_persist;
+	g->is_made = true;
 	*ret_is_new = true;
 	return 0;
 }

@@ -68,6 +68,17 @@ __attribute__((warn_unused_result)) int gate_new(
 /* After *ret_is_new, when what was live is restored: let traffic through again. Harmless otherwise. */
 __attribute__((warn_unused_result)) int gate_settle(struct gate *g);
 
+/*
+ * Let c's rescuers in whenever the port of the rescue has not been kept alive for its time (c->rescue;
+ * without one nobody is). was_well: postern was well a moment ago, so the port counts as kept alive now;
+ * so it does in a table that gate_new has made. Else what is left of its time goes on. 0 or -errno.
+ */
+__attribute__((warn_unused_result)) int gate_rescue(
+	struct gate *g, const struct config *c, bool was_well);
+
+/* The rescuers stay out for c->rescue.after_s from now on. 0 or -errno. */
+__attribute__((warn_unused_result)) int gate_keep_alive(struct gate *g, const struct config *c);
+
 /* False on a kernel before 6.9: there `nft flush ruleset` takes the table away and opens the ports. */
 bool gate_is_owned(const struct gate *g);
 

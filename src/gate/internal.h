@@ -131,6 +131,26 @@ void gate_elements_remove(struct gate_nl *nl, const struct gate_order *o, enum g
 /* Does this kernel know GATE_DESTROY? Asked of the lease set. 0 or -errno. */
 __attribute__((warn_unused_result)) int gate_elements_can_destroy(struct gate_nl *nl, bool *ret);
 
+/*
+ * Elements that nobody orders: they come from the configuration. A key or a range of keys, in a map with
+ * a value, with a time-out or without.
+ */
+struct gate_fixture {
+	const char *set;
+	uint8_t key[24], key_end[24]; /* key_end: the last one, of a range */
+	uint16_t key_len;
+	bool is_range;
+	uint8_t value[24];
+	uint16_t value_len;  /* 0: none */
+	uint64_t timeout_ms; /* 0: none */
+};
+
+/* fixture.c: add to the current batch. */
+void gate_fixture_flush(struct gate_nl *nl, const char *set);
+void gate_fixture_add(struct gate_nl *nl, const struct gate_fixture *x);
+/* Also when it is there already: its time counts anew. */
+void gate_fixture_renew(struct gate_nl *nl, const struct gate_fixture *x, enum gate_how how);
+
 /* Empty guarded and knock and fill them from c. */
 void gate_elements_guard(struct gate_nl *nl, const struct config *c);
 
@@ -138,6 +158,7 @@ void gate_elements_guard(struct gate_nl *nl, const struct config *c);
 
 struct gate {
 	bool is_owned;
+	bool is_made; /* by us, just now: nothing in it is older */
 	enum gate_how how;
 	struct gate_nl nl;
 };

@@ -14,6 +14,7 @@
 #include "gate/internal.h"
 
 #define DIGEST_SHOWN 6
+#define LINES(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
  * "%T" stands for the table, "%G" for the log group. Commands, not a block: a block would send table
@@ -74,6 +75,8 @@ static const char *const template[] = {
 	"add rule inet %T arriving ct mark @lease accept",
 	"# Established without ever having had a mark: it is older than the guard.",
 	"add rule inet %T arriving ct mark 0 ct state established accept",
+	"# Postern has been dead for a while: the rescuers come in, and no other.",
+	"add rule inet %T arriving meta l4proto . th dport != @alive jump rescued",
 	"# Admitted once, and the lease is over.",
 	"add rule inet %T arriving meta l4proto tcp ct state established"
 	" counter name c_cut reject with tcp reset",
@@ -103,8 +106,32 @@ static const char *const template[] = {
 	"add rule inet %T leaving tcp flags & rst == rst accept",
 	"add rule inet %T leaving ct mark @lease accept",
 	"add rule inet %T leaving ct mark 0 ct state established accept",
+	"add rule inet %T leaving meta l4proto . th sport != @alive jump rescued_out",
 	"add rule inet %T leaving meta l4proto tcp counter name c_cut reject with tcp reset",
 	"add rule inet %T leaving counter name c_cut drop",
+};
+
+/*
+ * The rescue: whom `alive`, which is kept alive from outside, has kept out no longer. Loaded before the
+ * chains that jump here.
+ */
+static const char *const rescue_template[] = {
+	"# The rescue: who may come in, and where, once nobody has kept the port alive for its time.",
+	"add set inet %T rescue4 { type ipv4_addr . inet_proto . inet_service; flags interval;"
+	" size 64; }",
+	"add set inet %T rescue6 { type ipv6_addr . inet_proto . inet_service; flags interval;"
+	" size 64; }",
+	"add set inet %T alive { type inet_proto . inet_service; flags timeout; gc-interval 1s;"
+	" size 16; }",
+	"add counter inet %T c_rescue",
+	"add chain inet %T rescued",
+	"add rule inet %T rescued ip saddr . meta l4proto . th dport @rescue4"
+	" counter name c_rescue accept",
+	"add rule inet %T rescued ip6 saddr . meta l4proto . th dport @rescue6"
+	" counter name c_rescue accept",
+	"add chain inet %T rescued_out",
+	"add rule inet %T rescued_out ip daddr . meta l4proto . th sport @rescue4 accept",
+	"add rule inet %T rescued_out ip6 daddr . meta l4proto . th sport @rescue6 accept",
 };
 
 static void expand(FILE *f, const char *line, const char *table, unsigned log_group)
@@ -123,6 +150,13 @@ static void expand(FILE *f, const char *line, const char *table, unsigned log_gr
 	fputc('\n', f);
 }
 
+static void expand_all(
+	FILE *f, const char *const *lines, size_t n, const char *table, unsigned log_group)
+{
+	for (size_t i = 0; i < n; i++)
+		expand(f, lines[i], table, log_group);
+}
+
 char *gate_ruleset_text(const char *table, uint16_t log_group)
 {
 	char *text = NULL;
@@ -130,8 +164,8 @@ char *gate_ruleset_text(const char *table, uint16_t log_group)
 	FILE *f = open_memstream(&text, &len);
 	if (f == NULL)
 		return NULL;
-	for (size_t i = 0; i < sizeof(template) / sizeof(template[0]); i++)
-		expand(f, template[i], table, log_group);
+	expand_all(f, rescue_template, LINES(rescue_template), table, log_group);
+	expand_all(f, template, LINES(template), table, log_group);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

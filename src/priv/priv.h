@@ -89,6 +89,9 @@ enum msg_type {
 	/* knock -> gate, when the table was made anew */
 	MSG_LEASE,  /* a connection goes on for the rest of its lease */
 	MSG_SETTLE, /* all that was live is restored */
+	/* gate -> knock, and the answer, which shows that the loop which decodes goes round */
+	MSG_ASK,
+	MSG_WELL,
 	/* knock -> monitor: an administrator's word about a trial; which one, only the disk says */
 	MSG_TRIAL_BEGIN,
 	MSG_TRIAL_CONFIRM,

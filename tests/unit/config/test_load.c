@@ -105,13 +105,13 @@ static const struct mistake mistakes[] = {
 		"t.conf: no server block; add server { id = ... }\n"
 		"t.conf: no door, so no knock is seen; add door NAME { interface = ... spa { } }\n"
 		"t.conf: no service, so nothing is guarded; add service NAME { port = ... }\n" },
-	{ "unknown block", SERVER DOOR SERVICE "rescue { from = {a} }\n",
-		"t.conf:4: rescue: unknown; the blocks are server, door, service, group, "
+	{ "unknown block", SERVER DOOR SERVICE "rescues { from = {a} }\n",
+		"t.conf:4: rescues: unknown; the blocks are server, door, service, group, rescue, "
 		"include\n" },
 	{ "unknown block with name and blocks",
 		SERVER DOOR SERVICE "relay x { y { z = {1} } }\nw = 1",
-		"t.conf:4: relay: unknown; the blocks are server, door, service, group, include\n"
-		"t.conf:5: w: unknown; the blocks are server, door, service, group, include\n" },
+		"t.conf:4: relay: unknown; the blocks are server, door, service, group, rescue, include\n"
+		"t.conf:5: w: unknown; the blocks are server, door, service, group, rescue, include\n" },
 	{ "unknown keys",
 		SERVER "door wan { interface = eth0\ntll = 0\nspa { upd = 1\nf(x, y) } }\n" SERVICE,
 		"t.conf:3: tll: unknown in a door block; known are capture, interface, allow, "
