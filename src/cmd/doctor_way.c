@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cmd/doctor.h"
 #include "daemon/why.h"
 #include "store/store.h"
@@ -186,13 +187,36 @@ static const struct config_service *guess_service(const struct config *c)
 	return s != NULL ? s : config_service_by_name(c, "ssh");
 }
 
+/* For the day when the daemon is dead and the machine is not. */
+static void check_rescue(struct doctor *d, const struct doctor_session *session)
+{
+	const struct config_rescue *r = &d->boot->config->rescue;
+	char after[TIME_TEXT_MAX];
+	bool is_covered = session == NULL;
+	if (!r->is_on) {
+		doctor_note(d, DOCTOR_WARN, "rescue",
+			"no rescue is configured: while the daemon is dead nobody gets in; add a "
+			"rescue block with an address you can always come from");
+		return;
+	}
+	for (size_t i = 0; session != NULL && i < r->prefix_count; i++)
+		is_covered = is_covered || prefix_contains(&r->prefixes[i], &session->from);
+	doctor_note(d, is_covered ? DOCTOR_OK : DOCTOR_WARN, "rescue",
+		"%zu addresses or networks may come to %s port %u when the daemon was dead for %s%s",
+		r->prefix_count, r->to.proto == IPPROTO_TCP ? "tcp" : "udp", (unsigned)r->to.port,
+		duration_format(r->after_s, after),
+		is_covered ? ""
+			   : ", but not the address of this session; add it if it stays yours");
+}
+
 void doctor_way(struct doctor *d)
 {
 	struct doctor_session session;
 	struct way w = { .d = d };
 	if (d->boot == NULL)
 		return;
-	if (doctor_session_find(&session)) {
+	bool is_ssh = doctor_session_find(&session);
+	if (is_ssh) {
 		addr_format(&session.from, w.address);
 		w.service = config_service_by_port(d->boot->config, IPPROTO_TCP, session.port);
 		if (w.service == NULL)
@@ -208,4 +232,5 @@ void doctor_way(struct doctor *d)
 	}
 	if (w.service != NULL)
 		check_ways(&w);
+	check_rescue(d, is_ssh ? &session : NULL);
 }

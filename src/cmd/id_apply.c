@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/id_document.h"
 #include "cmd/id_path.h"
 #include "identity/recovery.h"
 #include "knock/spa.h"
@@ -23,6 +24,7 @@ struct next {
 	size_t cross_count;
 	struct id_path_cert cross[IDFILE_CERTS_MAX];
 	uint8_t recovery[RECOVERY_LEN_MAX];
+	uint8_t document[DOCUMENT_KEY_LEN];
 	struct idfile_change change;
 };
 
@@ -153,7 +155,7 @@ static int put_certs(
 	return rc;
 }
 
-/* ------------------------------------------------------------------ recovery */
+/* ------------------------------------------------------------------ blocks that name the key */
 
 /* A recovery block names the key; the same authorities are to be able to help with the new one. */
 static int renew_recovery(const struct id_open *o, struct next *n, struct fault *f)
@@ -183,6 +185,18 @@ static int renew_recovery(const struct id_open *o, struct next *n, struct fault 
 	return 0;
 }
 
+/* The document keys stay; others have to be shown them under the new key. */
+static void renew_document(const struct id_open *o, struct next *n)
+{
+	size_t i = n->change.block_count;
+	if (o->secrets.document_count == 0)
+		return;
+	id_document_block(&o->secrets, n->header.key_id, n->sk, n->document);
+	n->change.blocks[i].label = DOCUMENT_KEY_LABEL;
+	n->change.blocks[i].body = SPAN_OF(n->document);
+	n->change.block_count++;
+}
+
 /* ------------------------------------------------------------------ all of it */
 
 static int prepare(struct id_open *o, const struct id_path *p, uint64_t now_ms, struct next *n,
@@ -197,6 +211,8 @@ static int prepare(struct id_open *o, const struct id_path *p, uint64_t now_ms, 
 		rc = put_certs(o, p, n, f);
 	if (rc == 0 && p->is_pending)
 		rc = renew_recovery(o, n, f);
+	if (rc == 0 && p->is_pending)
+		renew_document(o, n);
 	n->change.header = &n->header;
 	return rc;
 }

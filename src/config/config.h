@@ -18,9 +18,11 @@
 #define CONFIG_DOORS_MAX 16
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
-#define CONFIG_RESCUE_MAX 16  /* prefixes */
-#define CONFIG_LIST_MAX 1024  /* entries in one list */
-#define CONFIG_NAME_MAX 63    /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_RESCUE_MAX 16 /* prefixes */
+#define CONFIG_LIST_MAX 1024 /* entries in one list */
+#define CONFIG_NAME_MAX 63   /* service and door names: [a-z0-9-], as the wire has it */
+/* What begins a secret that systemd passes on; its name follows. */
+#define CONFIG_CREDENTIAL "credential:"
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
 
 struct config_text {
@@ -45,7 +47,7 @@ enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
 struct config_server {
 	const char *id; /* server ID file */
 	const char *
-		id_key; /* 32-byte key file that opens it; NULL: the ID has no key-file slot in use */
+		id_key; /* 32-byte key file that opens it, or "credential:NAME"; NULL: the ID has no key-file slot in use */
 	const char *stealth; /* 32-byte file that keys cookies; NULL: the server's public id does */
 	const char *directory;
 	const char *store;        /* SQLite file; default /var/lib/postern/postern.db */

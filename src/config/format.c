@@ -91,6 +91,11 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 	case CONFIG_TYPE_SOCKET:
 		fprintf(out, "An absolute path.\n");
 		break;
+	case CONFIG_TYPE_SECRET:
+		fprintf(out,
+			"An absolute path, or\n.Cm credential: Ns Ar NAME :\nwhat systemd passes "
+			"on under that name, see\n.Xr systemd.exec 5 .\n");
+		break;
 	case CONFIG_TYPE_PATHS:
 		fprintf(out, "A list of absolute paths.\n");
 		break;

@@ -73,6 +73,7 @@ enum config_block {
 
 enum config_type {
 	CONFIG_TYPE_PATH,
+	CONFIG_TYPE_SECRET, /* a path, or "credential:NAME" */
 	CONFIG_TYPE_SOCKET, /* a path short enough for a socket address */
 	CONFIG_TYPE_USER,
 	CONFIG_TYPE_INTERFACE,

@@ -27,7 +27,7 @@ static const struct config_keyword server_keywords[] = {
 		FIELD(config_server, id),
 		.manual = "ID file of this server." },
 	{ .name = "id-key",
-		.type = CONFIG_TYPE_PATH,
+		.type = CONFIG_TYPE_SECRET,
 		FIELD(config_server, id_key),
 		.manual = "File of 32 bytes that opens the ID file without a password." },
 	{ .name = "stealth",

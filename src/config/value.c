@@ -16,6 +16,7 @@
 #include "config/internal.h"
 
 #define PATH_LEN_MAX 4095
+#define CREDENTIAL_LEN_MAX 255
 #define SOCKET_LEN_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define USER_LEN_MAX 31
 #define MARK_LOW_BITS UINT32_C(0x00ffffff)
@@ -95,6 +96,21 @@ static bool check_path(const char *text, size_t len_max, char why[CONFIG_WHY_MAX
 	if (strlen(text) > len_max)
 		return refuse(why, "the path is longer than %zu bytes", len_max);
 	return true;
+}
+
+/* One file name, and never the folder itself or the one above it. */
+static bool check_secret(const char *text, char why[CONFIG_WHY_MAX])
+{
+	static const char good[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	char q[QUOTED_MAX];
+	if (strncmp(text, CONFIG_CREDENTIAL, strlen(CONFIG_CREDENTIAL)) != 0)
+		return check_path(text, PATH_LEN_MAX, why);
+	const char *name = text + strlen(CONFIG_CREDENTIAL);
+	size_t len = strlen(name);
+	if (len > 0 && len <= CREDENTIAL_LEN_MAX && name[0] != '.' && strspn(name, good) == len)
+		return true;
+	return refuse(why, "\"%s\" is not the name of a credential", quoted(text, q));
 }
 
 static bool check_user(const char *text, char why[CONFIG_WHY_MAX])
@@ -286,6 +302,8 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 	switch (k->type) {
 	case CONFIG_TYPE_PATH:
 		return check_path(text, PATH_LEN_MAX, why) && put_text(k, text, base, arena, why);
+	case CONFIG_TYPE_SECRET:
+		return check_secret(text, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_SOCKET:
 		return check_path(text, SOCKET_LEN_MAX, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_USER:
@@ -379,6 +397,7 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 {
 	switch (k->type) {
 	case CONFIG_TYPE_PATH:
+	case CONFIG_TYPE_SECRET:
 	case CONFIG_TYPE_SOCKET:
 	case CONFIG_TYPE_USER:
 	case CONFIG_TYPE_INTERFACE:

@@ -384,6 +384,9 @@ static enum judge_outcome decide(const struct judge *j, struct judge_case *c, ui
 	c->claim.is_locked_out = lockout_has(j->lockout, &c->claim.name);
 	c->verdict = policy_decide(j->boot->policy, &c->claim, wall_ms);
 	c->key_match = policy_key_match(j->boot->policy, &c->claim);
+	/* Whom the directory does not list is told only what it was granted, unless told otherwise. */
+	c->is_silent = c->verdict.reason != POLICY_GRANT && !j->boot->config->server.reveal &&
+		policy_listed(&c->claim) == NULL;
 	if (c->verdict.reason != POLICY_GRANT)
 		return finish(c, JUDGE_RECORD, status_of(j, c->verdict.reason),
 			policy_reason_name(c->verdict.reason));
@@ -406,6 +409,7 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 		return drop(c, SPA_LENGTH);
 	c->has_context = false;
 	c->chain.step_count = 0;
+	c->is_silent = false;
 	c->key_match = POLICY_KEY_MATCHES;
 	c->resend = NULL;
 	c->service[0] = '\0';

@@ -83,6 +83,8 @@ static void send_reply(
 static void reply(struct knockd *k, const struct slot *s)
 {
 	uint8_t datagram[SPA_SMALL_LEN];
+	if (s->judged.is_silent)
+		return;
 	size_t len = judge_answer(&k->judge, &s->judged, s->gate.grant_id, clock_wall_ms(),
 		clock_mono_ms(), datagram);
 	k->statuses[s->judged.status]++;
@@ -549,6 +551,9 @@ void turn_flush(struct knockd *k)
 	if (rc < 0)
 		store_trouble(k, "recording knocks", rc);
 	k->batch_count = 0;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (claims[i].gate != NULL && answers[i] == STORE_ACCEPTED)
+			store_well(k);
 	for (size_t i = 0; i < n; i++)
 		after_claim(k, &k->slots[k->batch[i]], answers[i]);
 	events_write(k);

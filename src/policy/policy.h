@@ -89,6 +89,9 @@ void policy_free(struct policy *p);
 /* Pure but for the borrowed tables; allocates nothing. */
 struct verdict policy_decide(const struct policy *p, const struct claim *claim, uint64_t wall_ms);
 
+/* The claim's entry when it lists this very name with this very key, or NULL. */
+const struct directory_entry *policy_listed(const struct claim *c);
+
 /* The key presented against the directory's. */
 enum policy_key_match {
 	POLICY_KEY_MATCHES = 0,

@@ -40,13 +40,13 @@ enum store_event {
 	STORE_RELOADED,
 	STORE_GRANTED, /* recorded before the gate opens */
 	STORE_REFUSED,
-	STORE_CONNECTED, /* the kernel says that the gate was used */
-	STORE_CLOSED,    /* by its owner or an administrator, or because its owner may no more */
-	STORE_EXPIRED,   /* unused at its end */
-	STORE_FAILED,    /* granted, but the kernel refused the gate */
-	STORE_DOOR,      /* a door came or went */
-	STORE_REVOKED,   /* the administrator locked a name out */
-	STORE_RESTORED,  /* and let it in again */
+	STORE_CONNECTED,    /* the kernel says that the gate was used */
+	STORE_CLOSED,       /* by its owner or an administrator, or because its owner may no more */
+	STORE_EXPIRED,      /* unused at its end */
+	STORE_FAILED,       /* granted, but the kernel refused the gate */
+	STORE_DOOR,         /* a door came or went */
+	STORE_REVOKED,      /* the administrator locked a name out */
+	STORE_RESTORED,     /* and let it in again */
 	STORE_KEY_MISMATCH, /* somebody's key is not the one in the directory; granted or not */
 	STORE_EVENT_COUNT,
 };

@@ -105,6 +105,23 @@ with 'cp -p server.key d; head -c 32 /dev/zero >server.key' 'mv d server.key' \
 	'W/pg/server.id: is not opened by the key file id-key names; name the right one'
 with 'cp -p server.key d; head -c 31 /dev/zero >server.key' 'mv d server.key' \
 	'W/pg/server.key: holds 31 bytes, a key file holds 32; make the server ID anew'
+with 'cp -p postern.conf d; sed -i "s|id-key = .*|id-key = \"credential:gw\"|" postern.conf' 'mv d postern.conf' \
+	'W/pg/server.id: id-key is the credential gw, but nothing was passed on; start posternd by systemd, with LoadCredentialEncrypted=gw:FILE in its unit'
+cp -p postern.conf keep
+sed -i 's|id-key = .*|id-key = "credential:gw"|' postern.conf
+mkdir passed
+export CREDENTIALS_DIRECTORY="$W/pg/passed"
+says 4 'W/pg/server.id: id-key is the credential gw, but systemd did not pass on that one; put LoadCredentialEncrypted=gw:FILE into the unit' \
+	-- $check "$config"
+cp -p server.key passed/gw
+chmod 400 passed/gw
+says 0 'W/pg/postern.conf is good; doors: 1, services: 1, people: 1' -- $check "$config"
+chmod 600 passed/gw
+head -c 31 /dev/zero >passed/gw
+says 4 'W/pg/passed/gw: holds 31 bytes, a key file holds 32; encrypt the right file' -- $check "$config"
+unset CREDENTIALS_DIRECTORY
+rm -r passed
+mv keep postern.conf
 with 'cp -p server.id d; cp admin.id server.id' 'mv d server.id' \
 	'W/pg/server.id: cannot be opened by a key file; make it anew with postern setup'
 with 'mv trust/VSD.pem d' 'mv d trust/VSD.pem' \
