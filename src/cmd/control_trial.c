@@ -70,14 +70,15 @@ static bool find_config(const struct control_trial *t, char to[PATH_MAX])
 	return false;
 }
 
-static struct boot *load(const char *path)
+/* Its own mistakes; those of the files that it names are the daemon's to find, who may read all of them. */
+static struct config *load(const char *path)
 {
 	struct config_report r = { 0 };
-	struct boot *b = boot_load(path, &r);
+	struct config *c = config_load(path, &r);
 	for (size_t i = 0; i < r.kept; i++)
 		say_trouble("%s", r.lines[i]);
 	config_report_deinit(&r);
-	return b;
+	return c;
 }
 
 static void say_left(uint64_t end_ms)
@@ -139,12 +140,12 @@ static int begin_now(const struct control_trial *t, const char *folder)
 	return EXIT_DONE;
 }
 
-static int ask_for(const struct control_trial *t, const struct boot *b, const char *path)
+static int ask_for(const struct control_trial *t, const struct config *c, const char *path)
 {
 	char folder[PATH_MAX];
 	struct trial old, wish = { .state = TRIAL_ASKED, .length_s = t->length_s };
 	struct fault f;
-	trial_folder_of(b->config, folder);
+	trial_folder_of(c, folder);
 	int running = has_daemon(t->socket);
 	if (running < 0)
 		return EXIT_LOCAL;
@@ -155,7 +156,7 @@ static int ask_for(const struct control_trial *t, const struct boot *b, const ch
 	snprintf(wish.config, sizeof(wish.config), "%s", path);
 	trial_boot(wish.boot);
 	wish.at_mono_ms = clock_mono_ms();
-	if (place_make_folder(b->config->server.store, 0700, &f) < 0 ||
+	if (place_make_folder(c->server.store, 0700, &f) < 0 ||
 		trial_write(folder, &wish, &f) < 0) {
 		say_trouble("%s", f.text);
 		return EXIT_LOCAL;
@@ -168,11 +169,11 @@ int control_trial_begin(const struct control_trial *t)
 	char path[PATH_MAX];
 	if (!find_config(t, path))
 		return EXIT_LOCAL;
-	struct boot *b = load(path);
-	if (b == NULL)
+	struct config *c = load(path);
+	if (c == NULL)
 		return EXIT_REFUSED;
-	int status = ask_for(t, b, path);
-	boot_free(b);
+	int status = ask_for(t, c, path);
+	config_free(c);
 	return status;
 }
 

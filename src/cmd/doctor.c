@@ -46,6 +46,8 @@ void doctor_note(struct doctor *d, enum doctor_level level, const char *check, c
 static void load(struct doctor *d)
 {
 	struct config_report r = { 0 };
+	/* What systemd passed on to the daemon that runs. */
+	setenv("CREDENTIALS_DIRECTORY", "/run/credentials/posternd.service", false);
 	d->boot = boot_load(d->options->config, &r);
 	for (size_t i = 0; i < r.kept; i++)
 		doctor_note(d, DOCTOR_FAIL, "config", "%s", r.lines[i]);

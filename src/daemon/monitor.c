@@ -327,6 +327,8 @@ struct boot *monitor_load_next(struct monitor *m, const char *path)
 		boot_free(next);
 		return NULL;
 	}
+	if (next->warning[0] != '\0')
+		log_warn("%s", next->warning);
 	return next;
 }
 

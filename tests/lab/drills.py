@@ -64,6 +64,11 @@ def answers(lab):
     until("the daemon answers", lambda: lab.ctl("status", check=False) is not None)
 
 
+def watching(lab):
+    status = lab.ctl("status", check=False)
+    return bool(status and status[0]["doors"][0]["watching"])
+
+
 # -- the twelve ---------------------------------------------------------------------------------
 
 
@@ -199,15 +204,15 @@ def table_flushed(lab, w):
 def interface_down(lab, w):
     make(lab)
     run("ip", "-n", lab.ns["server"], "link", "set", "eth0", "down")
-    until("the door waits", lambda: not lab.status()["doors"][0]["watching"])
+    until("the door waits", lambda: lab.ctl("status", check=False) and not watching(lab))
     run("ip", "-n", lab.ns["server"], "link", "set", "eth0", "up")
-    until("the door watches", lambda: (lab.ctl("status", check=False) or [{"doors": [{}]}])[0]["doors"][0].get("watching"))
+    until("the door watches", lambda: watching(lab))
     w.saw("down and up: the door waited and came back")
     w.knocks(lab)
     lab.unplug("server")
-    until("the door waits", lambda: not lab.status()["doors"][0]["watching"])
+    until("the door waits", lambda: lab.ctl("status", check=False) and not watching(lab))
     lab.plug("server")
-    until("the door watches", lambda: (lab.ctl("status", check=False) or [{"doors": [{}]}])[0]["doors"][0].get("watching"))
+    until("the door watches", lambda: watching(lab))
     w.saw("gone and made anew: the same")
     until("the gate is used up", lambda: lab.probe("client", HOST, 22) == "silent")
     w.knocks(lab)
@@ -254,9 +259,11 @@ def server_expired(lab, w):
     lab.echo(22)
     lab.start()
     assert "the certificate of Gone/VSD expired on" in lab.log(), lab.log()
-    w.saw("the daemon starts, warns and serves")
+    w.saw("the daemon starts, warns and serves; the client warns and knocks")
     assert lab.probe("client", HOST, 22) == "silent"
-    w.knocks(lab)
+    status, answer, err = lab.knock("ssh")
+    assert status == 0 and "warning" in err and "ended on" in err, (answer, err)
+    w.enters(lab, "knock, then tcp/22")
 
 
 # As REFUSE_NFTABLES: the call that asks for Landlock answers what a kernel without it answers.
@@ -310,11 +317,11 @@ def reboot(lab, w):
     make(lab, start=False)
     lab.unplug("server")
     lab.start()
-    assert not lab.status()["doors"][0]["watching"]
+    assert not watching(lab)
     lab.plug("server")
     assert lab.probe("client", HOST, 22) == "silent", "open before the door"
     w.saw("started before its interface and address: guarded from the first packet")
-    until("the door watches", lambda: (lab.ctl("status", check=False) or [{"doors": [{}]}])[0]["doors"][0].get("watching"))
+    until("the door watches", lambda: watching(lab))
     w.knocks(lab)
 
 
