@@ -14,6 +14,7 @@
 #include "gate/gate.h"
 
 #define DEPTH_MAX 16
+#define STEPS_MAX 1000000 /* of one walk; a rule set that takes more is not understood */
 #define OUR_TABLE "postern"
 
 enum truth { NO, MAYBE, YES };
@@ -24,6 +25,7 @@ struct walk {
 	const char *family, *table, *interface;
 	uint8_t proto;
 	uint16_t port;
+	size_t steps;
 	bool may_be_accepted; /* by a rule before, that asks for more than is known */
 };
 
@@ -216,6 +218,10 @@ static enum end walk_chain(struct walk *w, const char *name, bool is_sure, unsig
 	json_array_foreach(w->list, i, o)
 	{
 		const json_t *rule = json_object_get(o, "rule");
+		if (++w->steps > STEPS_MAX) {
+			w->may_be_accepted = true;
+			return GOES_ON;
+		}
 		if (rule == NULL || !is_text(rule, "chain", name) ||
 			!is_text(rule, "table", w->table) || !is_text(rule, "family", w->family))
 			continue;
