@@ -26,8 +26,4 @@ int control_ask(const char *socket_path, json_t *request, bool is_json, control_
 __attribute__((warn_unused_result)) int control_fetch(
 	const char *socket_path, json_t *request, json_t **ret);
 
-/* The journal without a daemon. */
-int control_read_store(const char *path, uint64_t since_ms, const char *name, const char *address,
-	uint32_t limit, bool is_json);
-
 #endif

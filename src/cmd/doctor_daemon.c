@@ -140,8 +140,7 @@ static void check_table(struct doctor *d)
 {
 	struct gate_look look;
 	struct fault f;
-	uint16_t group = d->boot != NULL ? d->boot->config->server.log_group : 7;
-	if (gate_look(group, &look, &f) < 0) {
+	if (gate_look(d->boot != NULL ? d->boot->config : NULL, &look, &f) < 0) {
 		doctor_note(d, DOCTOR_FAIL, "table", "%s", f.text);
 		return;
 	}

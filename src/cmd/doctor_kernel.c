@@ -59,7 +59,7 @@ static void check_nftables(struct doctor *d)
 		doctor_note(d, DOCTOR_OK, "kernel", "nftables can do: %s, %s, %s, %s, %s, %s, %s",
 			features[0].name, features[1].name, features[2].name, features[3].name,
 			features[4].name, features[5].name, features[6].name);
-	if (gate_look(7, &look, &f) < 0)
+	if (gate_look(NULL, &look, &f) < 0)
 		return;
 	if (look.can_persist)
 		doctor_note(d, DOCTOR_OK, "kernel",

@@ -119,5 +119,6 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 		check_door(&k, i);
 	for (size_t i = 0; i < c->service_count; i++)
 		check_service(&k, i);
+	config_check_forward(c, s, notes);
 	config_check_rescue(c, s, notes);
 }

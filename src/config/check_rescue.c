@@ -111,8 +111,14 @@ void config_check_rescue(
 	if (!r->is_on)
 		return;
 	check_from(r, s, notes);
-	if (r->to.port != 0 && config_service_by_port(c, r->to.proto, r->to.port) == NULL) {
-		struct config_place at = place_of(s, "port");
+	const struct config_service *to = config_service_by_port(c, r->to.proto, r->to.port);
+	struct config_place at = place_of(s, "port");
+	if (to != NULL && config_is_forwarded(to))
+		config_note(notes, &at,
+			"port: service %s is forwarded, and nobody is rescued on another machine; "
+			"name a port of this one",
+			to->name);
+	if (r->to.port != 0 && to == NULL) {
 		config_note(notes, &at,
 			"port: no service guards %s/%u, so nobody is kept out of it; name a guarded port",
 			r->to.proto == IPPROTO_TCP ? "tcp" : "udp", (unsigned)r->to.port);

@@ -89,6 +89,12 @@ struct config_door {
 	struct config_spa spa;
 };
 
+/* Where a service is forwarded to; port 0: nowhere. */
+struct config_target {
+	struct addr addr;
+	uint16_t port;
+};
+
 struct config_service {
 	const char *name;
 	struct config_text at;
@@ -102,6 +108,9 @@ struct config_service {
 		lease_s; /* how long after the grant an admitted connection may live; default 8h, 1s..30d */
 	enum config_bind bind;
 	uint32_t gates_max; /* live gates of this service; default 1024 */
+	struct config_list forward;
+	struct config_target forward4, forward6; /* of forward: one of each family at most */
+	bool masquerade;
 };
 
 /* A protocol and a port as one value. */
@@ -168,6 +177,9 @@ char *config_format(const struct config *c);
  * (.It Ic) a keyword with its values, bounds and default. malloc'd, or NULL. A test compares it with the manual page.
  */
 char *config_format_manual(void);
+
+/* Does the service stand on another machine, for all address families it has? */
+bool config_is_forwarded(const struct config_service *s);
 
 /* The service with this name, or of this protocol and port; NULL when there is none. */
 const struct config_service *config_service_by_name(const struct config *c, const char *name);

@@ -118,6 +118,11 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 	case CONFIG_TYPE_PREFIXES:
 		fprintf(out, "A list of addresses and prefixes, IPv4 or IPv6.\n");
 		break;
+	case CONFIG_TYPE_TARGETS:
+		fprintf(out,
+			"Written\n.Qq 10.0.0.8:443\nor\n.Qq [2001:db8::8]:443 ,\n"
+			"or a list of both.\n");
+		break;
 	case CONFIG_TYPE_ENDPOINT:
 	case CONFIG_TYPE_PORT:
 		fprintf(out, "Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535.\n");

@@ -87,6 +87,7 @@ enum config_type {
 	CONFIG_TYPE_PATHS,
 	CONFIG_TYPE_ENDPOINT, /* "tcp/22"; the field is a struct config_endpoint */
 	CONFIG_TYPE_PREFIXES,
+	CONFIG_TYPE_TARGETS, /* "10.0.0.8:443"; one may stand without braces */
 };
 
 struct config_keyword {
@@ -222,6 +223,13 @@ const struct config_statement *config_scan_find(const struct config_scan *s, enu
 
 /* Contradictions between options of c, whose statements are in s. */
 void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* "10.0.0.8:443" or "[2001:db8::8]:443". False: anything else. */
+bool config_target_parse(const char *text, struct config_target *ret);
+
+/* The same for where services are forwarded to. */
+void config_check_forward(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
 /* The same for what concerns the rescue. */
 void config_check_rescue(

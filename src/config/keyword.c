@@ -255,6 +255,18 @@ static const struct config_keyword service_keywords[] = {
 		.initial = "1024",
 		FIELD(config_service, gates_max),
 		.manual = "Live gates of this service." },
+	{ .name = "forward",
+		.type = CONFIG_TYPE_TARGETS,
+		FIELD(config_service, forward),
+		.manual =
+			"Another machine that the connections are sent on to; for IPv4, for IPv6 or\n"
+			"one for each.\n"
+			"The kernel must forward packets (net.ipv4.ip_forward)." },
+	{ .name = "masquerade",
+		.type = CONFIG_TYPE_BOOL,
+		.initial = "no",
+		FIELD(config_service, masquerade),
+		.manual = "With\n.Ic forward :\nlet that machine see this one as the source." },
 };
 
 static const struct config_keyword group_keywords[] = {
@@ -343,7 +355,7 @@ const struct config_keyword *config_keyword_find(enum config_block b, const char
 bool config_keyword_is_list(const struct config_keyword *k)
 {
 	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS ||
-		k->type == CONFIG_TYPE_PREFIXES;
+		k->type == CONFIG_TYPE_PREFIXES || k->type == CONFIG_TYPE_TARGETS;
 }
 
 static void append(char to[CONFIG_WORDS_MAX], const char *word)

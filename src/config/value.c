@@ -230,6 +230,41 @@ static bool check_prefix(const char *text, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
+bool config_target_parse(const char *text, struct config_target *ret)
+{
+	char host[ADDR_TEXT_MAX];
+	struct config_target t;
+	uint32_t port = 0;
+	bool is_bracketed = text[0] == '[';
+	const char *begin = text + is_bracketed;
+	const char *colon = strrchr(text, ':');
+	if (colon == NULL || colon < begin + is_bracketed)
+		return false;
+	size_t len = (size_t)(colon - begin) - is_bracketed;
+	if (len >= sizeof(host) || (is_bracketed && colon[-1] != ']'))
+		return false;
+	memcpy(host, begin, len);
+	host[len] = '\0';
+	if (!addr_parse(host, &t.addr) || number_parse(colon + 1, &port) < 0)
+		return false;
+	if (port < 1 || port > 65535 || (strchr(host, ':') != NULL) != is_bracketed)
+		return false;
+	t.port = (uint16_t)port;
+	*ret = t;
+	return true;
+}
+
+static bool check_target(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct config_target t;
+	if (!config_target_parse(text, &t))
+		return refuse(why,
+			"\"%s\" is not an address and a port; write 10.0.0.8:443 or [2001:db8::8]:443",
+			quoted(text, q));
+	return true;
+}
+
 /* An unsigned field of whatever width; an enum is as wide as unsigned. */
 static void put_number(const struct config_keyword *k, void *base, uint32_t v)
 {
@@ -323,6 +358,7 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
 	case CONFIG_TYPE_PREFIXES:
+	case CONFIG_TYPE_TARGETS:
 		break;
 	}
 	return refuse(why, "is a list");
@@ -337,6 +373,8 @@ bool config_value_check_item(
 		return check_path(text, PATH_LEN_MAX, why);
 	if (k->type == CONFIG_TYPE_PREFIXES)
 		return check_prefix(text, why);
+	if (k->type == CONFIG_TYPE_TARGETS)
+		return check_target(text, why);
 	return true;
 }
 
@@ -405,6 +443,7 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
 	case CONFIG_TYPE_PREFIXES:
+	case CONFIG_TYPE_TARGETS:
 		return print_list((const void *)((const char *)base + k->offset), out);
 	case CONFIG_TYPE_PORT: {
 		const struct config_service *s = base;

@@ -162,7 +162,9 @@ static void on_gate(uv_poll_t *poll, int status, int events)
 		if (rc == -EAGAIN)
 			break;
 		if (rc <= 0) {
-			log_error("the gate process is gone; ending so that both are started anew");
+			if (!k->is_stopping)
+				log_error(
+					"the gate process is gone; ending so that both are started anew");
 			knockd_stop(k, 1);
 			return;
 		}
@@ -312,7 +314,11 @@ static void note_start(struct knockd *k)
 		log_warn("the journal cannot be read back");
 	struct store_record *r =
 		events_record(k, k->start->is_successor ? STORE_RELOADED : STORE_STARTED);
-	snprintf(r->text, sizeof(r->text), "services guarded: %zu, people known: %zu",
+	if (k->start->is_table_lost)
+		snprintf(r->reason, sizeof(r->reason), "table-lost");
+	snprintf(r->text, sizeof(r->text), "%sservices guarded: %zu, people known: %zu",
+		k->start->is_table_lost ? "somebody took the rules away, they were made anew; "
+					: "",
 		k->config->service_count, directory_count(k->start->boot->directory));
 	events_write(k);
 }

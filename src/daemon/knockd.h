@@ -17,6 +17,7 @@ struct knockd_start {
 	int control;                  /* listening Unix socket; owned by this process */
 	uint32_t generation;          /* counts configurations, from 1 */
 	bool is_successor;            /* takes over from a living one, after a reload */
+	bool is_table_lost;           /* somebody took the rules away, and they were made anew */
 	uint64_t trial_until_mono_ms; /* when the running trial ends; 0: none runs */
 	bool is_fallback; /* the confirmed configuration, not that of the file the daemon was given */
 };

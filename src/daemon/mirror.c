@@ -21,15 +21,37 @@
 #define STORE_QUIET_MS 60000
 #define GRACE_MS 1000 /* the kernel's clock is allowed to be this far behind ours */
 
+const char *store_error_text(int rc)
+{
+	return rc == -ENOSPC ? "the disk is full" : strerror(-rc);
+}
+
 void store_trouble(struct knockd *k, const char *doing, int rc)
 {
 	uint64_t now = clock_mono_ms();
 	k->store_bad_mono_ms = now;
+	k->store_error = rc;
 	if (k->store_trouble_mono_ms != 0 && now - k->store_trouble_mono_ms < TROUBLE_EVERY_MS)
 		return;
 	k->store_trouble_mono_ms = now;
 	log_error("%s: %s: %s; no new gate opens until this is mended", k->config->server.store,
-		doing, rc == -ENOSPC ? "the disk is full" : strerror(-rc));
+		doing, store_error_text(rc));
+}
+
+void store_well(struct knockd *k)
+{
+	if (k->store_error == 0)
+		return;
+	k->store_error = 0;
+	k->store_trouble_mono_ms = 0;
+	log_info("%s: can be written again", k->config->server.store);
+}
+
+/* Nobody may knock for hours: look whether it is mended. */
+static void probe_store(struct knockd *k)
+{
+	if (k->store_error != 0 && store_probe(k->store) == 0)
+		store_well(k);
 }
 
 void events_write(struct knockd *k)
@@ -42,6 +64,8 @@ void events_write(struct knockd *k)
 		store_trouble(k, "writing the journal", rc);
 	else
 		e->change_count = e->record_count = 0;
+	if (rc == 0)
+		store_well(k);
 }
 
 /* Full of what could not be written: the oldest trouble goes, the store's own is in the log. */
@@ -234,13 +258,12 @@ static void beat(struct knockd *k, uint64_t mono_ms)
 }
 
 /* Whoever cannot grant is as good as dead to its owner: the rescue's question waits until it can again. */
-void store_well(struct knockd *k)
+void mirror_can_grant(struct knockd *k)
 {
 	struct msg ask = { .type = MSG_ASK, .seq = k->asked_seq };
 	if (k->store_bad_mono_ms == 0)
 		return;
 	k->store_bad_mono_ms = 0;
-	log_info("%s: can be written again", k->config->server.store);
 	if (ask.seq != 0)
 		knockd_told(k, &ask);
 }
@@ -251,13 +274,13 @@ void store_well(struct knockd *k)
  */
 static void try_store(struct knockd *k, uint64_t mono_ms)
 {
-	uint64_t ignored, quiet_ms = 3000ull * k->config->rescue.after_s;
+	uint64_t quiet_ms = 3000ull * k->config->rescue.after_s;
 	if (quiet_ms < STORE_QUIET_MS)
 		quiet_ms = STORE_QUIET_MS;
 	if (k->store_bad_mono_ms == 0 || mono_ms - k->store_bad_mono_ms < quiet_ms)
 		return;
-	if (store_reserve_grants(k->store, 1, &ignored) == 0)
-		store_well(k);
+	if (store_probe(k->store) == 0)
+		mirror_can_grant(k);
 }
 
 void mirror_tick(struct knockd *k)
@@ -269,6 +292,7 @@ void mirror_tick(struct knockd *k)
 	expire_gates(k, mono_ms);
 	restore_review(k, clock_wall_ms());
 	events_write(k);
+	probe_store(k);
 	log_drops(k, mono_ms);
 	if (k->ticks % BEAT_EVERY == 0)
 		beat(k, mono_ms);

@@ -37,6 +37,7 @@
 #define HEALTHY_MS 30000     /* a generation that lived this long starts the back-off anew */
 #define RELOAD_EVERY_MS 1000 /* at most, by the knock process's word */
 #define LOOK_EVERY_MS 500
+#define LOST_EVERY_MS 5000 /* a table that is lost again within this waits for a moment */
 #define EXIT_TROUBLE 4
 
 static void child_forget(struct child *c)
@@ -69,14 +70,15 @@ static int child_await(struct child *c, int ms)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void child_stop(struct child *c)
+/* As child_await. */
+static int child_stop(struct child *c)
 {
 	struct msg m = { .type = MSG_STOP };
 	if (c->pid == 0)
-		return;
+		return 0;
 	if (msg_send(c->fd, &m) < 0)
 		kill(c->pid, SIGKILL);
-	child_await(c, STOP_TIMEOUT_MS);
+	return child_await(c, STOP_TIMEOUT_MS);
 }
 
 /* In a child: signals are the monitor's; descriptors are only those named. */
@@ -134,7 +136,7 @@ static int fork_gate(struct monitor *m, int to_knock, bool is_successor, struct 
 	boot_forget_keys(m->boot);
 	child_settle(m, "posternd: gate", keep, 2);
 	name_process("posternd: gate");
-	struct gated_start s = { m->boot->config, fd, to_knock, is_successor };
+	struct gated_start s = { m->boot->config, fd, to_knock, is_successor, m->is_table_lost };
 	_exit(gated_run(&s));
 }
 
@@ -154,6 +156,7 @@ static int fork_knock(struct monitor *m, int to_gate, bool is_successor, struct 
 		.control = m->control,
 		.generation = m->number,
 		.is_successor = is_successor,
+		.is_table_lost = m->is_table_lost,
 		.trial_until_mono_ms = m->trial.until_mono_ms,
 		.is_fallback = m->trial.is_fallback,
 	};
@@ -183,10 +186,10 @@ static int await_ready(struct child *c, enum msg_from from, bool *ret_is_new)
 	}
 }
 
-void monitor_stop_generation(struct generation *g)
+int monitor_stop_generation(struct generation *g)
 {
 	child_stop(&g->knock);
-	child_stop(&g->gate);
+	return child_stop(&g->gate);
 }
 
 static int gate_start(struct monitor *m, int to_knock, bool is_successor, struct generation *g)
@@ -231,6 +234,8 @@ int monitor_start_generation(struct monitor *m)
 	close(pair[1]);
 	if (rc < 0)
 		monitor_stop_generation(&m->now);
+	else
+		m->is_table_lost = false;
 	return rc;
 }
 
@@ -290,6 +295,14 @@ int monitor_replace_generation(struct monitor *m, const char *why)
 	return 0;
 }
 
+static void warn(const struct config *c)
+{
+	struct fault f[GROUND_WARNINGS_MAX];
+	size_t n = ground_warn(c, f);
+	for (size_t i = 0; i < n; i++)
+		log_warn("%s", f[i].text);
+}
+
 void monitor_report_text(const struct config_report *r, char *to, size_t cap)
 {
 	size_t at = 0;
@@ -329,6 +342,7 @@ struct boot *monitor_load_next(struct monitor *m, const char *path)
 	}
 	if (next->warning[0] != '\0')
 		log_warn("%s", next->warning);
+	warn(next->config);
 	return next;
 }
 
@@ -371,12 +385,28 @@ static void reload(struct monitor *m)
 	monitor_trial_settled(m);
 }
 
-/* A child of the running generation ended by itself: the other goes too, both come back. */
-void monitor_on_death(struct monitor *m)
+/*
+ * The ports are open until the table is back, so there is no pause before it; but who takes it away again
+ * and again gets no processor of ours for it.
+ */
+static void on_table_lost(struct monitor *m, uint64_t now)
 {
+	bool is_repeated = m->lost_mono_ms != 0 && now - m->lost_mono_ms < LOST_EVERY_MS;
+	m->is_table_lost = true;
+	m->lost_mono_ms = now;
+	m->retry_at_mono_ms = now + (is_repeated ? BACKOFF_MIN_MS : 0);
+}
+
+/* A child of the running generation ended by itself: the other goes too, both come back. */
+void monitor_on_death(struct monitor *m, int gate_status)
+{
+	int status = monitor_stop_generation(&m->now);
 	uint64_t now = clock_mono_ms();
+	if (gate_status == GATED_TABLE_LOST || status == GATED_TABLE_LOST) {
+		on_table_lost(m, now);
+		return;
+	}
 	log_error("a process ended unexpectedly; the ports stay closed, starting it anew");
-	monitor_stop_generation(&m->now);
 	if (now - m->now.began_mono_ms > HEALTHY_MS || m->backoff_ms == 0)
 		m->backoff_ms = BACKOFF_MIN_MS;
 	else
@@ -385,12 +415,15 @@ void monitor_on_death(struct monitor *m)
 	m->retry_at_mono_ms = now + m->backoff_ms;
 }
 
-static bool has_ended(struct child *c)
+/* Its exit status is left alone where it has not, or was killed. */
+static bool has_ended(struct child *c, int *ret_status)
 {
 	int status = 0;
 	if (c->pid == 0 || waitpid(c->pid, &status, WNOHANG) != c->pid)
 		return false;
 	child_forget(c);
+	if (WIFEXITED(status))
+		*ret_status = WEXITSTATUS(status);
 	return true;
 }
 
@@ -407,10 +440,11 @@ static void on_signal(struct monitor *m)
 			reload(m);
 			break;
 		case SIGCHLD: {
-			bool knock = has_ended(&m->now.knock);
-			bool gate = has_ended(&m->now.gate);
+			int knock_status = 0, gate_status = 0;
+			bool knock = has_ended(&m->now.knock, &knock_status);
+			bool gate = has_ended(&m->now.gate, &gate_status);
 			if (knock || gate)
-				monitor_on_death(m);
+				monitor_on_death(m, gate_status);
 			break;
 		}
 		default:
@@ -426,7 +460,7 @@ static void on_knock(struct monitor *m)
 	if (rc == -EAGAIN)
 		return;
 	if (rc <= 0) {
-		monitor_on_death(m);
+		monitor_on_death(m, 0);
 		return;
 	}
 	if (msg.type == MSG_RELOAD && m->reload_at_mono_ms == 0)
@@ -474,7 +508,7 @@ static void look_around(struct monitor *m)
 	if (m->retry_at_mono_ms != 0 && now >= m->retry_at_mono_ms) {
 		m->retry_at_mono_ms = 0;
 		if (monitor_start_generation(m) < 0)
-			monitor_on_death(m);
+			monitor_on_death(m, 0);
 	} else if (m->reload_at_mono_ms != 0 && now >= m->reload_at_mono_ms) {
 		m->reload_at_mono_ms = 0;
 		reload(m);
@@ -524,7 +558,7 @@ static void loop(struct monitor *m)
 		else if (p[1].revents != 0 && m->now.knock.fd >= 0)
 			on_knock(m);
 		else if (p[2].revents != 0 && m->now.gate.fd >= 0)
-			monitor_on_death(m); /* the gate process never speaks after READY */
+			monitor_on_death(m, 0); /* the gate process never speaks after READY */
 		look_around(m);
 	}
 }
@@ -561,6 +595,7 @@ static int prepare(struct monitor *m)
 		return rc;
 	if (m->boot->warning[0] != '\0')
 		log_warn("%s", m->boot->warning);
+	warn(m->boot->config);
 	rc = ground_check(m->boot->config, &f);
 	if (rc == 0)
 		rc = place_make_folder(m->boot->config->server.store, 0700, &f);

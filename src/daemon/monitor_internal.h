@@ -41,7 +41,9 @@ struct monitor {
 	struct generation now;
 	bool lost[CONFIG_DOORS_MAX]; /* doors that wait for their interface */
 	bool is_stopping;
-	bool is_unguarded; /* a trial of guarding at all was not confirmed: the table is gone */
+	bool is_unguarded;     /* a trial of guarding at all was not confirmed: the table is gone */
+	bool is_table_lost;    /* the next gate process makes it anew */
+	uint64_t lost_mono_ms; /* when it was, the last time; 0: never */
 	uint64_t retry_at_mono_ms; /* 0: nothing to retry */
 	uint64_t backoff_ms;
 	uint64_t look_at_mono_ms,
@@ -55,7 +57,8 @@ struct monitor {
 
 /* From nothing, with m->boot. 0 or -errno. */
 __attribute__((warn_unused_result)) int monitor_start_generation(struct monitor *m);
-void monitor_stop_generation(struct generation *g);
+/* Returns the exit status of the gate process. */
+int monitor_stop_generation(struct generation *g);
 
 /* The next generation with m->boot, saying why. -errno: the running one goes on, untouched. */
 __attribute__((warn_unused_result)) int monitor_replace_generation(
@@ -72,8 +75,9 @@ struct boot *monitor_load_next(struct monitor *m, const char *path);
 void monitor_tell(struct monitor *m, int result, const char *text);
 void monitor_report_text(const struct config_report *r, char *to, size_t cap);
 
-/* A generation ended by itself, or must: stop what is left of it and try again soon. */
-void monitor_on_death(struct monitor *m);
+/* A generation ended by itself, or must: stop what is left of it and try again soon. gate_status: of a gate
+ * process that ended by itself, else 0. */
+void monitor_on_death(struct monitor *m, int gate_status);
 
 /* monitor_trial.c */
 

@@ -308,7 +308,7 @@ static void roll_back(struct monitor *m, const char *why)
 	boot_free(m->boot);
 	m->boot = back;
 	monitor_tell(m, 0, text);
-	monitor_on_death(m);
+	monitor_on_death(m, 0);
 }
 
 void monitor_trial_word(struct monitor *m, enum msg_type word)

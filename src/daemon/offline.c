@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/ground.h"
 #include "daemon/judge.h"
 
 #define EXIT_TROUBLE 4
@@ -235,6 +236,10 @@ int offline_check(const char *config_path)
 	say_rescue(&b->config->rescue);
 	if (b->warning[0] != '\0')
 		fprintf(stderr, "warning: %s\n", b->warning);
+	struct fault f[GROUND_WARNINGS_MAX];
+	size_t n = ground_warn(b->config, f);
+	for (size_t i = 0; i < n; i++)
+		fprintf(stderr, "warning: %s\n", f[i].text);
 	fprintf(stderr, "%s is good; doors: %zu, services: %zu, people: %zu\n", config_path,
 		b->config->door_count, b->config->service_count, directory_count(b->directory));
 	free(text);

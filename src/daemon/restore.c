@@ -197,7 +197,7 @@ static void restore_one(void *arg, const struct store_gate *g)
 	struct standing st;
 	bool is_open = g->state == STORE_GATE_OPEN && g->until_ms > r->wall_ms;
 
-	standing_of(k->start->boot, k->lockout, g, r->wall_ms, &st);
+	standing_of(k->start->boot, k->lockout, k->store, g, r->wall_ms, &st);
 	if (st.verdict.reason != POLICY_GRANT) {
 		put_out(r, g, &st, is_open);
 		return;
@@ -237,7 +237,7 @@ static void review_one(void *arg, const struct store_gate *g)
 	struct knockd *k = r->k;
 	struct standing st;
 	struct put_out p;
-	standing_of(k->start->boot, k->lockout, g, r->wall_ms, &st);
+	standing_of(k->start->boot, k->lockout, k->store, g, r->wall_ms, &st);
 	if (st.verdict.reason == POLICY_GRANT) {
 		note_end(k, g, &st);
 		return;

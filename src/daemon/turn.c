@@ -380,6 +380,9 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 		.record = is_journalled(s) ? &s->record : NULL,
 		.fido_key_id = has_counter ? c->claim.key_id : NULL,
 		.fido_counter = c->request.fido_counter,
+		.key_next = s->outcome != JUDGE_RECORD && identify_is_next(&c->claim)
+			? c->claim.key_id
+			: NULL,
 	};
 	memcpy(claim->replay_key, c->replay_key, sizeof(claim->replay_key));
 	memcpy(claim->owner, &k->judge.instance, 8);
@@ -550,10 +553,12 @@ void turn_flush(struct knockd *k)
 	int rc = store_claim_batch(k->store, claims, n, answers);
 	if (rc < 0)
 		store_trouble(k, "recording knocks", rc);
+	else
+		store_well(k);
 	k->batch_count = 0;
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		if (claims[i].gate != NULL && answers[i] == STORE_ACCEPTED)
-			store_well(k);
+			mirror_can_grant(k);
 	for (size_t i = 0; i < n; i++)
 		after_claim(k, &k->slots[k->batch[i]], answers[i]);
 	events_write(k);

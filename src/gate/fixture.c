@@ -3,8 +3,10 @@
  * emptying of their set, so that there is no moment without them.
  */
 
+#include <arpa/inet.h>
 #include <endian.h>
 #include <linux/netfilter/nf_tables.h>
+#include <string.h>
 
 #include "gate/internal.h"
 
@@ -42,6 +44,15 @@ static void put(struct gate_nl *nl, uint16_t type, const struct gate_fixture *x)
 		put_data(h, NFTA_SET_ELEM_DATA, x->value, x->value_len);
 	mnl_attr_nest_end(h, nest);
 	mnl_attr_nest_end(h, list);
+}
+
+uint16_t gate_fixture_endpoint(uint8_t *key, uint16_t at, const struct config_endpoint *e)
+{
+	/* Each field is padded to four bytes. */
+	uint16_t port = htons(e->port);
+	key[at] = e->proto;
+	memcpy(key + at + 4, &port, sizeof(port));
+	return (uint16_t)(at + 8);
 }
 
 void gate_fixture_flush(struct gate_nl *nl, const char *set)

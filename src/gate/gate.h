@@ -65,6 +65,13 @@ struct gate;
 __attribute__((warn_unused_result)) int gate_new(
 	const struct config *c, struct gate **ret, bool *ret_is_new, struct fault *f);
 
+/*
+ * The same after somebody took the table away or changed it: whatever is there now is not believed and is
+ * replaced, so it is always new.
+ */
+__attribute__((warn_unused_result)) int gate_new_anew(
+	const struct config *c, struct gate **ret, struct fault *f);
+
 /* After *ret_is_new, when what was live is restored: let traffic through again. Harmless otherwise. */
 __attribute__((warn_unused_result)) int gate_settle(struct gate *g);
 
@@ -78,6 +85,21 @@ __attribute__((warn_unused_result)) int gate_rescue(
 
 /* The rescuers stay out for c->rescue.after_s from now on. 0 or -errno. */
 __attribute__((warn_unused_result)) int gate_keep_alive(struct gate *g, const struct config *c);
+
+/*
+ * Whoever may change nftables can take a table away that no living process owns, or change it. The
+ * descriptor becomes readable when somebody changed any table; gate_watch_read takes all that waits there
+ * and says whether it was ours. Never blocks.
+ */
+int gate_watch_fd(const struct gate *g);
+bool gate_watch_read(struct gate *g, const struct config *c);
+
+/*
+ * Is the table still ours and whole? Where nobody owns it, guarded ports that somebody removed from it are
+ * put back. *ret_is_lost: only gate_new_anew in another process can mend it. 0 or -errno.
+ */
+__attribute__((warn_unused_result)) int gate_check(
+	struct gate *g, const struct config *c, bool *ret_is_lost);
 
 /* False on a kernel before 6.9: there `nft flush ruleset` takes the table away and opens the ports. */
 bool gate_is_owned(const struct gate *g);
@@ -108,8 +130,9 @@ struct gate_look {
 	bool is_covered; /* a cover is there as well: its maker died half way, or works on it now */
 	bool can_persist; /* the kernel knows tables that a flush passes by (6.9) */
 };
+/* c may be NULL: then every rule set counts as current. 0 or -errno with *f. */
 __attribute__((warn_unused_result)) int gate_look(
-	uint16_t log_group, struct gate_look *ret, struct fault *f);
+	const struct config *c, struct gate_look *ret, struct fault *f);
 
 /* Can the kernel do this? Commands (a table inet postern-trial is made before them) that it checks and
  * does not carry out. 0 yes, or -errno with *f. */

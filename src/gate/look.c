@@ -15,7 +15,7 @@
 
 #define RULES_MAX ((size_t)64 << 20)
 
-static int ask(uint16_t log_group, struct gate_nl *nl, struct gate_look *ret)
+static int ask(const struct config *c, struct gate_nl *nl, struct gate_look *ret)
 {
 	char version[GATE_VERSION_MAX];
 	struct gate_table t = { 0 }, cover = { 0 };
@@ -29,14 +29,14 @@ static int ask(uint16_t log_group, struct gate_nl *nl, struct gate_look *ret)
 		return rc < 0 ? rc : refusal;
 	ret->is_there = t.is_there;
 	ret->is_current =
-		gate_ruleset_version(log_group, version) && strcmp(version, t.version) == 0;
+		c == NULL || (gate_ruleset_version(c, version) && strcmp(version, t.version) == 0);
 	ret->is_owned = (t.flags & GATE_TABLE_OWNER) != 0;
 	ret->is_lasting = (t.flags & GATE_TABLE_PERSIST) != 0 || !ret->is_owned;
 	ret->is_covered = cover.is_there;
 	return 0;
 }
 
-int gate_look(uint16_t log_group, struct gate_look *ret, struct fault *f)
+int gate_look(const struct config *c, struct gate_look *ret, struct fault *f)
 {
 	struct gate_look look = { 0 };
 	struct gate_nl *nl = calloc(1, sizeof(*nl));
@@ -46,7 +46,7 @@ int gate_look(uint16_t log_group, struct gate_look *ret, struct fault *f)
 	}
 	int rc = gate_nl_open(nl);
 	if (rc == 0)
-		rc = ask(log_group, nl, &look);
+		rc = ask(c, nl, &look);
 	gate_nl_close(nl);
 	free(nl);
 	if (rc < 0)

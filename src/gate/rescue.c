@@ -3,24 +3,14 @@
  * done, and nobody has to live, to let them in. Invariant: it is renewed only when somebody says so.
  */
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "gate/internal.h"
 
-/* proto . port from byte at on; each is padded to four. */
-static uint16_t put_endpoint(uint8_t *key, uint16_t at, const struct config_endpoint *e)
-{
-	uint16_t port = htons(e->port);
-	key[at] = e->proto;
-	memcpy(key + at + 4, &port, sizeof(port));
-	return (uint16_t)(at + 8);
-}
-
 static struct gate_fixture alive(const struct config_rescue *r)
 {
 	struct gate_fixture x = { .set = "alive", .timeout_ms = r->after_s * 1000ull };
-	x.key_len = put_endpoint(x.key, 0, &r->to);
+	x.key_len = gate_fixture_endpoint(x.key, 0, &r->to);
 	return x;
 }
 
@@ -35,8 +25,8 @@ static struct gate_fixture rescuer(const struct prefix *p, const struct config_e
 	uint16_t len = is_v4 ? 4 : 16;
 	memcpy(x.key, p->addr.b + 16 - len, len);
 	memcpy(x.key_end, last.b + 16 - len, len);
-	x.key_len = put_endpoint(x.key, len, to);
-	put_endpoint(x.key_end, len, to);
+	x.key_len = gate_fixture_endpoint(x.key, len, to);
+	gate_fixture_endpoint(x.key_end, len, to);
 	return x;
 }
 

@@ -17,7 +17,7 @@
 #define LINES(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
- * "%T" stands for the table, "%G" for the log group. Commands, not a block: a block would send table
+ * "%T" stands for the table, "%G" for the log group, "%M" for the high bits of marks. Commands, not a block: a block would send table
  * flags, and the table exists already with flags that libnftables does not know.
  */
 static const char *const template[] = {
@@ -134,14 +134,56 @@ static const char *const rescue_template[] = {
 	"add rule inet %T rescued_out ip6 daddr . meta l4proto . th sport @rescue6 accept",
 };
 
-static void expand(FILE *f, const char *line, const char *table, unsigned log_group)
+/*
+ * Forwarded services, only where there are any: chains of type nat are not loaded without need. The outer
+ * port is judged before the address is changed, by the same chain as every other. What is sent on, and its
+ * replies, meet the same lease; what others send on is theirs.
+ */
+static const char *const forward_template[] = {
+	"# Services that stand on other machines, and where.",
+	"add set inet %T forwarded { type inet_proto . inet_service; size 512; }",
+	"add map inet %T to4 { type inet_proto . inet_service : ipv4_addr . inet_service; size 512; }",
+	"add map inet %T to6 { type inet_proto . inet_service : ipv6_addr . inet_service; size 512; }",
+	"# Targets that see this machine as the source.",
+	"add set inet %T masked4 { type ipv4_addr . inet_proto . inet_service; size 512; }",
+	"add set inet %T masked6 { type ipv6_addr . inet_proto . inet_service; size 512; }",
+	"# After connection tracking, before any translation of addresses.",
+	"add chain inet %T outside { type filter hook prerouting priority -110; policy accept; }",
+	"add rule inet %T outside iifname \"lo\" accept",
+	"add rule inet %T outside fib daddr type local ct direction original"
+	" meta l4proto . th dport @forwarded jump arriving",
+	"# Before the translations of others.",
+	"add chain inet %T sent_on { type nat hook prerouting priority -105; policy accept; }",
+	"add rule inet %T sent_on ct mark @lease fib daddr type local"
+	" dnat ip to meta l4proto . th dport map @to4",
+	"add rule inet %T sent_on ct mark @lease fib daddr type local"
+	" dnat ip6 to meta l4proto . th dport map @to6",
+	"add chain inet %T masked { type nat hook postrouting priority 95; policy accept; }",
+	"add rule inet %T masked ct mark @lease ct status dnat"
+	" ip daddr . meta l4proto . th dport @masked4 masquerade",
+	"add rule inet %T masked ct mark @lease ct status dnat"
+	" ip6 daddr . meta l4proto . th dport @masked6 masquerade",
+	"# Both ways: nothing flows after the end of the lease.",
+	"add chain inet %T passing",
+	"add chain inet %T forward { type filter hook forward priority 50; policy accept; }",
+	"add rule inet %T forward ct status dnat ct mark and 0xff000000 == %M jump passing",
+	"add rule inet %T passing tcp flags & rst == rst accept",
+	"add rule inet %T passing ct mark @lease accept",
+	"add rule inet %T passing meta l4proto tcp counter name c_cut reject with tcp reset",
+	"add rule inet %T passing counter name c_cut drop",
+};
+
+static void expand(FILE *f, const char *line, const char *table, const struct config *c)
 {
 	for (const char *p = line; *p != '\0'; p++) {
 		if (p[0] == '%' && p[1] == 'T') {
 			fputs(table, f);
 			p++;
 		} else if (p[0] == '%' && p[1] == 'G') {
-			fprintf(f, "%u", log_group);
+			fprintf(f, "%u", (unsigned)c->server.log_group);
+			p++;
+		} else if (p[0] == '%' && p[1] == 'M') {
+			fprintf(f, "0x%08x", (unsigned)c->server.mark_base);
 			p++;
 		} else {
 			fputc(*p, f);
@@ -151,21 +193,23 @@ static void expand(FILE *f, const char *line, const char *table, unsigned log_gr
 }
 
 static void expand_all(
-	FILE *f, const char *const *lines, size_t n, const char *table, unsigned log_group)
+	FILE *f, const char *const *lines, size_t n, const char *table, const struct config *c)
 {
 	for (size_t i = 0; i < n; i++)
-		expand(f, lines[i], table, log_group);
+		expand(f, lines[i], table, c);
 }
 
-char *gate_ruleset_text(const char *table, uint16_t log_group)
+char *gate_ruleset_text(const char *table, const struct config *c)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 	if (f == NULL)
 		return NULL;
-	expand_all(f, rescue_template, LINES(rescue_template), table, log_group);
-	expand_all(f, template, LINES(template), table, log_group);
+	expand_all(f, rescue_template, LINES(rescue_template), table, c);
+	expand_all(f, template, LINES(template), table, c);
+	if (gate_forward_is_on(c))
+		expand_all(f, forward_template, LINES(forward_template), table, c);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;
@@ -189,12 +233,12 @@ static void digest(const char *text, uint8_t to[crypto_generichash_BYTES])
 	crypto_generichash_final(&state, to, crypto_generichash_BYTES);
 }
 
-bool gate_ruleset_version(uint16_t log_group, char to[GATE_VERSION_MAX])
+bool gate_ruleset_version(const struct config *c, char to[GATE_VERSION_MAX])
 {
 	uint8_t sum[crypto_generichash_BYTES];
 	char hex[2 * DIGEST_SHOWN + 1];
 
-	char *text = gate_ruleset_text(GATE_TABLE, log_group);
+	char *text = gate_ruleset_text(GATE_TABLE, c);
 	if (text == NULL)
 		return false;
 	digest(text, sum);
@@ -219,6 +263,25 @@ static const char cover[] =
 	"add rule inet " GATE_TABLE_COVER " output ct direction original accept\n"
 	"add rule inet " GATE_TABLE_COVER " output meta l4proto . th sport @guarded drop\n";
 
+/* The same for what is sent on, in either direction. */
+static const char forward_cover[] =
+	"add chain inet " GATE_TABLE_COVER
+	" outside { type filter hook prerouting priority -111; }\n"
+	"add rule inet " GATE_TABLE_COVER " outside iifname \"lo\" accept\n"
+	"add rule inet " GATE_TABLE_COVER " outside fib daddr type local ct direction original"
+	" meta l4proto . th dport @guarded drop\n"
+	"add chain inet " GATE_TABLE_COVER " forward { type filter hook forward priority 49; }\n"
+	"add set inet " GATE_TABLE_COVER " ours { type mark; flags interval,timeout; }\n"
+	"add rule inet " GATE_TABLE_COVER " forward ct status dnat ct mark @ours drop\n";
+
+static void put_forward_cover(FILE *f, const struct config *c)
+{
+	unsigned base = c->server.mark_base;
+	fputs(forward_cover, f);
+	fprintf(f, "add element inet " GATE_TABLE_COVER " ours { 0x%08x-0x%08x timeout %us }\n",
+		base, base | 0xffffffu, (unsigned)GATE_COVER_S);
+}
+
 char *gate_ruleset_cover(const struct config *c)
 {
 	char *text = NULL;
@@ -236,6 +299,8 @@ char *gate_ruleset_cover(const struct config *c)
 			c->services[i].proto == IPPROTO_TCP ? "tcp" : "udp",
 			(unsigned)c->services[i].port, (unsigned)GATE_COVER_S);
 	fputs(cover, f);
+	if (gate_forward_is_on(c))
+		put_forward_cover(f, c);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

@@ -31,6 +31,8 @@ static void check_service(const struct config_service *s)
 	require(s->gates_max >= 1 && s->gates_max <= 65536);
 	require(s->open == CONFIG_OPEN_ONCE || s->open == CONFIG_OPEN_WINDOW);
 	require(s->allow.len <= CONFIG_LIST_MAX && s->deny.len <= CONFIG_LIST_MAX);
+	require((s->forward.len > 0) == config_is_forwarded(s));
+	require(!s->masquerade || config_is_forwarded(s));
 	for (size_t i = 0; i < s->allow.len; i++)
 		require(s->allow.items[i].text[0] != '\0' && s->allow.items[i].line > 0);
 }

@@ -214,6 +214,46 @@ def test_recovery():
         opens(lab, ann)
 
 
+def test_next_key():
+    """A key is good until the one that follows it was used, also after a restart."""
+    with Lab("next") as lab:
+        make(lab)
+        vsd, word = lab.path("etc", "certifier.id"), lab.path("admin-password")
+        ann, directory = lab.person("Ann/VSD"), lab.path("etc", "directory")
+        old = lab.path("old.id")
+        with open(ann) as f, open(old, "w") as to:
+            to.write(f.read())
+        os.chmod(old, 0o600)
+        said = postern(lab, "id", "rollover", ann, "--certifier", vsd, "--certifier-password-file",
+                       lab.path("certifier-password"), "-o", lab.path("next.pem"), "--password-file", word).stdout
+        option = next(line.strip() for line in said.splitlines() if "key-next=" in line)
+        postern(lab, "id", "merge", ann, lab.path("next.pem"), "--yes", "--password-file", word)
+        lines = open(directory).read().replace('name="Ann/VSD"', f'name="Ann/VSD",{option}')
+        with open(directory, "w") as f:
+            f.write(lines)
+        lab.ctl("reload")
+        lab.settled()
+        opens(lab, old)
+        opens(lab, ann)
+        last = refused(lab, old, "superseded")
+        assert last["name"] == "Ann/VSD", last
+        opens(lab, ann)
+        lab.stop()
+        lab.start()
+        lab.generation = 1
+        refused(lab, old, "superseded")
+        opens(lab, ann)
+        why = lab.ctl("why", "Ann/VSD", "ssh")[0]
+        assert why["verdict"] == "grant" and why["identity"]["superseded"] is True, why
+        assert "superseded" in why["assumes"][0], why
+        # The administrator settles it: the line is of the next key, and the old one is nobody's.
+        postern(lab, "directory", "add", ann, "--replace", "--directory", directory)
+        lab.ctl("reload")
+        lab.settled()
+        opens(lab, ann)
+        refused(lab, old, "key-check")
+
+
 def test_openssl_agrees():
     with Lab("openssl") as lab:
         make(lab)
@@ -233,4 +273,4 @@ def test_openssl_agrees():
 
 if __name__ == "__main__":
     main(test_certificate_alone, test_deleted_person, test_cross_certificate, test_deny_wins, test_revoked,
-         test_recovery, test_openssl_agrees)
+         test_recovery, test_next_key, test_openssl_agrees)
