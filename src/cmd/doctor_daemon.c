@@ -38,14 +38,14 @@ static bool read_process(const char *pid, char name[COMM_MAX], int *ret_parent)
 	return true;
 }
 
-/* In another network namespace another postern may run. */
+/* In another network namespace another postern may run. One that is just gone is nowhere. */
 static bool is_here(const char *pid)
 {
 	char path[300], theirs[64] = "", ours[64] = "";
 	snprintf(path, sizeof(path), "/proc/%s/ns/net", pid);
 	ssize_t a = readlink(path, theirs, sizeof(theirs) - 1);
 	ssize_t b = readlink("/proc/self/ns/net", ours, sizeof(ours) - 1);
-	return a < 0 || b < 0 || (a == b && memcmp(theirs, ours, (size_t)a) == 0);
+	return a > 0 && a == b && memcmp(theirs, ours, (size_t)a) == 0;
 }
 
 static void count_processes(size_t *ret_knock, size_t *ret_gate, size_t *ret_monitor)
