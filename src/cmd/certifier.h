@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "cmd/fileset.h"
+#include "cmd/id_certifier.h"
 #include "cmd/issue.h"
 #include "cmd/say.h"
 #include "identity/cert.h"
@@ -95,6 +96,9 @@ __attribute__((warn_unused_result)) int certifier_unlock(
 	struct certifier *c, const char *password_file, struct fault *f);
 
 void certifier_close(struct certifier *c);
+
+/* The same as one that names are settled by; it borrows the file. */
+struct id_certifier certifier_above(const struct certifier *c);
 
 /* The certificates of a file of PEM blocks: a chain, an ID file, a server card. */
 struct certifier_certs {

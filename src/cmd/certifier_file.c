@@ -52,6 +52,11 @@ void certifier_close(struct certifier *c)
 	*c = (struct certifier){ 0 };
 }
 
+struct id_certifier certifier_above(const struct certifier *c)
+{
+	return (struct id_certifier){ c->path, c->file, c->cert.subject };
+}
+
 /* ------------------------------------------------------------------ certificates of others */
 
 static int take_cert(

@@ -19,8 +19,11 @@ typedef void control_show(const json_t *object, bool first);
  */
 int control_ask(const char *socket_path, json_t *request, bool is_json, control_show *show);
 
-/* The journal without a daemon. */
-int control_read_store(const char *path, uint64_t since_ms, const char *name, const char *address,
-	uint32_t limit, bool is_json);
+/*
+ * Ask and keep: *ret is an array of the answer's objects, the one with the result last; the caller's. Says
+ * nothing. 0, or -errno: -ENOENT or -ECONNREFUSED when no daemon is there, -ETIMEDOUT when it does not answer.
+ */
+__attribute__((warn_unused_result)) int control_fetch(
+	const char *socket_path, json_t *request, json_t **ret);
 
 #endif

@@ -98,6 +98,11 @@ void control_show_status(const json_t *o, bool first)
 	printf("posternd %s, %s, up %s, configuration %lld of %s\n", text(o, "version"),
 		text(o, "server"), show_age(number(o, "uptime_s"), up), number(o, "generation"),
 		text(o, "config"));
+	if (json_object_get(o, "trial_left_s") != NULL)
+		printf("  TRIAL     rolled back in %lld s without posternctl trial --confirm\n",
+			number(o, "trial_left_s"));
+	if (json_is_true(json_object_get(o, "fallback")))
+		puts("  FALLBACK  the last confirmed configuration runs; mend the file, then reload");
 	show_doors(json_object_get(o, "doors"));
 	printf("  %-10s%lld guarded, %lld gates open now, %lld people known\n", "services",
 		number(o, "services"), number(o, "gates"), number(o, "people"));
@@ -107,13 +112,20 @@ void control_show_status(const json_t *o, bool first)
 	show_counts("answered", json_object_get(o, "answered"));
 	show_counts("ignored", json_object_get(o, "ignored"));
 	if (!json_is_true(json_object_get(o, "store_ok")))
-		puts("  STORE     trouble in the last minute; nothing opens until it is mended (log)");
+		printf("  STORE     %s; nothing opens until it is mended\n",
+			text(o, "store_error"));
 	if (number(o, "not_closed") > 0)
 		printf("  SCRIPT    gates whose time is over and that %s did not close: %lld;\n"
 		       "            tried again, see the log\n",
 			text(o, "script"), number(o, "not_closed"));
 	if (*text(o, "script") == '\0' && !json_is_true(json_object_get(o, "gate_uses_heard")))
 		puts("  NOTE      another program has the log group: used gates are not noticed");
+}
+
+void control_show_metrics(const json_t *o, bool first)
+{
+	(void)first;
+	fputs(text(o, "metrics"), stdout);
 }
 
 void control_show_gate(const json_t *o, bool first)
@@ -184,4 +196,24 @@ void control_show_record(const json_t *o, bool first)
 	if (*text(o, "list") != '\0')
 		printf(INDENT_TEXT "by %s: %s\n", text(o, "list"),
 			*text(o, "entry") != '\0' ? text(o, "entry") : "no entry fits");
+}
+
+/* A record and what to do about it; or, of what no record is of, what the daemon counted. */
+void control_show_last(const json_t *o, bool first)
+{
+	const char *key;
+	json_t *v, *ignored = json_object_get(o, "ignored");
+	if (ignored == NULL) {
+		control_show_record(o, first);
+		if (*text(o, "change") != '\0')
+			printf(INDENT_TEXT "to change: %s\n", text(o, "change"));
+		return;
+	}
+	printf("no authenticated knock of %s is known; datagrams ignored since the start, from "
+	       "anywhere:\n",
+		text(o, "unknown"));
+	json_object_foreach(ignored, key, v)
+		printf("  %-18s%lld\n", key, (long long)json_integer_value(v));
+	if (json_object_size(ignored) == 0)
+		puts("  none");
 }

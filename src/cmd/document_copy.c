@@ -16,8 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WIRE_PIECE_MAX (DOCUMENT_PIECE_MAX + 21)
-#define BUFFER_LEN (2 * (size_t)WIRE_PIECE_MAX)
+#define BUFFER_LEN (2 * (size_t)DOCUMENT_WIRE_MAX)
 #define PROGRESS_MIN (UINT64_C(64) << 20) /* smaller ones are there before one has read it */
 
 _Static_assert(BUFFER_LEN > DOCUMENT_HEAD_MAX, "a head fits");
@@ -203,7 +202,7 @@ static void drop(struct buffer *b, size_t len)
 /* What is under way: plain on the one side, cipher text on the other. Wiped and freed by work_free. */
 struct work {
 	struct buffer in;
-	uint8_t out[WIRE_PIECE_MAX];
+	uint8_t out[DOCUMENT_WIRE_MAX];
 };
 
 static struct work *work_new(struct fault *f)
@@ -296,7 +295,7 @@ static int decrypt_pieces(
 	bool is_last = false;
 	while (!is_last) {
 		size_t used, len;
-		int rc = fill(c, &k->in, WIRE_PIECE_MAX, f);
+		int rc = fill(c, &k->in, DOCUMENT_WIRE_MAX, f);
 		if (rc < 0)
 			return rc;
 		rc = document_read(d, span_of(k->in.b, k->in.len), &used, k->out, &len, &is_last);

@@ -12,7 +12,6 @@
 
 #include "cmd/id_document.h"
 #include "cmd/id_path.h"
-#include "identity/document.h"
 #include "identity/recovery.h"
 #include "knock/spa.h"
 
@@ -22,6 +21,7 @@ struct next {
 	struct name name;
 	uint8_t pk[32], sk[64]; /* of the key that is active afterwards */
 	bool is_other;          /* another name or key than before */
+	struct idfile_key key;  /* of the file, when the key is another */
 	size_t cross_count;
 	struct id_path_cert cross[IDFILE_CERTS_MAX];
 	uint8_t recovery[RECOVERY_LEN_MAX];
@@ -158,6 +158,13 @@ static int put_certs(
 
 /* ------------------------------------------------------------------ blocks that name the key */
 
+/* Who opened an old copy has its file key: that must not open what is sealed from now on. */
+static void renew_file_key(struct next *n)
+{
+	randombytes_buf(n->key.b, sizeof(n->key.b));
+	n->change.new_key = &n->key;
+}
+
 /* A recovery block names the key; the same authorities are to be able to help with the new one. */
 static int renew_recovery(const struct id_open *o, struct next *n, struct fault *f)
 {
@@ -171,8 +178,10 @@ static int renew_recovery(const struct id_open *o, struct next *n, struct fault 
 		return -ENOMEM;
 	}
 	size_t len = 0;
-	if (recovery_decode(old, o->pk, r, &why) == 0)
-		len = recovery_make(r->list_der, n->header.key_id, &o->key, n->sk, n->recovery);
+	/* An older block of this ID can be put back by whoever can write the file; the header is sealed. */
+	if (recovery_decode(old, o->pk, r, &why) == 0 && r->list.m == n->header.recovery_m &&
+		r->list.n == n->header.recovery_n)
+		len = recovery_make(r->list_der, n->header.key_id, &n->key, n->sk, n->recovery);
 	free(r);
 	if (len == 0) {
 		fault_set(f,
@@ -210,6 +219,8 @@ static int prepare(struct id_open *o, const struct id_path *p, uint64_t now_ms, 
 		rc = add_new(p, n, f);
 	if (rc == 0)
 		rc = put_certs(o, p, n, f);
+	if (rc == 0 && p->is_pending)
+		renew_file_key(n);
 	if (rc == 0 && p->is_pending)
 		rc = renew_recovery(o, n, f);
 	if (rc == 0 && p->is_pending)

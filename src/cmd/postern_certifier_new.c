@@ -60,30 +60,22 @@ struct work {
 static int settle_name(struct work *w, struct fault *f)
 {
 	const char *text = w->args->operand;
-	const struct name *above = w->above.file != NULL ? &w->above.cert.subject : NULL;
-	char above_text[NAME_TEXT_MAX];
-	bool is_short = above != NULL && strpbrk(text, "/=") == NULL;
-	enum name_reject r = is_short ? name_append(above, NAME_OU, text, &w->name)
-				      : name_parse(text, true, &w->name);
+	if (w->above.file != NULL) {
+		struct id_certifier above = certifier_above(&w->above);
+		return id_certifier_settle(&above, text, NAME_OU, &w->name, f);
+	}
+	enum name_reject r = name_parse(text, true, &w->name);
 	if (r != NAME_OK) {
 		fault_set(f, "the name \"%s\" is refused: %s", text, name_reject_text(r));
 		return -EDOM;
 	}
-	if (above != NULL && !name_is_child(&w->name, above)) {
-		fault_set(f,
-			"\"%s\" is not directly below %s, the certifier in %s; take that name's "
-			"own certifier, or change the name",
-			text, name_format(above, above_text), w->above.path);
-		return -EDOM;
-	}
-	if (above == NULL && w->name.parts[w->name.count - 1].type != NAME_O) {
-		fault_set(f,
-			"\"%s\" is a unit, which does not certify itself; say --certifier FILE, "
-			"the certifier directly above it",
-			text);
-		return -EDOM;
-	}
-	return 0;
+	if (w->name.parts[w->name.count - 1].type == NAME_O)
+		return 0;
+	fault_set(f,
+		"\"%s\" is a unit, which does not certify itself; say --certifier FILE, the "
+		"certifier directly above it",
+		text);
+	return -EDOM;
 }
 
 static int settle_files(struct work *w, struct fault *f)

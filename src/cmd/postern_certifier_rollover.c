@@ -207,9 +207,11 @@ static void put_certs(const struct work *w, struct idfile_change *c)
 static char *format(const struct work *w)
 {
 	struct idfile_header header = *idfile_header(w->old->file);
+	struct idfile_key key; /* who opened an old copy has the old one */
 	struct idfile_change c = {
 		.secrets = w->secrets,
 		.header = &header,
+		.new_key = &key,
 		.has_password = w->old->has_password,
 		.password = password_span(&w->old->password),
 		.mem_kib = w->args->mem_kib,
@@ -220,7 +222,10 @@ static char *format(const struct work *w)
 	/* The recovery of the old file is bound to the old key and falls away. */
 	header.recovery_m = header.recovery_n = 0;
 	put_certs(w, &c);
-	return idfile_format_change(w->old->file, &w->old->key, &c);
+	randombytes_buf(key.b, sizeof(key.b));
+	char *text = idfile_format_change(w->old->file, &w->old->key, &c);
+	sodium_memzero(&key, sizeof(key));
+	return text;
 }
 
 static int write_beside(struct work *w, struct fileset *s, struct fault *f)
@@ -285,7 +290,8 @@ static void report_next(const struct work *w)
 	const char *id = w->args->out != NULL ? w->args->out : w->args->operand;
 	printf("\nNext:\n\n"
 	       "  put %s among the trust files of every server and client\n"
-	       "  certify people and servers again, before %.10s when the old key ends:\n"
+	       "  certify units, people and servers again, before %.10s when the old key\n"
+	       "  ends, and have them put in what comes out (postern id merge):\n"
 	       "      postern certifier sign THEIR.id --certifier %s\n"
 	       "  start a revocation list of the new key; renew the old one while it is in use\n",
 		w->rollover_path, time_format_utc(w->self.cert.not_after_ms, when), id);

@@ -138,22 +138,8 @@ static int read_asked(struct work *w, struct fault *f)
 
 static int settle_name(struct work *w, struct fault *f)
 {
-	const struct name *above = &w->by.cert.subject;
-	const char *text = w->args->name;
-	bool is_certifier = w->asked.kind == CERT_CERTIFIER;
-	char name[NAME_TEXT_MAX], above_text[NAME_TEXT_MAX];
-	enum name_reject r = NAME_OK;
-
-	if (text == NULL)
-		w->name = w->asked.name;
-	else if (strpbrk(text, "/=") == NULL)
-		r = name_append(above, is_certifier ? NAME_OU : NAME_CN, text, &w->name);
-	else
-		r = name_parse(text, is_certifier, &w->name);
-	if (r != NAME_OK) {
-		fault_set(f, "the name \"%s\" is refused: %s", text, name_reject_text(r));
-		return -EDOM;
-	}
+	struct id_certifier above = certifier_above(&w->by);
+	enum name_type leaf = w->asked.kind == CERT_CERTIFIER ? NAME_OU : NAME_CN;
 	if (memcmp(w->asked.pk, w->by.cert.pk, sizeof(w->asked.pk)) == 0) {
 		fault_set(f,
 			"%s: this is the certifier's own key; a new one is made with postern "
@@ -161,13 +147,10 @@ static int settle_name(struct work *w, struct fault *f)
 			w->args->operand);
 		return -EDOM;
 	}
-	if (name_is_child(&w->name, above))
-		return 0;
-	fault_set(f,
-		"\"%.150s\" is not directly below %.150s, the certifier in %s; take that name's own "
-		"certifier, or another name with --name",
-		name_format(&w->name, name), name_format(above, above_text), w->by.path);
-	return -EDOM;
+	if (w->args->name != NULL)
+		return id_certifier_settle(&above, w->args->name, leaf, &w->name, f);
+	w->name = w->asked.name;
+	return id_certifier_check(&above, &w->name, f);
 }
 
 static int settle_file(struct work *w, struct fault *f)

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "cmd/ask.h"
 #include "cmd/commands.h"
 #include "cmd/id.h"
 #include "cmd/id_make.h"
@@ -108,14 +108,6 @@ static void show(const struct id_open *o, const struct id_path *p)
 			time_format_utc(p->cross[i].c.not_after_ms, when));
 }
 
-static bool ask_yes(void)
-{
-	char answer[16];
-	fputs("Is that right? [yes/no]: ", stdout);
-	fflush(stdout);
-	return fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
-}
-
 /* The organisation there was, under the key it had or one that this key vouches for. */
 static bool is_same_organisation(const struct cert *old, const struct id_path *p)
 {
@@ -134,25 +126,27 @@ static int agree(
 	const struct words *w, const struct id_open *o, const struct id_path *p, struct fault *f)
 {
 	char name[NAME_TEXT_MAX], print[80];
+	struct fault why;
 	const struct cert *old = old_organisation(o);
 	if (p->count == 0)
 		return 0;
 	const struct id_path_cert *top = &p->certs[p->top];
 	if (is_same_organisation(old, p))
 		return 0;
-	printf("\n%s is below %s%s. The fingerprint of that organisation's\ncertificate is\n\n"
+	printf("\n%s is below %s: %s.\nIts certificate has the fingerprint\n\n"
 	       "  %.39s\n",
 		w->file,
-		old == NULL ? "no organisation yet, and will be below "
-			    : "another organisation from now on: ",
+		old == NULL ? "an organisation from now on" : "another organisation from now on",
 		name_format(&top->c.subject, name),
 		cert_fingerprint(span_of(top->der, top->len), print));
 	printf("  %s\n\nCompare it with what they tell you by another way.\n", print + 40);
 	if (w->is_yes)
 		return 0;
-	if (isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1) {
-		if (ask_yes())
-			return 0;
+	fflush(stdout);
+	int rc = ask_yes("Is that right?", &why);
+	if (rc == 0)
+		return 0;
+	if (rc != -ENXIO) {
 		fault_set(f, "%s: nothing was changed", w->file);
 		return -EDOM;
 	}
@@ -187,8 +181,7 @@ static void report(const struct words *w, const struct id_open *o, const struct 
 	if (p->count == 0)
 		return;
 	if (idfile_header(o->file)->kind == IDFILE_SERVER)
-		fputs("Restart posternd, which has read the old file; clients need a new card.\n",
-			stdout);
+		id_make_print_server(w->file, p->is_pending);
 	id_make_print_line(&p->certs[0].c);
 }
 

@@ -149,29 +149,48 @@ static int parse(int argc, char **argv, struct words *w)
 
 /* ------------------------------------------------------------------ the lost file */
 
+/*
+ * The one above: one level up, or the organisation that certifies itself; it signed the one below. Words by
+ * which one key of a certifier vouches for another may stand between them.
+ */
+static bool find_above(
+	const struct idfile *id, struct span below_der, const struct cert *below, size_t *ret)
+{
+	for (size_t i = 1; i < idfile_cert_count(id); i++) {
+		struct cert c;
+		struct fault why;
+		struct span der = idfile_cert(id, i);
+		if (cert_read(der, &c, &why) == 0 && c.kind == CERT_CERTIFIER &&
+			name_equal(&c.subject, &below->issuer) &&
+			name_is_child(&below->subject, &c.subject) &&
+			cert_signed_by(below_der, c.pk) &&
+			(!name_equal(&c.subject, &c.issuer) || cert_signed_by(der, c.pk))) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The certificates from its own up to one that certifies itself; each must have signed the one before. */
 static bool prove_path(struct lost *l)
 {
-	struct cert below, above;
+	struct cert at;
 	struct fault why;
 	size_t i = 0;
-	if (cert_read(idfile_cert(l->id, 0), &below, &why) < 0)
+	if (cert_read(idfile_cert(l->id, 0), &at, &why) < 0)
 		return false;
-	l->own = below;
-	while (!name_equal(&below.subject, &below.issuer)) {
-		struct span der = idfile_cert(l->id, ++i);
-		if (der.len == 0 || cert_read(der, &above, &why) < 0 ||
-			above.kind != CERT_CERTIFIER ||
-			!name_equal(&above.subject, &below.issuer) ||
-			!cert_signed_by(idfile_cert(l->id, i - 1), above.pk))
+	l->own = at;
+	/* Each step is one level up, so there is an end. */
+	while (!name_equal(&at.subject, &at.issuer))
+		if (!find_above(l->id, idfile_cert(l->id, i), &at, &i) ||
+			cert_read(idfile_cert(l->id, i), &at, &why) < 0)
 			return false;
-		below = above;
-	}
 	/* Else somebody could put another name to a key that others know. */
-	if (!cert_signed_by(idfile_cert(l->id, i), below.pk))
+	if (!cert_signed_by(idfile_cert(l->id, i), at.pk))
 		return false;
-	name_format(&below.subject, l->root);
-	memcpy(l->root_pk, below.pk, sizeof(l->root_pk));
+	name_format(&at.subject, l->root);
+	memcpy(l->root_pk, at.pk, sizeof(l->root_pk));
 	return true;
 }
 

@@ -189,4 +189,8 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 		check_service(&k, i);
 	for (size_t i = 0; i < c->action_count; i++)
 		check_action(&k, i);
+	config_check_lockdown(c, s, notes);
+	config_check_forward(c, s, notes);
+	config_check_rescue(c, s, notes);
+	config_check_script(c, s, notes);
 }

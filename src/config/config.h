@@ -19,9 +19,11 @@
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
 #define CONFIG_ACTIONS_MAX 64
-#define CONFIG_COMMAND_MAX 32 /* words of a program's command line */
-#define CONFIG_LIST_MAX 1024  /* entries in one list */
-#define CONFIG_NAME_MAX 63    /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_COMMAND_MAX 32  /* words of a program's command line */
+#define CONFIG_OPENINGS_MAX 64 /* ports that a lockdown leaves open */
+#define CONFIG_RESCUE_MAX 16   /* prefixes */
+#define CONFIG_LIST_MAX 1024   /* entries in one list */
+#define CONFIG_NAME_MAX 63     /* service and door names: [a-z0-9-], as the wire has it */
 /* What begins a secret that systemd passes on; its name follows. */
 #define CONFIG_CREDENTIAL "credential:"
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
@@ -46,6 +48,14 @@ enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW };
 enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
 enum config_backend { CONFIG_BACKEND_NFT, CONFIG_BACKEND_SCRIPT };
 enum config_message { CONFIG_MESSAGE_NONE, CONFIG_MESSAGE_OPTIONAL, CONFIG_MESSAGE_REQUIRED };
+
+enum config_journal_log { CONFIG_LOG_NONE, CONFIG_LOG_SYSLOG, CONFIG_LOG_JOURNALD };
+
+/* A protocol and a port as one value. */
+struct config_endpoint {
+	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;
+};
 
 struct config_server {
 	const char *id; /* server ID file */
@@ -75,7 +85,14 @@ struct config_server {
 	uint32_t identity_gates_max; /* live gates of one identity; default 16 */
 	uint32_t identity_rate; /* authenticated knocks a second for one identity; default 10 */
 	uint32_t mark_base;     /* high 8 bits of every connection mark; default 0x50000000 */
-	uint16_t log_group;     /* nflog group on which the kernel reports a used gate; default 7 */
+	const char *metrics;    /* loopback address and port of the page of metrics; NULL: none */
+	enum config_journal_log journal_log; /* where decisions go beside the journal */
+	uint16_t log_group; /* nflog group on which the kernel reports a used gate; default 7 */
+	bool lockdown;      /* what nobody guards is closed and silent as well, but for: */
+	struct config_list lockdown_allow;
+	size_t opening_count;
+	struct config_endpoint openings[CONFIG_OPENINGS_MAX]; /* of lockdown_allow */
+	bool allows_echo;                                     /* and "icmp-echo" */
 };
 
 struct config_spa {
@@ -96,6 +113,12 @@ struct config_door {
 	struct config_spa spa;
 };
 
+/* Where a service is forwarded to; port 0: nowhere. */
+struct config_target {
+	struct addr addr;
+	uint16_t port;
+};
+
 struct config_service {
 	const char *name;
 	struct config_text at;
@@ -109,6 +132,20 @@ struct config_service {
 		lease_s; /* how long after the grant an admitted connection may live; default 8h, 1s..30d */
 	enum config_bind bind;
 	uint32_t gates_max; /* live gates of this service; default 1024 */
+	struct config_list forward;
+	struct config_target forward4, forward6; /* of forward: one of each family at most */
+	bool masquerade;
+};
+
+/* Who gets in, without a knock, when postern has been dead for a while. */
+struct config_rescue {
+	bool is_on;
+	struct config_text at;
+	struct config_list from;
+	size_t prefix_count; /* of from: none is everybody, loopback or within another */
+	struct prefix prefixes[CONFIG_RESCUE_MAX];
+	struct config_endpoint to; /* a guarded port */
+	uint32_t after_s;          /* default 60s, 10s..1d */
 };
 
 /* What postern send may ask for by name. */
@@ -141,6 +178,7 @@ struct config {
 	struct config_action actions[CONFIG_ACTIONS_MAX];
 	size_t group_count;
 	struct config_group groups[CONFIG_GROUPS_MAX];
+	struct config_rescue rescue;
 };
 
 /* Mistakes found, in the order found; each is "FILE:LINE: what is wrong; what to do". */
@@ -172,6 +210,12 @@ char *config_format(const struct config *c);
  * (.It Ic) a keyword with its values, bounds and default. malloc'd, or NULL. A test compares it with the manual page.
  */
 char *config_format_manual(void);
+
+/* Does the service stand on another machine, for all address families it has? */
+bool config_is_forwarded(const struct config_service *s);
+
+/* "127.0.0.1:9462" or "[::1]:9462"; false (nothing written) unless it is a loopback address and a port. */
+bool config_loopback_parse(const char *text, struct addr *ret, uint16_t *ret_port);
 
 /* The service with this name, or of this protocol and port; NULL when there is none. */
 const struct config_service *config_service_by_name(const struct config *c, const char *name);

@@ -52,6 +52,11 @@ static void print_config(const struct config *c, FILE *out)
 		print_keywords(CONFIG_BLOCK_ACTION, &c->actions[i], "\t", out);
 		fprintf(out, "}\n");
 	}
+	if (c->rescue.is_on) {
+		fprintf(out, "\nrescue {\n");
+		print_keywords(CONFIG_BLOCK_RESCUE, &c->rescue, "\t", out);
+		fprintf(out, "}\n");
+	}
 	for (size_t i = 0; i < c->group_count; i++) {
 		fprintf(out, "\ngroup \"%s\" {\n", c->groups[i].name);
 		print_keywords(CONFIG_BLOCK_GROUP, &c->groups[i], "\t", out);
@@ -115,9 +120,28 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 	case CONFIG_TYPE_CHOICE:
 		manual_choices(k, out);
 		break;
+	case CONFIG_TYPE_LOOPBACK:
+		fprintf(out,
+			"A loopback address and a port, like\n.Cm 127.0.0.1:9462\nor\n.Cm "
+			"[::1]:9462 .\n");
+		break;
 	case CONFIG_TYPE_MARK:
 		fprintf(out, "A hexadecimal number of which only the high eight bits are set.\n");
 		break;
+	case CONFIG_TYPE_PREFIXES:
+		fprintf(out, "A list of addresses and prefixes, IPv4 or IPv6.\n");
+		break;
+	case CONFIG_TYPE_OPENINGS:
+		fprintf(out,
+			"A list of ports like\n.Cm tcp/80\nor\n.Cm udp/53 ,\nand\n.Cm " CONFIG_ECHO
+			" .\n");
+		break;
+	case CONFIG_TYPE_TARGETS:
+		fprintf(out,
+			"Written\n.Qq 10.0.0.8:443\nor\n.Qq [2001:db8::8]:443 ,\n"
+			"or a list of both.\n");
+		break;
+	case CONFIG_TYPE_ENDPOINT:
 	case CONFIG_TYPE_PORT:
 		fprintf(out, "Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535.\n");
 		break;

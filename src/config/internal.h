@@ -68,6 +68,7 @@ enum config_block {
 	CONFIG_BLOCK_SERVICE,
 	CONFIG_BLOCK_ACTION,
 	CONFIG_BLOCK_GROUP,
+	CONFIG_BLOCK_RESCUE,
 	CONFIG_BLOCK_COUNT,
 };
 
@@ -82,10 +83,15 @@ enum config_type {
 	CONFIG_TYPE_DURATION,
 	CONFIG_TYPE_CHOICE,
 	CONFIG_TYPE_MARK,
-	CONFIG_TYPE_PORT, /* "tcp/22"; the target is a struct config_service */
+	CONFIG_TYPE_PORT,     /* "tcp/22"; the target is a struct config_service */
+	CONFIG_TYPE_LOOPBACK, /* a loopback address and a port */
 	CONFIG_TYPE_NAMES,
 	CONFIG_TYPE_PATHS,
-	CONFIG_TYPE_COMMAND, /* a program and its arguments */
+	CONFIG_TYPE_COMMAND,  /* a program and its arguments */
+	CONFIG_TYPE_ENDPOINT, /* "tcp/22"; the field is a struct config_endpoint */
+	CONFIG_TYPE_PREFIXES,
+	CONFIG_TYPE_OPENINGS, /* "tcp/80", or the word CONFIG_ECHO */
+	CONFIG_TYPE_TARGETS,  /* "10.0.0.8:443"; one may stand without braces */
 };
 
 struct config_keyword {
@@ -221,6 +227,30 @@ const struct config_statement *config_scan_find(const struct config_scan *s, enu
 
 /* Contradictions between options of c, whose statements are in s. */
 void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* "10.0.0.8:443" or "[2001:db8::8]:443". False: anything else. */
+bool config_target_parse(const char *text, struct config_target *ret);
+
+#define CONFIG_ECHO "icmp-echo"
+
+/* "tcp/22". False: anything else. */
+bool config_endpoint_parse(const char *text, struct config_endpoint *ret);
+
+/* The same for the lockdown. */
+void config_check_lockdown(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* The same for where services are forwarded to. */
+void config_check_forward(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* The same for what a script cannot do in the place of nftables. */
+void config_check_script(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* The same for what concerns the rescue. */
+void config_check_rescue(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
 /* config_load without the file: text stands for the content of file. */
 struct config *config_parse_text(const char *file, struct span text, struct config_report *r);

@@ -15,6 +15,7 @@
 #define KEYWORDS(array) .keywords = (array), .keyword_count = sizeof(array) / sizeof((array)[0])
 
 static const char *const key_check_choices[] = { "off", "listed", "all", NULL };
+static const char *const journal_log_choices[] = { "none", "syslog", "journald", NULL };
 static const char *const crl_choices[] = { "off", "if-present", "require", NULL };
 static const char *const capture_choices[] = { "pcap", NULL };
 static const char *const open_choices[] = { "once", "window", NULL };
@@ -145,6 +146,22 @@ static const struct config_keyword server_keywords[] = {
 		.initial = "90d",
 		FIELD(config_server, retention_s),
 		.manual = "How long the journal is kept." },
+	{ .name = "journal-log",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = journal_log_choices,
+		.initial = "none",
+		FIELD(config_server, journal_log),
+		.manual =
+			"Where each record of the journal goes as well, when it is written: nowhere,\n"
+			"to syslog as a line of words, or to\n.Xr systemd-journald.service 8\nwith a "
+			"field for each fact." },
+	{ .name = "metrics",
+		.type = CONFIG_TYPE_LOOPBACK,
+		FIELD(config_server, metrics),
+		.manual =
+			"Where a collector on this machine finds\n.Pa /metrics\nby HTTP, in the "
+			"OpenMetrics text form, see\n.Xr posternctl 8 .\nEverybody on this machine can "
+			"read it.\nNot changed by a reload." },
 	{ .name = "gates-max",
 		.type = CONFIG_TYPE_NUMBER,
 		.min = 1,
@@ -179,6 +196,15 @@ static const struct config_keyword server_keywords[] = {
 		.initial = "7",
 		FIELD(config_server, log_group),
 		.manual = "Log group on which the kernel reports that a gate was used." },
+	{ .name = "lockdown",
+		.type = CONFIG_TYPE_BOOL,
+		.initial = "no",
+		FIELD(config_server, lockdown),
+		.manual = "Close every other port of this machine as well, without an answer." },
+	{ .name = "lockdown-allow",
+		.type = CONFIG_TYPE_OPENINGS,
+		FIELD(config_server, lockdown_allow),
+		.manual = "What a lockdown leaves to everybody.\nAt most 64 ports." },
 };
 
 static const struct config_keyword door_keywords[] = {
@@ -284,6 +310,18 @@ static const struct config_keyword service_keywords[] = {
 		.initial = "1024",
 		FIELD(config_service, gates_max),
 		.manual = "Live gates of this service." },
+	{ .name = "forward",
+		.type = CONFIG_TYPE_TARGETS,
+		FIELD(config_service, forward),
+		.manual =
+			"Another machine that the connections are sent on to; for IPv4, for IPv6 or\n"
+			"one for each.\n"
+			"The kernel must forward packets (net.ipv4.ip_forward)." },
+	{ .name = "masquerade",
+		.type = CONFIG_TYPE_BOOL,
+		.initial = "no",
+		FIELD(config_service, masquerade),
+		.manual = "With\n.Ic forward :\nlet that machine see this one as the source." },
 };
 
 static const struct config_keyword action_keywords[] = {
@@ -337,6 +375,27 @@ static const struct config_keyword group_keywords[] = {
 		.manual = "Names, wildcards and other groups." },
 };
 
+static const struct config_keyword rescue_keywords[] = {
+	{ .name = "from",
+		.type = CONFIG_TYPE_PREFIXES,
+		.is_required = true,
+		FIELD(config_rescue, from),
+		.manual =
+			"Where the rescuers come from.\nAt most 16, and together not everybody." },
+	{ .name = "port",
+		.type = CONFIG_TYPE_ENDPOINT,
+		.is_required = true,
+		FIELD(config_rescue, to),
+		.manual = "The port they may use.\nIt must be a guarded one." },
+	{ .name = "after",
+		.type = CONFIG_TYPE_DURATION,
+		.min = 10,
+		.max = DAY,
+		.initial = "60s",
+		FIELD(config_rescue, after_s),
+		.manual = "How long postern must have been dead." },
+};
+
 static const struct config_block_def blocks[CONFIG_BLOCK_COUNT] = {
 	[CONFIG_BLOCK_ROOT] = { .name = "file" },
 	[CONFIG_BLOCK_SERVER] = { .name = "server",
@@ -368,6 +427,11 @@ static const struct config_block_def blocks[CONFIG_BLOCK_COUNT] = {
 		.max = CONFIG_GROUPS_MAX,
 		KEYWORDS(group_keywords),
 		.manual = "A name for many names." },
+	[CONFIG_BLOCK_RESCUE] = { .name = "rescue",
+		.max = 1,
+		KEYWORDS(rescue_keywords),
+		.manual = "Who gets in without a knock when the daemon is dead, or hangs.\n"
+			  "While it lives these addresses are as closed out as any other." },
 };
 
 const struct config_block_def *config_block_def(enum config_block b)
@@ -394,7 +458,8 @@ const struct config_keyword *config_keyword_find(enum config_block b, const char
 bool config_keyword_is_list(const struct config_keyword *k)
 {
 	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS ||
-		k->type == CONFIG_TYPE_COMMAND;
+		k->type == CONFIG_TYPE_COMMAND || k->type == CONFIG_TYPE_PREFIXES ||
+		k->type == CONFIG_TYPE_TARGETS || k->type == CONFIG_TYPE_OPENINGS;
 }
 
 static void append(char to[CONFIG_WORDS_MAX], const char *word)

@@ -142,13 +142,17 @@ static void do_journal(struct client *c, json_t *q)
 	struct store_query query = {
 		.after_id = (uint64_t)json_integer_value(json_object_get(q, "after")),
 		.since_ms = (uint64_t)json_integer_value(json_object_get(q, "since_ms")),
+		.until_ms = (uint64_t)json_integer_value(json_object_get(q, "until_ms")),
 		.limit = (uint32_t)json_integer_value(json_object_get(q, "limit")),
 	};
-	const char *name = json_string_value(json_object_get(q, "name"));
-	const char *address = json_string_value(json_object_get(q, "address"));
-	if (name != NULL)
-		snprintf(query.name, sizeof(query.name), "%s", name);
-	if (address != NULL && *address != '\0' && !addr_parse(address, &query.source)) {
+	const char *address = control_text(q, "address"), *event = control_text(q, "event");
+	snprintf(query.name, sizeof(query.name), "%s", control_text(q, "name"));
+	snprintf(query.service, sizeof(query.service), "%s", control_text(q, "service"));
+	if (*event != '\0' && !store_event_parse(event, &query.event)) {
+		control_finish(c, -EINVAL, "there is no such event");
+		return;
+	}
+	if (*address != '\0' && !addr_parse(address, &query.source)) {
 		control_finish(c, -EINVAL, "the address is none; write it in numbers");
 		return;
 	}
@@ -257,6 +261,27 @@ static void do_reload(struct client *c)
 		c->waits = WAIT_RELOADED;
 }
 
+static void do_trial(struct client *c, const json_t *q)
+{
+	static const struct {
+		const char *word;
+		enum msg_type type;
+	} words[] = { { "begin", MSG_TRIAL_BEGIN }, { "confirm", MSG_TRIAL_CONFIRM },
+		{ "abort", MSG_TRIAL_ABORT } };
+	const char *word = control_text(q, "do");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct msg m = { .type = words[i].type };
+		if (strcmp(word, words[i].word) != 0)
+			continue;
+		if (msg_send(c->k->start->monitor, &m) < 0)
+			control_finish(c, -EAGAIN, "the monitor takes no orders now; try again");
+		else
+			c->waits = WAIT_RELOADED;
+		return;
+	}
+	control_finish(c, -EINVAL, "say begin, confirm or abort");
+}
+
 static void obey(struct client *c)
 {
 	json_error_t err;
@@ -266,7 +291,10 @@ static void obey(struct client *c)
 		control_finish(c, -EINVAL, "not a request");
 	else if (strcmp(command, "status") == 0)
 		do_status(c);
-	else if (strcmp(command, "gates") == 0)
+	else if (strcmp(command, "metrics") == 0) {
+		c->is_metrics = true;
+		do_status(c);
+	} else if (strcmp(command, "gates") == 0)
 		do_gates(c);
 	else if (strcmp(command, "close") == 0)
 		do_close(c, q);
@@ -274,6 +302,8 @@ static void obey(struct client *c)
 		do_journal(c, q);
 	else if (strcmp(command, "reload") == 0)
 		do_reload(c);
+	else if (strcmp(command, "trial") == 0)
+		do_trial(c, q);
 	else if (strcmp(command, "revoke") == 0)
 		control_revoke(c, q);
 	else if (strcmp(command, "restore") == 0)
@@ -370,13 +400,24 @@ void control_done(struct knockd *k, const struct msg *m)
 		conclude(c);
 }
 
+static void say_metrics(struct client *c)
+{
+	char *text = metrics_text(c->k);
+	control_say(c, text != NULL ? json_pack("{s:s}", "metrics", text) : NULL);
+	free(text);
+}
+
 void control_listed(struct knockd *k, const struct msg *m)
 {
+	memcpy(k->kernel, m->counts, sizeof(k->kernel));
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &k->control->clients[i];
 		if (!c->is_used || c->waits != WAIT_LISTED)
 			continue;
-		control_say(c, report_status(k, m));
+		if (c->is_metrics)
+			say_metrics(c);
+		else
+			control_say(c, report_status(k, m));
 		control_finish(c, 0, "");
 	}
 }

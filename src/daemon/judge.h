@@ -61,6 +61,7 @@ struct judge_case {
 	struct verdict verdict;
 	enum spa_status status;
 	const char *reason; /* word for the journal */
+	bool is_silent;     /* recorded, but its sender, whom no directory lists, hears nothing */
 	uint16_t retry_after_s;
 	enum spa_result result; /* of an action, once there is one */
 	uint8_t result_detail;

@@ -132,6 +132,25 @@ static void on_used(uv_poll_t *poll, int status, int events)
 	}
 }
 
+void knockd_told(struct knockd *k, const struct msg *m)
+{
+	if (m->type == MSG_BEATEN) {
+		k->beat_seen_ms = clock_mono_ms();
+	} else if (m->type == MSG_ASK) {
+		struct msg well = { .type = MSG_WELL, .seq = m->seq };
+		k->asked_seq = k->store_bad_mono_ms != 0 ? m->seq : 0;
+		/* One that is gone is noticed at the end of its answers. */
+		if (k->store_bad_mono_ms == 0)
+			(void)!msg_send(k->start->gate, &well);
+	} else if (m->type == MSG_LISTED) {
+		control_listed(k, m);
+	} else if ((m->seq & SEQ_CONTROL) != 0) {
+		control_done(k, m);
+	} else {
+		turn_done(k, m);
+	}
+}
+
 static void on_gate(uv_poll_t *poll, int status, int events)
 {
 	struct knockd *k = poll->data;
@@ -143,18 +162,13 @@ static void on_gate(uv_poll_t *poll, int status, int events)
 		if (rc == -EAGAIN)
 			break;
 		if (rc <= 0) {
-			log_error("the gate process is gone; ending so that both are started anew");
+			if (!k->is_stopping)
+				log_error(
+					"the gate process is gone; ending so that both are started anew");
 			knockd_stop(k, 1);
 			return;
 		}
-		if (m.type == MSG_BEATEN)
-			k->beat_seen_ms = clock_mono_ms();
-		else if (m.type == MSG_LISTED)
-			control_listed(k, &m);
-		else if ((m.seq & SEQ_CONTROL) != 0)
-			control_done(k, &m);
-		else
-			turn_done(k, &m);
+		knockd_told(k, &m);
 	}
 	events_write(k);
 	turn_finish(k);
@@ -318,7 +332,11 @@ static void note_start(struct knockd *k)
 		log_warn("the journal cannot be read back");
 	struct store_record *r =
 		events_record(k, k->start->is_successor ? STORE_RELOADED : STORE_STARTED);
-	snprintf(r->text, sizeof(r->text), "services guarded: %zu, people known: %zu",
+	if (k->start->is_table_lost)
+		snprintf(r->reason, sizeof(r->reason), "table-lost");
+	snprintf(r->text, sizeof(r->text), "%sservices guarded: %zu, people known: %zu",
+		k->start->is_table_lost ? "somebody took the rules away, they were made anew; "
+					: "",
 		k->config->service_count, directory_count(k->start->boot->directory));
 	events_write(k);
 }
@@ -364,6 +382,8 @@ static int prepare(struct knockd *k)
 		log_warn("%s; the journal will not say when a gate is used", f.text);
 		k->nflog = NULL;
 	}
+	if (announce_open(k->config->server.journal_log, &k->announcer, &f) < 0)
+		log_warn("%s", f.text);
 	rc = open_store(k);
 	if (rc < 0)
 		return rc;
@@ -378,6 +398,8 @@ static int prepare(struct knockd *k)
 	rc = tell(start_loop(k), "the event loop");
 	if (rc == 0)
 		rc = tell(control_start(k), "the control socket");
+	if (rc == 0)
+		rc = tell(scrape_start(k), "the page of metrics");
 	if (rc == 0)
 		rc = become_nobody(k);
 	if (rc < 0)
@@ -407,6 +429,7 @@ static void release(struct knockd *k)
 	live_free(k->live);
 	lockout_free(k->lockout);
 	store_close(k->store);
+	announce_close(&k->announcer);
 	answer_close(&k->answers);
 }
 
@@ -421,6 +444,7 @@ int knockd_run(const struct knockd_start *start)
 	k->start = start;
 	k->config = start->boot->config;
 	k->answers = (struct answer_socket){ -1, -1 };
+	k->announcer.fd = -1;
 	k->started_wall_ms = clock_wall_ms();
 	k->started_mono_ms = k->beat_seen_ms = k->logged_mono_ms = clock_mono_ms();
 
@@ -433,6 +457,7 @@ int knockd_run(const struct knockd_start *start)
 		log_info("watching; services guarded: %zu", k->config->service_count);
 		uv_run(&k->loop, UV_RUN_DEFAULT);
 		control_close_all(k);
+		scrape_free(k);
 		note_stop(k);
 		status = k->exit_status;
 	}

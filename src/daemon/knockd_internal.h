@@ -12,11 +12,13 @@
 #include <uv.h>
 
 #include "capture/capture.h"
+#include "daemon/announce.h"
 #include "daemon/answer.h"
 #include "daemon/judge.h"
 #include "daemon/knockd.h"
 #include "daemon/live.h"
 #include "daemon/lockout.h"
+#include "daemon/metrics.h"
 #include "priv/priv.h"
 #include "store/store.h"
 
@@ -39,6 +41,7 @@ struct slot {
 	bool is_running; /* an action; until_mono_ms: at most so long */
 	uint32_t again;  /* copies of its request that were answered */
 	uint64_t until_mono_ms;
+	uint64_t began_us; /* the same moment, for the time an answer took */
 	bool is_replacing; /* the mirror held another gate for the same source and service: */
 	struct live_gate replaced;
 	struct store_gate gate;
@@ -94,13 +97,21 @@ struct knockd {
 	struct events events;
 	uint64_t beat_sent_ms, beat_seen_ms;
 	uint64_t started_wall_ms, started_mono_ms;
+	int store_error; /* why it could not be written last; 0 since it could */
 	uint64_t store_trouble_mono_ms, gate_trouble_mono_ms;
+	uint64_t store_bad_mono_ms; /* last trouble, while nothing may be granted; 0: all is well */
+	uint32_t asked_seq;         /* MSG_ASK that waits for the end of that; 0: none */
 	uint64_t logged_drops, logged_mono_ms;
 	unsigned ticks;
 	/* restore.c */
 	uint64_t review_wall_ms; /* when the standing of gates must be looked at again */
 	/* control.c */
 	struct control *control;
+	/* metrics.c, scrape.c */
+	struct histogram answer_time, store_time;
+	uint64_t kernel[4]; /* counts of the kernel as last heard */
+	struct scrape *scrape;
+	struct announcer announcer;
 };
 
 /* turn.c */
@@ -155,7 +166,12 @@ enum store_gate_state mirror_end(
 	const struct knockd *k, const struct live_gate *g, enum store_gate_state state);
 void record_gate(struct store_record *r, const struct knockd *k, const struct live_gate *g);
 void store_trouble(struct knockd *k, const char *doing, int rc);
+void store_well(struct knockd *k); /* it was written */
+const char *store_error_text(int rc);
 void knockd_stop(struct knockd *k, int exit_status);
+/* A gate was recorded, or as good as that: whoever asks for the rescue hears that all is well. */
+void mirror_can_grant(struct knockd *k);
+void knockd_told(struct knockd *k, const struct msg *m); /* something by the gate process */
 
 /* restore.c */
 void restore_gates(struct knockd *k, bool is_new_table, uint64_t wall_ms,

@@ -18,16 +18,40 @@
 #define BEAT_LOST_MS 30000
 #define DROPS_EVERY_MS 60000
 #define TROUBLE_EVERY_MS 10000
+#define STORE_QUIET_MS 60000
 #define GRACE_MS 1000 /* the kernel's clock is allowed to be this far behind ours */
+
+const char *store_error_text(int rc)
+{
+	return rc == -ENOSPC ? "the disk is full" : strerror(-rc);
+}
 
 void store_trouble(struct knockd *k, const char *doing, int rc)
 {
 	uint64_t now = clock_mono_ms();
+	k->store_bad_mono_ms = now;
+	k->store_error = rc;
 	if (k->store_trouble_mono_ms != 0 && now - k->store_trouble_mono_ms < TROUBLE_EVERY_MS)
 		return;
 	k->store_trouble_mono_ms = now;
 	log_error("%s: %s: %s; no new gate opens until this is mended", k->config->server.store,
-		doing, rc == -ENOSPC ? "the disk is full" : strerror(-rc));
+		doing, store_error_text(rc));
+}
+
+void store_well(struct knockd *k)
+{
+	if (k->store_error == 0)
+		return;
+	k->store_error = 0;
+	k->store_trouble_mono_ms = 0;
+	log_info("%s: can be written again", k->config->server.store);
+}
+
+/* Nobody may knock for hours: look whether it is mended. */
+static void probe_store(struct knockd *k)
+{
+	if (k->store_error != 0 && store_probe(k->store) == 0)
+		store_well(k);
 }
 
 void events_write(struct knockd *k)
@@ -38,8 +62,12 @@ void events_write(struct knockd *k)
 	int rc = store_write(k->store, e->changes, e->change_count, e->records, e->record_count);
 	if (rc < 0)
 		store_trouble(k, "writing the journal", rc);
-	else
+	for (size_t i = 0; rc == 0 && i < e->record_count; i++)
+		announce(&k->announcer, &e->records[i]);
+	if (rc == 0) {
 		e->change_count = e->record_count = 0;
+		store_well(k);
+	}
 }
 
 /* Full of what could not be written: the oldest trouble goes, the store's own is in the log. */
@@ -229,6 +257,36 @@ static void beat(struct knockd *k, uint64_t mono_ms)
 	struct msg m = { .type = MSG_BEAT, .seq = SEQ_CONTROL };
 	if (msg_send(k->start->gate, &m) == 0)
 		k->beat_sent_ms = mono_ms;
+	/* The kernel's counters, for whoever reads the page of metrics; they are as old as this. */
+	struct msg list = { .type = MSG_LIST, .seq = SEQ_CONTROL };
+	if (k->scrape != NULL && msg_send(k->start->gate, &list) < 0)
+		log_warn("the gate process could not be asked for its counters");
+}
+
+/* Whoever cannot grant is as good as dead to its owner: the rescue's question waits until it can again. */
+void mirror_can_grant(struct knockd *k)
+{
+	struct msg ask = { .type = MSG_ASK, .seq = k->asked_seq };
+	if (k->store_bad_mono_ms == 0)
+		return;
+	k->store_bad_mono_ms = 0;
+	if (ask.seq != 0)
+		knockd_told(k, &ask);
+}
+
+/*
+ * Nobody knocks, so a grant shows nothing. A small thing may still fit where a grant does not; so this counts
+ * only when it was quiet for a while, and the rescue, if there is one, had its time before.
+ */
+static void try_store(struct knockd *k, uint64_t mono_ms)
+{
+	uint64_t quiet_ms = 3000ull * k->config->rescue.after_s;
+	if (quiet_ms < STORE_QUIET_MS)
+		quiet_ms = STORE_QUIET_MS;
+	if (k->store_bad_mono_ms == 0 || mono_ms - k->store_bad_mono_ms < quiet_ms)
+		return;
+	if (store_probe(k->store) == 0)
+		mirror_can_grant(k);
 }
 
 void mirror_tick(struct knockd *k)
@@ -236,11 +294,14 @@ void mirror_tick(struct knockd *k)
 	uint64_t mono_ms = clock_mono_ms();
 	int rc;
 	k->ticks++;
+	try_store(k, mono_ms);
 	expire_gates(k, mono_ms);
 	action_watch(k, mono_ms);
 	restore_review(k, clock_wall_ms());
 	events_write(k);
+	probe_store(k);
 	log_drops(k, mono_ms);
+	scrape_tick(k, mono_ms);
 	if (k->ticks % BEAT_EVERY == 0)
 		beat(k, mono_ms);
 	if (k->ticks % EXPIRE_EVERY == 0) {

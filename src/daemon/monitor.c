@@ -27,6 +27,7 @@
 #include "daemon/gated.h"
 #include "daemon/ground.h"
 #include "daemon/knockd.h"
+#include "daemon/monitor_internal.h"
 #include "daemon/place.h"
 #include "daemon/scriptd.h"
 #include "priv/priv.h"
@@ -38,43 +39,12 @@
 #define HEALTHY_MS 30000     /* a generation that lived this long starts the back-off anew */
 #define RELOAD_EVERY_MS 1000 /* at most, by the knock process's word */
 #define LOOK_EVERY_MS 500
+#define LOST_EVERY_MS 5000 /* a table that is lost again within this waits for a moment */
 #define EXIT_TROUBLE 4
-#define RETIRED_MAX 8
-
-struct child {
-	pid_t pid; /* 0: none */
-	int fd;    /* our end of its channel; -1 */
-};
-
-struct generation {
-	struct child knock, gate, action;
-	bool is_new_table;
-	uint64_t began_mono_ms;
-};
 
 /* The ends of the channels between the processes of a generation, until each has its own. -1: none. */
 struct ends {
 	int gate[2], action[2]; /* the knock process's end first */
-};
-
-struct monitor {
-	const char *path;
-	struct boot *boot;
-	struct boot *old; /* of the running generation, while another one replaces it */
-	uint32_t number;
-	int control;
-	int signals;
-	sigset_t old_mask;
-	struct generation now;
-	bool lost[CONFIG_DOORS_MAX]; /* doors that wait for their interface */
-	bool is_stopping;
-	pid_t retired[RETIRED_MAX]; /* action processes that see what they run to its end */
-	uint64_t retry_at_mono_ms;  /* 0: nothing to retry */
-	uint64_t backoff_ms;
-	uint64_t look_at_mono_ms,
-		look_ms;            /* no interface is looked for before; and the pause after */
-	uint64_t reload_at_mono_ms; /* 0: none is asked for */
-	uint64_t reloaded_mono_ms;
 };
 
 static void child_forget(struct child *c)
@@ -107,14 +77,15 @@ static int child_await(struct child *c, int ms)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void child_stop(struct child *c)
+/* As child_await. */
+static int child_stop(struct child *c)
 {
 	struct msg m = { .type = MSG_STOP };
 	if (c->pid == 0)
-		return;
+		return 0;
 	if (msg_send(c->fd, &m) < 0)
 		kill(c->pid, SIGKILL);
-	child_await(c, STOP_TIMEOUT_MS);
+	return child_await(c, STOP_TIMEOUT_MS);
 }
 
 /* In a child: signals are the monitor's; descriptors are only those named. */
@@ -130,6 +101,8 @@ static void child_settle(struct monitor *m, const char *who, const int *keep, si
 	/* The keys of before, of which this is a copy. */
 	boot_free(m->old);
 	m->old = NULL;
+	boot_free(m->trial.before);
+	m->trial.before = NULL;
 }
 
 /* Name the process for ps: both the short name and the command line. */
@@ -174,7 +147,7 @@ static int fork_action(struct monitor *m, int to_knock, struct child *ret)
 	_exit(actiond_run(&s));
 }
 
-static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
+static int fork_gate(struct monitor *m, int to_knock, bool is_successor, struct child *ret)
 {
 	int fd = -1;
 	int rc = fork_child(ret, &fd);
@@ -187,7 +160,14 @@ static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
 	child_settle(m, who, keep, 2);
 	const char *const *passed = is_script ? scriptd_keep_environment() : NULL;
 	name_process(who);
-	struct gated_start s = { m->boot->config, fd, to_knock, passed };
+	struct gated_start s = {
+		.config = m->boot->config,
+		.monitor = fd,
+		.knock = to_knock,
+		.is_successor = is_successor,
+		.is_table_lost = m->is_table_lost,
+		.passed = passed,
+	};
 	_exit(is_script ? scriptd_run(&s) : gated_run(&s));
 }
 
@@ -197,11 +177,28 @@ static int fork_knock(struct monitor *m, const struct ends *e, bool is_successor
 	int rc = fork_child(ret, &fd);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	const int keep[] = { fd, e->gate[0], m->control, e->action[0] };
-	child_settle(m, "posternd: knock", keep, 4);
+	int keep[5] = { fd, e->gate[0], m->control };
+	size_t n = 3;
+	if (e->action[0] >= 0)
+		keep[n++] = e->action[0];
+	if (m->metrics >= 0)
+		keep[n++] = m->metrics;
+	child_settle(m, "posternd: knock", keep, n);
 	name_process("posternd: knock");
-	struct knockd_start s = { m->boot, fd, e->gate[0], e->action[0], m->control, m->number,
-		is_successor };
+	struct knockd_start s = {
+		.boot = m->boot,
+		.monitor = fd,
+		.gate = e->gate[0],
+		.action = e->action[0],
+		.control = m->control,
+		.metrics = m->metrics,
+		.generation = m->number,
+		.reloads = m->reloads,
+		.is_successor = is_successor,
+		.is_table_lost = m->is_table_lost,
+		.trial_until_mono_ms = m->trial.until_mono_ms,
+		.is_fallback = m->trial.is_fallback,
+	};
 	_exit(knockd_run(&s));
 }
 
@@ -233,9 +230,9 @@ static void child_retire(struct monitor *m, struct child *c)
 {
 	if (c->pid == 0)
 		return;
-	if (m->retired[RETIRED_MAX - 1] != 0) {
-		kill(m->retired[RETIRED_MAX - 1], SIGKILL);
-		waitpid(m->retired[RETIRED_MAX - 1], NULL, 0);
+	if (m->retired[MONITOR_RETIRED_MAX - 1] != 0) {
+		kill(m->retired[MONITOR_RETIRED_MAX - 1], SIGKILL);
+		waitpid(m->retired[MONITOR_RETIRED_MAX - 1], NULL, 0);
 	}
 	memmove(&m->retired[1], &m->retired[0], sizeof(m->retired) - sizeof(m->retired[0]));
 	m->retired[0] = c->pid;
@@ -244,14 +241,14 @@ static void child_retire(struct monitor *m, struct child *c)
 
 static void reap_retired(struct monitor *m)
 {
-	for (size_t i = 0; i < RETIRED_MAX; i++)
+	for (size_t i = 0; i < MONITOR_RETIRED_MAX; i++)
 		if (m->retired[i] != 0 && waitpid(m->retired[i], NULL, WNOHANG) != 0)
 			m->retired[i] = 0;
 }
 
 static void kill_retired(const struct monitor *m)
 {
-	for (size_t i = 0; i < RETIRED_MAX; i++) {
+	for (size_t i = 0; i < MONITOR_RETIRED_MAX; i++) {
 		if (m->retired[i] == 0)
 			continue;
 		kill(m->retired[i], SIGKILL);
@@ -259,14 +256,15 @@ static void kill_retired(const struct monitor *m)
 	}
 }
 
-static void generation_stop(struct monitor *m, struct generation *g)
+int monitor_stop_generation(struct monitor *m, struct generation *g)
 {
 	child_stop(&g->knock);
-	child_stop(&g->gate);
+	int status = child_stop(&g->gate);
 	if (m->is_stopping)
-		child_stop(&g->action);
+		(void)child_stop(&g->action);
 	else
 		child_retire(m, &g->action);
+	return status;
 }
 
 static void ends_close(struct ends *e)
@@ -304,9 +302,10 @@ static int action_start(struct monitor *m, const struct ends *e, struct generati
 }
 
 /* Gate and action process, after the knock process has opened its doors. */
-static int gate_start(struct monitor *m, const struct ends *e, struct generation *g)
+static int gate_start(
+	struct monitor *m, const struct ends *e, bool is_successor, struct generation *g)
 {
-	int rc = fork_gate(m, e->gate[1], &g->gate);
+	int rc = fork_gate(m, e->gate[1], is_successor, &g->gate);
 	if (rc == 0)
 		rc = await_ready(&g->gate, MSG_FROM_GATE, &g->is_new_table);
 	return rc == 0 ? action_start(m, e, g) : rc;
@@ -331,7 +330,7 @@ static int go(struct monitor *m)
 }
 
 /* From nothing. The knock process opens its doors first: when it cannot, the firewall was not touched. */
-static int generation_start(struct monitor *m)
+int monitor_start_generation(struct monitor *m)
 {
 	struct ends e;
 	int rc = ends_open(m, &e);
@@ -340,16 +339,18 @@ static int generation_start(struct monitor *m)
 	m->number++;
 	rc = knock_start(m, &e, false, &m->now);
 	if (rc == 0)
-		rc = gate_start(m, &e, &m->now);
+		rc = gate_start(m, &e, false, &m->now);
 	if (rc == 0)
 		rc = go(m);
 	ends_close(&e);
 	if (rc < 0)
-		generation_stop(m, &m->now);
+		monitor_stop_generation(m, &m->now);
+	else
+		m->is_table_lost = false;
 	return rc;
 }
 
-static void tell_reloaded(struct monitor *m, int result, const char *text)
+void monitor_tell(struct monitor *m, int result, const char *text)
 {
 	struct msg msg = { .type = MSG_RELOADED, .result = result };
 	snprintf(msg.text, sizeof(msg.text), "%s", text);
@@ -371,9 +372,9 @@ static void tell_reloaded(struct monitor *m, int result, const char *text)
  * The next generation with m->boot: the new knock process opens its doors while the old one still
  * answers; then the old pair goes and the new gate process adopts the table as it is.
  */
-static int generation_replace(struct monitor *m, const char *why)
+int monitor_replace_generation(struct monitor *m, const char *why)
 {
-	struct generation next = { { 0, -1 }, { 0, -1 }, { 0, -1 }, false, 0 };
+	struct generation next = { .knock = { 0, -1 }, .gate = { 0, -1 }, .action = { 0, -1 } };
 	struct ends e;
 	int rc = ends_open(m, &e);
 	if (rc < 0)
@@ -386,24 +387,32 @@ static int generation_replace(struct monitor *m, const char *why)
 		ends_close(&e);
 		return rc;
 	}
-	tell_reloaded(m, 0, why);
-	generation_stop(m, &m->now);
+	monitor_tell(m, 0, why);
+	monitor_stop_generation(m, &m->now);
 	m->now = next;
 	m->retry_at_mono_ms = 0;
-	rc = gate_start(m, &e, &m->now);
+	rc = gate_start(m, &e, true, &m->now);
 	if (rc == 0)
 		rc = go(m);
 	ends_close(&e);
 	if (rc < 0) {
 		log_error("the new processes did not start; trying again");
-		generation_stop(m, &m->now);
+		monitor_stop_generation(m, &m->now);
 		m->backoff_ms = BACKOFF_MIN_MS;
 		m->retry_at_mono_ms = clock_mono_ms() + m->backoff_ms;
 	}
 	return 0;
 }
 
-static void report_text(const struct config_report *r, char *to, size_t cap)
+static void warn(const struct config *c)
+{
+	struct fault f[GROUND_WARNINGS_MAX];
+	size_t n = ground_warn(c, f);
+	for (size_t i = 0; i < n; i++)
+		log_warn("%s", f[i].text);
+}
+
+void monitor_report_text(const struct config_report *r, char *to, size_t cap)
 {
 	size_t at = 0;
 	to[0] = '\0';
@@ -415,53 +424,106 @@ static void report_text(const struct config_report *r, char *to, size_t cap)
 	}
 }
 
-static void reload(struct monitor *m)
+static bool is_same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+struct boot *monitor_load_next(struct monitor *m, const char *path)
 {
 	struct config_report r = { 0 };
-	struct boot *next = boot_load(m->path, &r);
+	struct boot *next = boot_load(path, &r);
 	struct fault f;
 	char text[MSG_TEXT_MAX];
 	if (next == NULL) {
-		report_text(&r, text, sizeof(text));
-		tell_reloaded(m, -EINVAL, text);
+		monitor_report_text(&r, text, sizeof(text));
+		monitor_tell(m, -EINVAL, text);
 		config_report_deinit(&r);
-		return;
+		return NULL;
 	}
 	config_report_deinit(&r);
 	const struct config_server *a = &m->boot->config->server, *b = &next->config->server;
-	if (strcmp(a->control, b->control) != 0 || strcmp(a->store, b->store) != 0) {
-		tell_reloaded(m, -EINVAL,
-			"control and store cannot change while running; restart posternd");
+	if (strcmp(a->control, b->control) != 0 || strcmp(a->store, b->store) != 0 ||
+		!is_same_text(a->metrics, b->metrics)) {
+		monitor_tell(m, -EINVAL,
+			"control, store and metrics cannot change while running; restart posternd");
 		boot_free(next);
-		return;
+		return NULL;
 	}
 	if (ground_check(next->config, &f) < 0) {
-		tell_reloaded(m, -EINVAL, f.text);
+		monitor_tell(m, -EINVAL, f.text);
 		boot_free(next);
-		return;
+		return NULL;
 	}
+	if (next->warning[0] != '\0')
+		log_warn("%s", next->warning);
+	warn(next->config);
+	return next;
+}
+
+int monitor_swap(struct monitor *m, struct boot *next, struct boot **ret_old, const char *why)
+{
 	m->old = m->boot;
 	m->boot = next;
-	snprintf(text, sizeof(text), "reloaded %.500s; services guarded: %zu, people known: %zu",
-		m->path, next->config->service_count, directory_count(next->directory));
-	if (generation_replace(m, text) < 0) {
+	m->reloads++;
+	int rc = monitor_replace_generation(m, why);
+	if (rc < 0) {
+		m->reloads--;
 		m->boot = m->old;
 		m->old = NULL;
+		return rc;
+	}
+	*ret_old = m->old;
+	m->old = NULL;
+	return 0;
+}
+
+static void reload(struct monitor *m)
+{
+	char text[MSG_TEXT_MAX];
+	struct boot *old = NULL;
+	if (monitor_trial_forbids(m))
+		return;
+	struct boot *next = monitor_load_next(m, m->path);
+	if (next == NULL)
+		return;
+	bool was_fallback = m->trial.is_fallback;
+	m->trial.is_fallback = false;
+	snprintf(text, sizeof(text), "reloaded %.500s; services guarded: %zu, people known: %zu",
+		m->path, next->config->service_count, directory_count(next->directory));
+	if (monitor_swap(m, next, &old, text) < 0) {
+		m->trial.is_fallback = was_fallback;
 		boot_free(next);
-		tell_reloaded(
+		monitor_tell(
 			m, -EIO, "the new knock process did not start; its reason is in the log");
 		return;
 	}
-	boot_free(m->old);
-	m->old = NULL;
+	boot_free(old);
+	monitor_trial_settled(m);
+}
+
+/*
+ * The ports are open until the table is back, so there is no pause before it; but who takes it away again
+ * and again gets no processor of ours for it.
+ */
+static void on_table_lost(struct monitor *m, uint64_t now)
+{
+	bool is_repeated = m->lost_mono_ms != 0 && now - m->lost_mono_ms < LOST_EVERY_MS;
+	m->is_table_lost = true;
+	m->lost_mono_ms = now;
+	m->retry_at_mono_ms = now + (is_repeated ? BACKOFF_MIN_MS : 0);
 }
 
 /* A child of the running generation ended by itself: the other goes too, both come back. */
-static void on_death(struct monitor *m)
+void monitor_on_death(struct monitor *m, int gate_status)
 {
+	int status = monitor_stop_generation(m, &m->now);
 	uint64_t now = clock_mono_ms();
+	if (gate_status == GATED_TABLE_LOST || status == GATED_TABLE_LOST) {
+		on_table_lost(m, now);
+		return;
+	}
 	log_error("a process ended unexpectedly; the ports stay closed, starting it anew");
-	generation_stop(m, &m->now);
 	if (now - m->now.began_mono_ms > HEALTHY_MS || m->backoff_ms == 0)
 		m->backoff_ms = BACKOFF_MIN_MS;
 	else
@@ -470,12 +532,15 @@ static void on_death(struct monitor *m)
 	m->retry_at_mono_ms = now + m->backoff_ms;
 }
 
-static bool has_ended(struct child *c)
+/* Its exit status is left alone where it has not, or was killed. */
+static bool has_ended(struct child *c, int *ret_status)
 {
 	int status = 0;
 	if (c->pid == 0 || waitpid(c->pid, &status, WNOHANG) != c->pid)
 		return false;
 	child_forget(c);
+	if (WIFEXITED(status))
+		*ret_status = WEXITSTATUS(status);
 	return true;
 }
 
@@ -492,12 +557,13 @@ static void on_signal(struct monitor *m)
 			reload(m);
 			break;
 		case SIGCHLD: {
-			bool knock = has_ended(&m->now.knock);
-			bool gate = has_ended(&m->now.gate);
-			bool action = has_ended(&m->now.action);
+			int ignored = 0, gate_status = 0;
+			bool knock = has_ended(&m->now.knock, &ignored);
+			bool gate = has_ended(&m->now.gate, &gate_status);
+			bool action = has_ended(&m->now.action, &ignored);
 			reap_retired(m);
 			if (knock || gate || action)
-				on_death(m);
+				monitor_on_death(m, gate_status);
 			break;
 		}
 		default:
@@ -513,11 +579,14 @@ static void on_knock(struct monitor *m)
 	if (rc == -EAGAIN)
 		return;
 	if (rc <= 0) {
-		on_death(m);
+		monitor_on_death(m, 0);
 		return;
 	}
 	if (msg.type == MSG_RELOAD && m->reload_at_mono_ms == 0)
 		m->reload_at_mono_ms = m->reloaded_mono_ms + RELOAD_EVERY_MS;
+	else if (msg.type == MSG_TRIAL_BEGIN || msg.type == MSG_TRIAL_CONFIRM ||
+		msg.type == MSG_TRIAL_ABORT)
+		monitor_trial_word(m, msg.type);
 	else if (msg.type == MSG_DOOR_LOST && msg.door < m->boot->config->door_count)
 		m->lost[msg.door] = true;
 }
@@ -544,7 +613,7 @@ static void look_for_interfaces(struct monitor *m)
 		char text[128];
 		snprintf(text, sizeof(text), "interface %s is there; door %s opens its eyes",
 			d->interface, d->name);
-		if (generation_replace(m, text) < 0)
+		if (monitor_replace_generation(m, text) < 0)
 			m->lost[i] = true;
 		return;
 	}
@@ -554,10 +623,11 @@ static void look_for_interfaces(struct monitor *m)
 static void look_around(struct monitor *m)
 {
 	uint64_t now = clock_mono_ms();
+	monitor_trial_look(m, now);
 	if (m->retry_at_mono_ms != 0 && now >= m->retry_at_mono_ms) {
 		m->retry_at_mono_ms = 0;
-		if (generation_start(m) < 0)
-			on_death(m);
+		if (monitor_start_generation(m) < 0)
+			monitor_on_death(m, 0);
 	} else if (m->reload_at_mono_ms != 0 && now >= m->reload_at_mono_ms) {
 		m->reload_at_mono_ms = 0;
 		reload(m);
@@ -581,6 +651,8 @@ static int wait_ms(const struct monitor *m)
 		wait = until(m->retry_at_mono_ms, wait);
 	if (m->reload_at_mono_ms != 0)
 		wait = until(m->reload_at_mono_ms, wait);
+	if (m->trial.until_mono_ms != 0)
+		wait = until(m->trial.until_mono_ms, wait);
 	for (size_t i = 0; i < m->boot->config->door_count; i++)
 		if (m->lost[i] && m->now.knock.pid != 0)
 			return until(m->look_at_mono_ms > clock_mono_ms()
@@ -606,9 +678,9 @@ static void loop(struct monitor *m)
 		else if (p[1].revents != 0 && m->now.knock.fd >= 0)
 			on_knock(m);
 		else if (p[2].revents != 0 && m->now.gate.fd >= 0)
-			on_death(m); /* the gate process never speaks after READY */
+			monitor_on_death(m, 0); /* the gate process never speaks after READY */
 		else if (p[3].revents != 0 && m->now.action.fd >= 0)
-			on_death(m); /* nor does the action process */
+			monitor_on_death(m, 0); /* nor does the action process */
 		look_around(m);
 	}
 }
@@ -627,9 +699,9 @@ static int take_signals(struct monitor *m)
 	return m->signals < 0 ? -errno : 0;
 }
 
+/* 0, 1 when nothing is to be guarded, or -errno; it says why. */
 static int prepare(struct monitor *m)
 {
-	struct config_report r = { 0 };
 	struct fault f;
 	int rc = ground_check_caps(&f);
 	if (rc < 0) {
@@ -640,14 +712,12 @@ static int prepare(struct monitor *m)
 	const struct rlimit none = { 0, 0 };
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		log_warn("a core file may be written: %s", strerror(errno));
-	m->boot = boot_load(m->path, &r);
-	for (size_t i = 0; i < r.kept; i++)
-		log_error("%s", r.lines[i]);
-	config_report_deinit(&r);
-	if (m->boot == NULL)
-		return -EINVAL;
+	rc = monitor_trial_choose(m);
+	if (rc != 0)
+		return rc;
 	if (m->boot->warning[0] != '\0')
 		log_warn("%s", m->boot->warning);
+	warn(m->boot->config);
 	rc = ground_check(m->boot->config, &f);
 	if (rc == 0)
 		rc = place_make_folder(m->boot->config->server.store, 0700, &f);
@@ -657,6 +727,8 @@ static int prepare(struct monitor *m)
 		rc = place_make_folder(m->boot->config->server.control, 0755, &f);
 	if (rc == 0)
 		rc = place_listen(m->boot->config->server.control, &m->control, &f);
+	if (rc == 0 && m->boot->config->server.metrics != NULL)
+		rc = place_listen_tcp(m->boot->config->server.metrics, &m->metrics, &f);
 	if (rc < 0)
 		log_error("%s", f.text);
 	return rc;
@@ -667,39 +739,53 @@ int monitor_run(const char *config_path)
 	struct monitor m = {
 		.path = config_path,
 		.control = -1,
+		.metrics = -1,
 		.signals = -1,
 		.now = { .knock = { 0, -1 }, .gate = { 0, -1 }, .action = { 0, -1 } },
 	};
 	int status = EXIT_TROUBLE;
 
 	log_init("posternd");
-	if (prepare(&m) < 0)
+	int rc = prepare(&m);
+	if (rc > 0) {
+		/* Not to be started again and again by whoever waits for READY. */
+		place_notify("READY=1");
+		status = 0;
+	}
+	if (rc != 0)
 		goto out;
-	int rc = take_signals(&m);
+	rc = take_signals(&m);
 	if (rc < 0) {
 		log_error("no signals: %s", strerror(-rc));
 		goto out;
 	}
-	rc = generation_start(&m);
+	rc = monitor_trial_start(&m);
+	if (rc == 0)
+		rc = monitor_start_generation(&m);
 	if (rc < 0) {
 		if (rc != -ECHILD)
 			log_error("cannot start: %s", strerror(-rc));
 		goto out;
 	}
+	monitor_trial_settled(&m);
 	place_notify("READY=1");
 	loop(&m);
 	place_notify("STOPPING=1");
-	generation_stop(&m, &m.now);
+	(void)monitor_stop_generation(&m, &m.now);
 	kill_retired(&m);
-	log_info("stopped; guarded ports stay closed");
+	if (!monitor_trial_stop(&m))
+		log_info("stopped; guarded ports stay closed");
 	status = 0;
 out:
 	if (m.control >= 0) {
 		close(m.control);
 		unlink(m.boot->config->server.control);
 	}
+	if (m.metrics >= 0)
+		close(m.metrics);
 	if (m.signals >= 0)
 		close(m.signals);
+	boot_free(m.trial.before);
 	boot_free(m.boot);
 	return status;
 }

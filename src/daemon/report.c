@@ -58,9 +58,14 @@ json_t *report_record(const struct store_record *r)
 	if (r->grant_id != 0)
 		set_number(o, "grant", r->grant_id);
 	set_time(o, "until", r->until_ms);
+	if (r->until_ms != 0)
+		set_number(o, "until_ms", r->until_ms);
 	set_text(o, "list", r->list);
 	set_text(o, "entry", r->entry);
 	set_text(o, "text", r->text);
+	char hex[2 * STORE_HASH_LEN + 1];
+	if (r->id != 0)
+		set_text(o, "hash", text_hex(SPAN_OF(r->hash), hex));
 	return o;
 }
 
@@ -124,7 +129,7 @@ static json_t *doors(const struct knockd *k)
 	return a;
 }
 
-static json_t *ignored(const struct knockd *k)
+json_t *report_ignored(const struct knockd *k)
 {
 	json_t *o = json_object();
 	for (unsigned i = 0; i < JUDGE_DROP_COUNT; i++)
@@ -151,13 +156,19 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	set_number(o, "uptime_s", (clock_mono_ms() - k->started_mono_ms) / 1000);
 	set_number(o, "generation", k->start->generation);
 	set_text(o, "config", k->config->file);
+	if (k->start->is_fallback)
+		json_object_set_new(o, "fallback", json_true());
+	if (k->start->trial_until_mono_ms != 0) {
+		uint64_t now = clock_mono_ms(), end = k->start->trial_until_mono_ms;
+		set_number(o, "trial_left_s", end > now ? (end - now + 999) / 1000 : 0);
+	}
 	set_number(o, "services", k->config->service_count);
 	set_number(o, "people", directory_count(k->start->boot->directory));
 	set_number(o, "gates", live_count(k->live));
 	set_number(o, "locked_out", lockout_count(k->lockout));
 	set_number(o, "datagrams", k->datagrams);
 	json_object_set_new(o, "doors", doors(k));
-	json_object_set_new(o, "ignored", ignored(k));
+	json_object_set_new(o, "ignored", report_ignored(k));
 	json_object_set_new(o, "answered", answered(k));
 	set_number(o, "answers_failed", k->answers_failed);
 	json_object_set_new(o, "kernel",
@@ -169,8 +180,9 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	}
 	json_object_set_new(o, "gate_uses_heard", json_boolean(k->nflog != NULL));
 	set_number(o, "gate_uses_lost", k->nflog != NULL ? capture_nflog_lost(k->nflog) : 0);
-	json_object_set_new(o, "store_ok",
-		json_boolean(k->store_trouble_mono_ms == 0 ||
-			clock_mono_ms() - k->store_trouble_mono_ms > 60000));
+	set_number(o, "records_untold", k->announcer.lost);
+	json_object_set_new(o, "store_ok", json_boolean(k->store_error == 0));
+	if (k->store_error != 0)
+		set_text(o, "store_error", store_error_text(k->store_error));
 	return o;
 }

@@ -48,13 +48,15 @@ static void judge_path(
 	c->lacks_crl = r == CHAIN_NO_CRL;
 }
 
-/* Known by the directory alone: then it must still say that this key has this name. */
+/* Known by the directory alone: then it must still say that this key, which it holds, has this name. */
 static bool is_known(const struct claim *c, const struct store_gate *g)
 {
-	return g->path_count > 0 || (c->entry != NULL && name_equal(&c->entry->name, &c->name));
+	return g->path_count > 0 ||
+		(c->entry != NULL && name_equal(&c->entry->name, &c->name) &&
+			memcmp(c->entry->key_id, c->key_id, sizeof(c->key_id)) == 0);
 }
 
-static bool fill_claim(const struct boot *b, const struct lockout *lockout,
+static bool fill_claim(const struct boot *b, const struct lockout *lockout, struct store *s,
 	const struct store_gate *g, uint64_t wall_ms, struct claim *ret)
 {
 	struct claim c = {
@@ -67,7 +69,8 @@ static bool fill_claim(const struct boot *b, const struct lockout *lockout,
 	memcpy(c.key_id, g->key_id, sizeof(c.key_id));
 	c.entry = g->path_count == 0 ? directory_find(b->directory, g->key_id)
 				     : identify_entry(b->directory, &c.name, c.key_id);
-	c.is_locked_out = lockout_has(lockout, &c.name);
+	c.is_locked_out = identify_is_locked_out(lockout, &c);
+	c.is_superseded = identify_is_superseded(s, &c);
 	if (g->path_count > 0)
 		judge_path(b, g, wall_ms, &c);
 	else if (c.entry != NULL)
@@ -105,22 +108,22 @@ static struct verdict refused(enum policy_reason reason)
 	};
 }
 
-void standing_of(const struct boot *b, const struct lockout *lockout, const struct store_gate *g,
-	uint64_t wall_ms, struct standing *ret)
+void standing_of(const struct boot *b, const struct lockout *lockout, struct store *s,
+	const struct store_gate *g, uint64_t wall_ms, struct standing *ret)
 {
-	const struct config_service *s = config_service_by_name(b->config, g->service);
-	bool is_same = s != NULL && s->proto == g->proto && s->port == g->port &&
-		(s->open == CONFIG_OPEN_ONCE) == g->is_once;
+	const struct config_service *now = config_service_by_name(b->config, g->service);
+	bool is_same = now != NULL && now->proto == g->proto && now->port == g->port &&
+		(now->open == CONFIG_OPEN_ONCE) == g->is_once;
 	struct claim c;
 
 	if (!is_same)
-		s = config_service_by_port(b->config, g->proto, g->port);
-	*ret = (struct standing){ .service = s, .is_same = is_same, .end_ms = UINT64_MAX };
-	if (!fill_claim(b, lockout, g, wall_ms, &c)) {
+		now = config_service_by_port(b->config, g->proto, g->port);
+	*ret = (struct standing){ .service = now, .is_same = is_same, .end_ms = UINT64_MAX };
+	if (!fill_claim(b, lockout, s, g, wall_ms, &c)) {
 		ret->verdict = refused(POLICY_NOT_AUTHENTICATED);
 		return;
 	}
-	c.service = s;
+	c.service = now;
 	ret->end_ms = policy_end_ms(&c);
 	ret->verdict = decide(b, g, &c, wall_ms);
 	if (ret->verdict.reason == POLICY_NOT_AUTHENTICATED)

@@ -85,10 +85,13 @@ static void send_reply(
 static void reply(struct knockd *k, const struct slot *s)
 {
 	uint8_t datagram[SPA_SMALL_LEN];
+	if (s->judged.is_silent)
+		return;
 	size_t len = judge_answer(&k->judge, &s->judged, s->gate.grant_id, clock_wall_ms(),
 		clock_mono_ms(), datagram);
 	k->statuses[s->judged.status]++;
 	send_reply(k, &s->judged, datagram, len);
+	histogram_add(&k->answer_time, clock_mono_us() - s->began_us);
 }
 
 /* A packet that the network doubled comes twice in one turn, before the store knows of it. */
@@ -128,7 +131,8 @@ void turn_seen(void *arg, const struct sighting *seen)
 		return;
 	}
 	struct slot *s = k->spare;
-	s->began_mono_ms = clock_mono_ms();
+	s->began_us = clock_mono_us();
+	s->began_mono_ms = s->began_us / 1000;
 	s->gate.grant_id = 0;
 	s->outcome = judge_sighting(&k->judge, seen, clock_wall_ms(), s->began_mono_ms, &s->judged);
 	switch (s->outcome) {
@@ -400,6 +404,9 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 		.record = is_journalled(s) ? &s->record : NULL,
 		.fido_key_id = has_counter ? c->claim.key_id : NULL,
 		.fido_counter = c->request.fido_counter,
+		.key_next = s->outcome != JUDGE_RECORD && identify_is_next(&c->claim)
+			? c->claim.key_id
+			: NULL,
 	};
 	memcpy(claim->replay_key, c->replay_key, sizeof(claim->replay_key));
 	memcpy(claim->owner, &k->judge.instance, 8);
@@ -561,6 +568,8 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 	case STORE_ACCEPTED:
 		break;
 	}
+	if (is_journalled(s))
+		announce(&k->announcer, &s->record);
 	note_key_mismatch(k, s);
 	if (s->outcome == JUDGE_OPEN) {
 		mirror_add(k, s);
@@ -587,10 +596,17 @@ void turn_flush(struct knockd *k)
 		prepare(k, i, claims, now);
 		answers[i] = STORE_UNKNOWN;
 	}
+	uint64_t began_us = clock_mono_us();
 	int rc = store_claim_batch(k->store, claims, n, answers);
+	histogram_add(&k->store_time, clock_mono_us() - began_us);
 	if (rc < 0)
 		store_trouble(k, "recording knocks", rc);
+	else
+		store_well(k);
 	k->batch_count = 0;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (claims[i].gate != NULL && answers[i] == STORE_ACCEPTED)
+			mirror_can_grant(k);
 	for (size_t i = 0; i < n; i++)
 		after_claim(k, &k->slots[k->batch[i]], answers[i]);
 	events_write(k);

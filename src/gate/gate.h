@@ -65,8 +65,41 @@ struct gate;
 __attribute__((warn_unused_result)) int gate_new(
 	const struct config *c, struct gate **ret, bool *ret_is_new, struct fault *f);
 
+/*
+ * The same after somebody took the table away or changed it: whatever is there now is not believed and is
+ * replaced, so it is always new.
+ */
+__attribute__((warn_unused_result)) int gate_new_anew(
+	const struct config *c, struct gate **ret, struct fault *f);
+
 /* After *ret_is_new, when what was live is restored: let traffic through again. Harmless otherwise. */
 __attribute__((warn_unused_result)) int gate_settle(struct gate *g);
+
+/*
+ * Let c's rescuers in whenever the port of the rescue has not been kept alive for its time (c->rescue;
+ * without one nobody is). was_well: postern was well a moment ago, so the port counts as kept alive now;
+ * so it does in a table that gate_new has made. Else what is left of its time goes on. 0 or -errno.
+ */
+__attribute__((warn_unused_result)) int gate_rescue(
+	struct gate *g, const struct config *c, bool was_well);
+
+/* The rescuers stay out for c->rescue.after_s from now on. 0 or -errno. */
+__attribute__((warn_unused_result)) int gate_keep_alive(struct gate *g, const struct config *c);
+
+/*
+ * Whoever may change nftables can take a table away that no living process owns, or change it. The
+ * descriptor becomes readable when somebody changed any table; gate_watch_read takes all that waits there
+ * and says whether it was ours. Never blocks.
+ */
+int gate_watch_fd(const struct gate *g);
+bool gate_watch_read(struct gate *g, const struct config *c);
+
+/*
+ * Is the table still ours and whole? Where nobody owns it, guarded ports that somebody removed from it are
+ * put back. *ret_is_lost: only gate_new_anew in another process can mend it. 0 or -errno.
+ */
+__attribute__((warn_unused_result)) int gate_check(
+	struct gate *g, const struct config *c, bool *ret_is_lost);
 
 /* False on a kernel before 6.9: there `nft flush ruleset` takes the table away and opens the ports. */
 bool gate_is_owned(const struct gate *g);
@@ -88,7 +121,28 @@ __attribute__((warn_unused_result)) int gate_apply(
 /* Packets since the table was made. */
 __attribute__((warn_unused_result)) int gate_counts(struct gate *g, struct gate_counts *ret);
 
-/* Remove the table: for tests, and for uninstalling by hand. 0 also when there is none. */
+/* What stands in the kernel, for posternctl doctor: looking changes nothing. */
+struct gate_look {
+	bool is_there;
+	bool is_current; /* the rule set is the one this program would load */
+	bool is_owned;   /* a living process owns it */
+	bool is_lasting; /* it stays when that process dies */
+	bool is_covered; /* a cover is there as well: its maker died half way, or works on it now */
+	bool can_persist; /* the kernel knows tables that a flush passes by (6.9) */
+};
+/* c may be NULL: then every rule set counts as current. 0 or -errno with *f. */
+__attribute__((warn_unused_result)) int gate_look(
+	const struct config *c, struct gate_look *ret, struct fault *f);
+
+/* Can the kernel do this? Commands (a table inet postern-trial is made before them) that it checks and
+ * does not carry out. 0 yes, or -errno with *f. */
+__attribute__((warn_unused_result)) int gate_look_try(const char *commands, struct fault *f);
+
+/* Every rule set of the machine as libnftables writes it in JSON, sets without their elements. *ret is
+ * malloc'd and the caller's. 0 or -errno with *f. */
+__attribute__((warn_unused_result)) int gate_look_rules(char **ret, struct fault *f);
+
+/* Remove the table: for uninstalling, and for a first trial that nobody confirmed. 0 also when there is none. */
 __attribute__((warn_unused_result)) int gate_remove(struct fault *f);
 
 #endif

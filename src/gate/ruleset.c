@@ -14,9 +14,10 @@
 #include "gate/internal.h"
 
 #define DIGEST_SHOWN 6
+#define LINES(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
- * "%T" stands for the table, "%G" for the log group. Commands, not a block: a block would send table
+ * "%T" stands for the table, "%G" for the log group, "%M" for the high bits of marks. Commands, not a block: a block would send table
  * flags, and the table exists already with flags that libnftables does not know.
  */
 static const char *const template[] = {
@@ -63,6 +64,7 @@ static const char *const template[] = {
 	"add chain inet %T input { type filter hook input priority 50; policy accept; }",
 	"add rule inet %T input iifname \"lo\" accept",
 	"add rule inet %T input meta l4proto . th dport @guarded jump arriving",
+	"add rule inet %T input meta nfproto @lockdown jump locked",
 	"add chain inet %T output { type filter hook output priority 50; policy accept; }",
 	"add rule inet %T output oifname \"lo\" accept",
 	"add rule inet %T output ct direction original accept",
@@ -74,6 +76,8 @@ static const char *const template[] = {
 	"add rule inet %T arriving ct mark @lease accept",
 	"# Established without ever having had a mark: it is older than the guard.",
 	"add rule inet %T arriving ct mark 0 ct state established accept",
+	"# Postern has been dead for a while: the rescuers come in, and no other.",
+	"add rule inet %T arriving meta l4proto . th dport != @alive jump rescued",
 	"# Admitted once, and the lease is over.",
 	"add rule inet %T arriving meta l4proto tcp ct state established"
 	" counter name c_cut reject with tcp reset",
@@ -103,18 +107,113 @@ static const char *const template[] = {
 	"add rule inet %T leaving tcp flags & rst == rst accept",
 	"add rule inet %T leaving ct mark @lease accept",
 	"add rule inet %T leaving ct mark 0 ct state established accept",
+	"add rule inet %T leaving meta l4proto . th sport != @alive jump rescued_out",
 	"add rule inet %T leaving meta l4proto tcp counter name c_cut reject with tcp reset",
 	"add rule inet %T leaving counter name c_cut drop",
 };
 
-static void expand(FILE *f, const char *line, const char *table, unsigned log_group)
+/*
+ * The rescue: whom `alive`, which is kept alive from outside, has kept out no longer. Loaded before the
+ * chains that jump here.
+ */
+static const char *const rescue_template[] = {
+	"# The rescue: who may come in, and where, once nobody has kept the port alive for its time.",
+	"add set inet %T rescue4 { type ipv4_addr . inet_proto . inet_service; flags interval;"
+	" size 64; }",
+	"add set inet %T rescue6 { type ipv6_addr . inet_proto . inet_service; flags interval;"
+	" size 64; }",
+	"add set inet %T alive { type inet_proto . inet_service; flags timeout; gc-interval 1s;"
+	" size 16; }",
+	"add counter inet %T c_rescue",
+	"add chain inet %T rescued",
+	"add rule inet %T rescued ip saddr . meta l4proto . th dport @rescue4"
+	" counter name c_rescue accept",
+	"add rule inet %T rescued ip6 saddr . meta l4proto . th dport @rescue6"
+	" counter name c_rescue accept",
+	"add chain inet %T rescued_out",
+	"add rule inet %T rescued_out ip daddr . meta l4proto . th sport @rescue4 accept",
+	"add rule inet %T rescued_out ip6 daddr . meta l4proto . th sport @rescue6 accept",
+};
+
+/*
+ * The lockdown: what nobody guards is dropped as well, but for what keeps a machine on its network. On and
+ * off by elements, so that neither replaces the rule set. Loaded before the chain that jumps here.
+ */
+static const char *const lockdown_template[] = {
+	"# The lockdown: for which versions of IP it is on, and what it leaves to everybody.",
+	"add set inet %T lockdown { type nf_proto; size 2; }",
+	"add set inet %T allowed { type inet_proto . inet_service; size 64; }",
+	"add set inet %T echo { type nf_proto; size 2; }",
+	"add counter inet %T c_locked",
+	"add chain inet %T locked",
+	"# What this machine began, what was there before, and errors about either.",
+	"add rule inet %T locked ct state established,related accept",
+	"# Who the neighbours are, which way is out, and how large a packet may be.",
+	"add rule inet %T locked icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert,"
+	" nd-router-solicit, nd-router-advert, nd-redirect, mld-listener-query,"
+	" destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
+	"add rule inet %T locked icmp type destination-unreachable accept",
+	"add rule inet %T locked icmp type { time-exceeded, parameter-problem } accept",
+	"add rule inet %T locked ip protocol igmp accept",
+	"# Answers of a DHCP server, which come from another address than was asked.",
+	"add rule inet %T locked udp sport 67 udp dport 68 accept",
+	"add rule inet %T locked ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
+	"add rule inet %T locked meta nfproto @echo icmp type echo-request accept",
+	"add rule inet %T locked meta nfproto @echo icmpv6 type echo-request accept",
+	"add rule inet %T locked meta l4proto . th dport @allowed accept",
+	"add rule inet %T locked counter name c_locked drop",
+};
+
+/*
+ * Forwarded services, only where there are any: chains of type nat are not loaded without need. The outer
+ * port is judged before the address is changed, by the same chain as every other. What is sent on, and its
+ * replies, meet the same lease; what others send on is theirs.
+ */
+static const char *const forward_template[] = {
+	"# Services that stand on other machines, and where.",
+	"add set inet %T forwarded { type inet_proto . inet_service; size 512; }",
+	"add map inet %T to4 { type inet_proto . inet_service : ipv4_addr . inet_service; size 512; }",
+	"add map inet %T to6 { type inet_proto . inet_service : ipv6_addr . inet_service; size 512; }",
+	"# Targets that see this machine as the source.",
+	"add set inet %T masked4 { type ipv4_addr . inet_proto . inet_service; size 512; }",
+	"add set inet %T masked6 { type ipv6_addr . inet_proto . inet_service; size 512; }",
+	"# After connection tracking, before any translation of addresses.",
+	"add chain inet %T outside { type filter hook prerouting priority -110; policy accept; }",
+	"add rule inet %T outside iifname \"lo\" accept",
+	"add rule inet %T outside fib daddr type local ct direction original"
+	" meta l4proto . th dport @forwarded jump arriving",
+	"# Before the translations of others.",
+	"add chain inet %T sent_on { type nat hook prerouting priority -105; policy accept; }",
+	"add rule inet %T sent_on ct mark @lease fib daddr type local"
+	" dnat ip to meta l4proto . th dport map @to4",
+	"add rule inet %T sent_on ct mark @lease fib daddr type local"
+	" dnat ip6 to meta l4proto . th dport map @to6",
+	"add chain inet %T masked { type nat hook postrouting priority 95; policy accept; }",
+	"add rule inet %T masked ct mark @lease ct status dnat"
+	" ip daddr . meta l4proto . th dport @masked4 masquerade",
+	"add rule inet %T masked ct mark @lease ct status dnat"
+	" ip6 daddr . meta l4proto . th dport @masked6 masquerade",
+	"# Both ways: nothing flows after the end of the lease.",
+	"add chain inet %T passing",
+	"add chain inet %T forward { type filter hook forward priority 50; policy accept; }",
+	"add rule inet %T forward ct status dnat ct mark and 0xff000000 == %M jump passing",
+	"add rule inet %T passing tcp flags & rst == rst accept",
+	"add rule inet %T passing ct mark @lease accept",
+	"add rule inet %T passing meta l4proto tcp counter name c_cut reject with tcp reset",
+	"add rule inet %T passing counter name c_cut drop",
+};
+
+static void expand(FILE *f, const char *line, const char *table, const struct config *c)
 {
 	for (const char *p = line; *p != '\0'; p++) {
 		if (p[0] == '%' && p[1] == 'T') {
 			fputs(table, f);
 			p++;
 		} else if (p[0] == '%' && p[1] == 'G') {
-			fprintf(f, "%u", log_group);
+			fprintf(f, "%u", (unsigned)c->server.log_group);
+			p++;
+		} else if (p[0] == '%' && p[1] == 'M') {
+			fprintf(f, "0x%08x", (unsigned)c->server.mark_base);
 			p++;
 		} else {
 			fputc(*p, f);
@@ -123,15 +222,25 @@ static void expand(FILE *f, const char *line, const char *table, unsigned log_gr
 	fputc('\n', f);
 }
 
-char *gate_ruleset_text(const char *table, uint16_t log_group)
+static void expand_all(
+	FILE *f, const char *const *lines, size_t n, const char *table, const struct config *c)
+{
+	for (size_t i = 0; i < n; i++)
+		expand(f, lines[i], table, c);
+}
+
+char *gate_ruleset_text(const char *table, const struct config *c)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 	if (f == NULL)
 		return NULL;
-	for (size_t i = 0; i < sizeof(template) / sizeof(template[0]); i++)
-		expand(f, template[i], table, log_group);
+	expand_all(f, rescue_template, LINES(rescue_template), table, c);
+	expand_all(f, lockdown_template, LINES(lockdown_template), table, c);
+	expand_all(f, template, LINES(template), table, c);
+	if (gate_forward_is_on(c))
+		expand_all(f, forward_template, LINES(forward_template), table, c);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;
@@ -155,12 +264,12 @@ static void digest(const char *text, uint8_t to[crypto_generichash_BYTES])
 	crypto_generichash_final(&state, to, crypto_generichash_BYTES);
 }
 
-bool gate_ruleset_version(uint16_t log_group, char to[GATE_VERSION_MAX])
+bool gate_ruleset_version(const struct config *c, char to[GATE_VERSION_MAX])
 {
 	uint8_t sum[crypto_generichash_BYTES];
 	char hex[2 * DIGEST_SHOWN + 1];
 
-	char *text = gate_ruleset_text(GATE_TABLE, log_group);
+	char *text = gate_ruleset_text(GATE_TABLE, c);
 	if (text == NULL)
 		return false;
 	digest(text, sum);
@@ -185,6 +294,37 @@ static const char cover[] =
 	"add rule inet " GATE_TABLE_COVER " output ct direction original accept\n"
 	"add rule inet " GATE_TABLE_COVER " output meta l4proto . th sport @guarded drop\n";
 
+/* The same for what is sent on, in either direction. */
+static const char forward_cover[] =
+	"add chain inet " GATE_TABLE_COVER
+	" outside { type filter hook prerouting priority -111; }\n"
+	"add rule inet " GATE_TABLE_COVER " outside iifname \"lo\" accept\n"
+	"add rule inet " GATE_TABLE_COVER " outside fib daddr type local ct direction original"
+	" meta l4proto . th dport @guarded drop\n"
+	"add chain inet " GATE_TABLE_COVER " forward { type filter hook forward priority 49; }\n"
+	"add set inet " GATE_TABLE_COVER " ours { type mark; flags interval,timeout; }\n"
+	"add rule inet " GATE_TABLE_COVER " forward ct status dnat ct mark @ours drop\n";
+
+static void put_forward_cover(FILE *f, const struct config *c)
+{
+	unsigned base = c->server.mark_base;
+	fputs(forward_cover, f);
+	fprintf(f, "add element inet " GATE_TABLE_COVER " ours { 0x%08x-0x%08x timeout %us }\n",
+		base, base | 0xffffffu, (unsigned)GATE_COVER_S);
+}
+
+/* Whoever begins something now, waits and tries again. */
+static void put_lockdown_cover(FILE *f)
+{
+	fprintf(f,
+		"add set inet " GATE_TABLE_COVER " lockdown { type nf_proto; flags timeout; }\n"
+		"add element inet " GATE_TABLE_COVER
+		" lockdown { ipv4 timeout %us, ipv6 timeout %us }\n"
+		"add rule inet " GATE_TABLE_COVER " input meta nfproto @lockdown"
+		" meta l4proto { tcp, udp } ct state new drop\n",
+		(unsigned)GATE_COVER_S, (unsigned)GATE_COVER_S);
+}
+
 char *gate_ruleset_cover(const struct config *c)
 {
 	char *text = NULL;
@@ -202,6 +342,10 @@ char *gate_ruleset_cover(const struct config *c)
 			c->services[i].proto == IPPROTO_TCP ? "tcp" : "udp",
 			(unsigned)c->services[i].port, (unsigned)GATE_COVER_S);
 	fputs(cover, f);
+	if (gate_forward_is_on(c))
+		put_forward_cover(f, c);
+	if (c->server.lockdown)
+		put_lockdown_cover(f);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

@@ -203,6 +203,11 @@ struct idfile_change {
 	 * away.
 	 */
 	const struct idfile_header *header;
+	/*
+	 * With another key id only: seal the file under this file key from now on, so that who opened an
+	 * older copy cannot open this one. NULL: as it was. A recovery block is to be made for it.
+	 */
+	const struct idfile_key *new_key;
 	bool has_certs; /* these instead of all CERTIFICATE blocks */
 	size_t cert_count;
 	struct span certs[IDFILE_CERTS_MAX];

@@ -395,17 +395,20 @@ char *idfile_format_change(
 {
 	struct walk k = {
 		.id = id,
-		.key = key,
+		.key = c->new_key != NULL ? c->new_key : key,
 		.c = c,
 		.header = c->header != NULL ? *c->header : id->header,
 		.certs = c->has_certs ? c->certs : id->certs,
 		.cert_count = c->has_certs ? c->cert_count : id->cert_count,
 	};
 	k.is_rekeyed = memcmp(k.header.key_id, id->header.key_id, 32) != 0;
+	/* Slots that stay wrap the old one. */
+	if (c->new_key != NULL && !k.is_rekeyed)
+		return NULL;
 	if (!change_is_good(&k) || idfile_unlock_file_key(id, key, NULL) != IDFILE_OK)
 		return NULL;
 	k.w = writer_new();
 	if (k.w.start == NULL)
 		return NULL;
-	return finish(&k.w, walk_text(&k) && reads_back(&k.w, key));
+	return finish(&k.w, walk_text(&k) && reads_back(&k.w, k.key));
 }

@@ -62,6 +62,9 @@ __attribute__((warn_unused_result)) int priv_sandbox_gate(int *ret_landlock, str
  */
 __attribute__((warn_unused_result)) int priv_sandbox_runner(uint64_t keep, struct fault *f);
 
+/* The version of Landlock that the running kernel has; 0: none. */
+int priv_landlock_version(void);
+
 /* Close every descriptor but 0, 1, 2 and the n in keep. */
 void priv_close_others(const int *keep, size_t n);
 
@@ -94,6 +97,13 @@ enum msg_type {
 	/* knock -> gate, when the table was made anew */
 	MSG_LEASE,  /* a connection goes on for the rest of its lease */
 	MSG_SETTLE, /* all that was live is restored */
+	/* gate -> knock, and the answer, which shows that the loop which decodes goes round */
+	MSG_ASK,
+	MSG_WELL,
+	/* knock -> monitor: an administrator's word about a trial; which one, only the disk says */
+	MSG_TRIAL_BEGIN,
+	MSG_TRIAL_CONFIRM,
+	MSG_TRIAL_ABORT,
 	/* knock -> action, and the answer */
 	MSG_RUN,
 	MSG_RAN,

@@ -30,12 +30,39 @@ says 2 'posternctl: close takes a name, an address or a grant number, or --all; 
 says 2 'posternctl: revoke takes a name, or --list; see posternctl --help' -- revoke
 says 2 'posternctl: revoke takes a name, or --list; see posternctl --help' -- revoke x/VSD --list
 says 2 'posternctl: restore takes a name; see posternctl --help' -- restore
-says 2 'posternctl: why takes a name and a service; see posternctl --help' -- why Ann/VSD
+says 2 'posternctl: why takes a name or an address, or a name and a service; see posternctl --help' -- why
+says 2 'posternctl: --config goes with a name and a service; see posternctl --help' -- why Ann/VSD -c x
+says 3 'posternctl: no daemon answers, and W/none.db: cannot be examined: No such file or directory' \
+	-- why Ann/VSD -s "$W/none" --store "$W/none.db"
+says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
+	-- why Ann/VSD ssh -s "$W/none"
+says 2 'posternctl: trial takes a time, or --confirm, or --abort; see posternctl --help' -- trial
+says 2 'posternctl: trial takes a time, or --confirm, or --abort; see posternctl --help' \
+	-- trial 5m --confirm
+says 2 'posternctl: trial 9s: not a time from 10s to 1d; see posternctl --help' -- trial 9s
+says 2 'posternctl: trial soon: not a time from 10s to 1d; see posternctl --help' -- trial soon
+says 4 'posternctl: W/none: cannot be read: No such file or directory' -- trial 5m --live "$W/none"
+says 4 'posternctl: W/none: cannot be read: No such file or directory' \
+	-- trial --confirm --live "$W/none"
 says 2 'posternctl: y: one argument too many; see posternctl --help' -- revoke x/VSD y
 says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
 	-- revoke Ann/VSD -s "$W/none"
 says 2 'posternctl: --since soon: neither a duration nor a time; see posternctl --help' \
 	-- journal --since soon
+says 2 'posternctl: --until soon: neither a duration nor a time; see posternctl --help' \
+	-- journal --until soon
+says 2 'posternctl: --event lost: there is none of this name, see posternctl(8); see posternctl --help' \
+	-- journal --event lost
+says 2 'posternctl: --follow, --verify and --export exclude each other; choose one; see posternctl --help' \
+	-- journal --follow --verify
+says 2 'posternctl: --from goes with --verify and --export only; see posternctl --help' \
+	-- journal --from x
+says 4 'posternctl: W/none.db: cannot be examined: No such file or directory' \
+	-- journal --store "$W/none.db" --verify
+says 4 'posternctl: W/none.db: cannot be examined: No such file or directory' \
+	-- journal --store "$W/none.db" --follow
+says 4 'posternctl: W/none: cannot be read: No such file or directory' \
+	-- journal --store "$W/none.db" --verify --from "$W/none"
 says 2 'posternctl: --limit 0: not a number from 1 to 1000000; see posternctl --help' \
 	-- journal --limit 0
 says 2 'posternctl: --address home: not an address in numbers; see posternctl --help' \

@@ -188,4 +188,20 @@ says 0 '' -- id merge jane-doe.id jane.chain --password-file new-password
 run id recover jane-doe.id --as ann.id $ra --yes
 is 'under the new key' [ "$code" = 0 ]
 
+# ---- and one below a unit whose own key rolled over, with the word of the old one among the certificates
+unit='--password-file cert-password --kdf-mem 1'
+above='--certifier pg/certifier.id --certifier-password-file new-password'
+says 0 '' -- certifier new QN/VSD $above $unit -o qn.id
+says 0 '' -- id new Kim/QN/VSD --certifier qn.id --certifier-password-file cert-password --kdf-mem 1 \
+	--password-file jane-password --out kim.id
+says 0 '' -- certifier rollover qn.id $above $unit
+says 0 '' -- id renew kim.id --request kim.req --password-file jane-password
+says 0 '' -- certifier sign kim.req --certifier qn.id --password-file cert-password -o kim.chain
+sed '/^-----END/q' qn-*-rollover.pem | cat kim.chain - >kim.both
+says 0 '' -- id merge kim.id kim.both --password-file jane-password --yes
+is 'has that word too' [ "$(grep -c 'BEGIN CERT' kim.id)" = 4 ]
+says 0 '' -- id protect kim.id --recovery list.pem --password-file jane-password
+run id recover kim.id --as ann.id $ra --yes
+is 'below a unit with a new key' [ "$code" = 0 ]
+
 done_testing

@@ -21,6 +21,7 @@ static char folder[] = "/tmp/postern-apply.XXXXXX";
 static char id_path[64], password_path[64];
 static const uint8_t raw_key[IDFILE_KEY_LEN] = { 1, 2, 3 };
 static struct issue *organisation;
+static uint8_t header_n = 1; /* authorities, by the header of a protected file */
 
 static void write_file(const char *path, const void *data, size_t len)
 {
@@ -93,7 +94,8 @@ static void make_id(bool is_protected)
 		n.certs[c] = span_of(i->certs[c], i->cert_len[c]);
 	if (is_protected) {
 		sk_of(i->secrets.seed, sk);
-		n.header.recovery_m = n.header.recovery_n = 1;
+		n.header.recovery_m = 1;
+		n.header.recovery_n = header_n;
 		size_t len = recovery_make(
 			span_of(list, make_list(list)), n.header.key_id, &key, sk, block);
 		assert_true(len > 0);
@@ -171,6 +173,7 @@ static void test_rollover(void **state)
 		make_id(is_protected == 1);
 		struct id_open *o = open_id(true);
 		uint8_t old_seed[32];
+		struct idfile_key old_key = o->key;
 		memcpy(old_seed, o->secrets.seed, 32);
 		struct id_path *p = next_path();
 		if (id_path_apply(o, p, NOW + 1, &f) < 0)
@@ -179,6 +182,8 @@ static void test_rollover(void **state)
 
 		o = open_id(true);
 		assert_true(!o->secrets.has_pending && o->secrets.retired_count == 1);
+		/* Who opened an old copy cannot open the new file with what was in it. */
+		assert_int_equal(idfile_unlock_file_key(o->file, &old_key, NULL), IDFILE_TAMPERED);
 		assert_true(o->secrets.retired[0].retired_ms == NOW + 1);
 		assert_memory_equal(o->secrets.retired[0].seed, old_seed, 32);
 		assert_int_equal(o->secrets.seed[0], 5);
@@ -195,6 +200,25 @@ static void test_rollover(void **state)
 		id_open_free(o);
 		free(p);
 	}
+}
+
+/* A block of other authorities than the sealed header counts does not come along to the new key. */
+static void test_recovery_put_back(void **state)
+{
+	struct fault f = { "" };
+	(void)state;
+	header_n = 3;
+	make_id(true);
+	header_n = 1;
+	struct id_open *o = open_id(true);
+	struct id_path *p = next_path();
+	assert_int_equal(id_path_apply(o, p, NOW, &f), -EINVAL);
+	assert_non_null(strstr(f.text, "its recovery block cannot be made anew"));
+	id_open_free(o);
+	free(p);
+	o = open_id(false);
+	assert_true(o->secrets.has_pending);
+	id_open_free(o);
 }
 
 /* Eight retired keys are kept; of more the oldest is forgotten. */
@@ -310,6 +334,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rollover),
+		cmocka_unit_test(test_recovery_put_back),
 		cmocka_unit_test(test_many_rollovers),
 		cmocka_unit_test(test_changed_meanwhile),
 		cmocka_unit_test(test_document_key),

@@ -1,0 +1,38 @@
+/*
+ * backend = script. Invariant: what only rules of nftables can do is refused and not left out in silence: a
+ * program is told of one port that one address may use until a time, and of nothing else.
+ */
+
+#include "config/internal.h"
+
+static void note(const struct config_scan *s, enum config_block block, size_t i,
+	const char *keyword, struct config_notes *notes, const char *why)
+{
+	const struct config_statement *st =
+		config_scan_find(s, block, i, config_keyword_find(block, keyword));
+	if (st != NULL && !st->is_bad)
+		config_note(notes, &st->at, "%s: %s", keyword, why);
+}
+
+static void check_service(const struct config_service *v, size_t i, const struct config_scan *s,
+	struct config_notes *notes)
+{
+	if (v->forward.is_set)
+		note(s, CONFIG_BLOCK_SERVICE, i, "forward", notes,
+			"a script forwards nothing; remove it, or use backend = nft");
+}
+
+void config_check_script(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes)
+{
+	if (c->server.backend != CONFIG_BACKEND_SCRIPT)
+		return;
+	if (c->server.lockdown)
+		note(s, CONFIG_BLOCK_SERVER, 0, "lockdown", notes,
+			"a script locks nothing down; remove it, or use backend = nft");
+	for (size_t i = 0; i < c->service_count; i++)
+		check_service(&c->services[i], i, s, notes);
+	if (c->rescue.is_on)
+		note(s, CONFIG_BLOCK_RESCUE, 0, "from", notes,
+			"a script rescues nobody; remove the block, or use backend = nft");
+}
