@@ -78,11 +78,11 @@ static int run(char *text, bool is_trial, const char *what, struct fault *f)
 }
 
 /* The same text in a table of another name, checked by the kernel and then forgotten. */
-static int rehearse(const struct config *c, struct fault *f)
+static int rehearse(const struct gate_shape *shape, struct fault *f)
 {
 	static const char make[] = "add table inet " GATE_TABLE_TRIAL "\n";
 	char *all = NULL;
-	char *text = gate_ruleset_text(GATE_TABLE_TRIAL, c->server.log_group);
+	char *text = gate_ruleset_text(GATE_TABLE_TRIAL, shape);
 	if (text != NULL)
 		all = malloc(sizeof(make) + strlen(text));
 	if (all != NULL) {
@@ -101,10 +101,11 @@ static int rehearse(const struct config *c, struct fault *f)
 static int make(struct gate *g, const struct config *c, const struct gate_table *old,
 	const char *version, uint32_t flags, struct fault *f)
 {
+	struct gate_shape shape = gate_shape_of(c);
 	int refusal;
 
 	/* What would fail fails here, while the old table still stands. */
-	int rc = rehearse(c, f);
+	int rc = rehearse(&shape, f);
 	if (rc < 0)
 		return rc;
 	rc = run(gate_ruleset_cover(c), false, "the table " GATE_TABLE_COVER, f);
@@ -115,7 +116,7 @@ static int make(struct gate *g, const struct config *c, const struct gate_table 
 		return socket_fault(rc, f);
 	if (refusal < 0)
 		return refusal_fault(refusal, f);
-	rc = run(gate_ruleset_text(GATE_TABLE, c->server.log_group), false, "the rule set", f);
+	rc = run(gate_ruleset_text(GATE_TABLE, &shape), false, "the rule set", f);
 	if (rc < 0)
 		return rc;
 	rc = gate_table_adopt(&g->nl, c, flags, &refusal);
@@ -126,6 +127,7 @@ static int make(struct gate *g, const struct config *c, const struct gate_table 
 
 static int take(struct gate *g, const struct config *c, bool *ret_is_new, struct fault *f)
 {
+	const struct gate_shape shape = gate_shape_of(c);
 	char version[GATE_VERSION_MAX];
 	struct gate_table table, cover;
 	bool can_persist;
@@ -141,7 +143,7 @@ static int take(struct gate *g, const struct config *c, bool *ret_is_new, struct
 	rc = gate_table_can_persist(&g->nl, &can_persist);
 	if (rc < 0)
 		return socket_fault(rc, f);
-	if (!gate_ruleset_version(c->server.log_group, version))
+	if (!gate_ruleset_version(&shape, version))
 		return run(NULL, false, "", f);
 
 	uint32_t flags = can_persist ? GATE_TABLE_OWNER | GATE_TABLE_PERSIST : 0;
