@@ -36,7 +36,7 @@ struct slot {
 	uint16_t awaiting; /* answers of the gate process */
 	int result;        /* first of their errors */
 	uint64_t began_mono_ms;
-	bool is_replacing; /* the mirror held another gate for the same source and service: */
+	bool is_replacing; /* the mirror held another gate for the same place: */
 	struct live_gate replaced;
 	struct store_gate gate;
 	struct store_record record;

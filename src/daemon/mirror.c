@@ -71,9 +71,9 @@ void events_change(struct knockd *k, uint64_t grant_id, enum store_gate_state st
 void record_gate(struct store_record *r, const struct knockd *k, const struct live_gate *g)
 {
 	snprintf(r->name, sizeof(r->name), "%s", g->name);
-	snprintf(r->service, sizeof(r->service), "%s", k->config->services[g->service].name);
+	snprintf(r->service, sizeof(r->service), "%s", k->config->services[g->place.service].name);
 	memcpy(r->key_id, g->key_id, sizeof(r->key_id));
-	r->source = g->source;
+	r->source = g->place.source;
 	r->grant_id = g->grant_id;
 }
 
@@ -90,20 +90,24 @@ enum store_gate_state mirror_end(
 void mirror_used(void *arg, const struct sighting *s)
 {
 	struct knockd *k = arg;
-	size_t i = live_find_port(k->live, &s->src, s->proto, s->dst_port);
+	const struct live_arrival came = { s->src, s->src_port, s->proto, s->dst_port };
+	size_t i = live_find_arrival(k->live, &came);
 	if (i == SIZE_MAX)
 		return;
 	const struct live_gate *g = live_at(k->live, i);
+	uint16_t left = live_use(k->live, i);
 	struct store_record *r = events_record(k, STORE_CONNECTED);
 	record_gate(r, k, g);
+	r->source = s->src;
 	r->source_port = s->src_port;
-	snprintf(r->text, sizeof(r->text), "%s",
-		g->is_once ? "the gate is spent" : "the window stays open");
-	if (g->is_once) {
+	if (left == UINT16_MAX) {
+		snprintf(r->text, sizeof(r->text), "the window stays open");
+	} else if (left > 0) {
+		snprintf(r->text, sizeof(r->text), "%u more may come", (unsigned)left);
+	} else {
+		snprintf(r->text, sizeof(r->text), "the gate is spent");
 		events_change(k, g->grant_id, STORE_GATE_USED);
 		live_remove(k->live, i);
-	} else {
-		live_mark_used(k->live, i);
 	}
 }
 
@@ -117,12 +121,15 @@ static void say_why(struct store_record *r, const struct closing *why)
 int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const struct closing *why)
 {
 	struct live_gate g = *live_at(k->live, live_index);
+	const struct config_service *s = &k->config->services[g.place.service];
 	struct msg m = {
 		.type = MSG_CLOSE,
 		.seq = seq,
-		.service = g.service,
-		.kind = g.is_once ? GATE_ONCE : GATE_WINDOW,
-		.addr = g.source,
+		.proto = s->proto,
+		.port = s->port,
+		.addr = g.place.source,
+		.bits = g.place.bits,
+		.source_port = g.place.source_port,
 	};
 	int rc = msg_send(k->start->gate, &m);
 	if (rc < 0)
@@ -183,8 +190,10 @@ static const char *end_text(const struct knockd *k, const struct live_gate *g)
 {
 	if (mirror_end(k, g, STORE_GATE_EXPIRED) == STORE_GATE_EXPIRED)
 		return "nobody came through";
-	return g->is_used && !g->is_once ? "the window ended"
-					 : "whether somebody came through is not known";
+	if (!g->is_used || g->kind == CONFIG_OPEN_ONCE)
+		return "whether somebody came through is not known";
+	return g->kind == CONFIG_OPEN_WINDOW ? "the window ended"
+					     : "not as many came through as might have";
 }
 
 static void expire_gates(struct knockd *k, uint64_t mono_ms)

@@ -11,7 +11,7 @@
 #include "store/internal.h"
 
 #define APPLICATION_ID 0x70737472 /* "pstr" */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 /* Up to this size every page is looked at when the store is opened, which takes well under a
  * second; past it only what the statements touch. */
@@ -44,10 +44,11 @@ static const char schema[] =
 	"CREATE INDEX replay_until ON replay(until_ms);"
 	"CREATE TABLE gate(grant_id INTEGER PRIMARY KEY, mark INTEGER NOT NULL,"
 	" state INTEGER NOT NULL, name TEXT NOT NULL, key_id BLOB NOT NULL, service TEXT NOT NULL,"
-	" source BLOB, proto INTEGER NOT NULL, port INTEGER NOT NULL, is_once INTEGER NOT NULL,"
+	" source BLOB, proto INTEGER NOT NULL, port INTEGER NOT NULL, kind INTEGER NOT NULL,"
 	" opened_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, lease_until_ms INTEGER NOT NULL,"
 	" door TEXT NOT NULL, is_certified INTEGER NOT NULL, not_after_ms INTEGER NOT NULL,"
-	" path BLOB NOT NULL) STRICT;"
+	" path BLOB NOT NULL, times INTEGER NOT NULL, bits INTEGER NOT NULL,"
+	" source_port INTEGER NOT NULL, port_last INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX gate_end ON gate(max(until_ms, lease_until_ms));"
 	"CREATE TABLE journal(id INTEGER PRIMARY KEY AUTOINCREMENT, wall_ms INTEGER NOT NULL,"
 	" event INTEGER NOT NULL, reason TEXT NOT NULL, name TEXT NOT NULL, key_id BLOB NOT NULL,"
@@ -61,7 +62,7 @@ static const char schema[] =
 
 /*
  * What came with each layout since the first: counters of tokens; lock-outs, and what a gate was granted
- * by. Of the gates of older layouts the directory knew every owner, and the end of each lease stands in
+ * by; more kinds of gates. Of the gates of older layouts the directory knew every owner, and the end of each lease stands in
  * its own column, so that no end of the identity is needed.
  */
 static const char *const upgrades[SCHEMA_VERSION] = {
@@ -71,6 +72,12 @@ static const char *const upgrades[SCHEMA_VERSION] = {
 	      "ALTER TABLE gate ADD COLUMN not_after_ms INTEGER NOT NULL"
 	      " DEFAULT 9223372036854775807;"
 	      "ALTER TABLE gate ADD COLUMN path BLOB NOT NULL DEFAULT x'';" LOCKOUT_TABLE,
+	[3] = "ALTER TABLE gate RENAME COLUMN is_once TO kind;"
+	      "UPDATE gate SET kind = kind = 0;"
+	      "ALTER TABLE gate ADD COLUMN times INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE gate ADD COLUMN bits INTEGER NOT NULL DEFAULT 128;"
+	      "ALTER TABLE gate ADD COLUMN source_port INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE gate ADD COLUMN port_last INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* The first column of the first row, as a number. 0 or -errno. */

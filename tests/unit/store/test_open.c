@@ -82,10 +82,10 @@ static void test_not_ours(void **state)
 		{ "another's mark", "PRAGMA application_id = 5", "not a store", -EMEDIUMTYPE },
 		{ "a version but no mark", "PRAGMA user_version = 1", "not a store", -EMEDIUMTYPE },
 		{ "a newer version of ours",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 4; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 5; CREATE TABLE t(x)",
 			"another version", -EMEDIUMTYPE },
 		{ "our mark, other tables",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 3; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 4; CREATE TABLE t(x)",
 			"tables", -EUCLEAN },
 	};
 	struct place *p = *state;
@@ -102,8 +102,18 @@ static void test_not_ours(void **state)
 }
 
 /* The files of former layouts, made from one of today by taking away what they had not. */
+static void make_layout_3(const char *path)
+{
+	run_sql(path,
+		"ALTER TABLE gate DROP COLUMN times; ALTER TABLE gate DROP COLUMN bits;"
+		"ALTER TABLE gate DROP COLUMN source_port; ALTER TABLE gate DROP COLUMN port_last;"
+		"ALTER TABLE gate RENAME COLUMN kind TO is_once;"
+		"UPDATE gate SET is_once = is_once = 0; PRAGMA user_version = 3");
+}
+
 static void make_layout_2(const char *path)
 {
+	make_layout_3(path);
 	run_sql(path,
 		"ALTER TABLE gate DROP COLUMN path; ALTER TABLE gate DROP COLUMN not_after_ms;"
 		"ALTER TABLE gate DROP COLUMN is_certified; ALTER TABLE gate DROP COLUMN door;"
@@ -121,10 +131,11 @@ static void keep_gate(void *arg, const struct store_gate *g)
 	*(struct store_gate *)arg = *g;
 }
 
-/* A gate of layout 1 or 2 is still there, with what is not known of it, and a lock-out can be added. */
+/* A gate of a former layout is still there, with what is not known of it, and a lock-out can be added. */
 static void test_gates_are_taken_on(void **state)
 {
-	static void (*const makers[])(const char *) = { make_layout_1, make_layout_2 };
+	static void (*const makers[])(
+		const char *) = { make_layout_1, make_layout_2, make_layout_3 };
 	struct place *p = *state;
 	for (uint32_t i = 0; i < TEST_LEN(makers); i++) {
 		struct store_gate g = place_gate(i + 1), got = { 0 };
@@ -132,7 +143,9 @@ static void test_gates_are_taken_on(void **state)
 		struct store_lockout l = { .key_len = 1, .key = { 9 }, .name = "x/VSD" };
 		enum store_answer answer = STORE_UNKNOWN;
 		int lockouts = 0;
+		bool has_grounds = makers[i] == make_layout_3;
 		g.path_count = 1;
+		g.kind = i % 2;
 		c.gate = &g;
 		struct store *s = place_open(p->path);
 		assert_int_equal(store_claim_batch(s, &c, 1, &answer), 0);
@@ -145,8 +158,13 @@ static void test_gates_are_taken_on(void **state)
 		assert_string_equal(got.name, g.name);
 		assert_string_equal(got.door, "");
 		assert_false(got.is_certified);
-		assert_true(got.not_after_ms == UINT64_MAX);
-		assert_int_equal(got.path_count, 0);
+		assert_true(has_grounds || got.not_after_ms == UINT64_MAX);
+		assert_int_equal(got.path_count, has_grounds ? 1 : 0);
+		assert_int_equal(got.kind, g.kind);
+		assert_int_equal(got.times, 0);
+		assert_int_equal(got.bits, 128);
+		assert_int_equal(got.source_port, 0);
+		assert_int_equal(got.port_last, 0);
 		assert_int_equal(store_lockout_put(s, &l, NULL), 0);
 		store_close(s);
 		s = place_open_reader(p->path);
