@@ -23,6 +23,7 @@
 #define CONFIG_PORTS_MAX 1024 /* ports of all services together */
 #define CONFIG_RANGE_MAX 256  /* ports of one service */
 #define CONFIG_TIMES_MAX 1000
+#define CONFIG_LEASE_MAX (30 * 86400)
 #define CONFIG_LEASE_NONE UINT32_MAX
 #define CONFIG_PREFIX_V4_HOST 32
 #define CONFIG_PREFIX_V6_HOST 128

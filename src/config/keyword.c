@@ -246,7 +246,7 @@ static const struct config_keyword service_keywords[] = {
 	{ .name = "lease",
 		.type = CONFIG_TYPE_LEASE,
 		.min = 1,
-		.max = 30 * DAY,
+		.max = CONFIG_LEASE_MAX,
 		.initial = "8h",
 		FIELD(config_service, lease_s),
 		.manual =

@@ -53,7 +53,7 @@ static bool is_source_allowed(const struct config_service *s, const struct msg *
 
 int gated_check(const struct config *c, const struct msg *m)
 {
-	if (m->type == MSG_CUT)
+	if (m->type == MSG_CUT || m->type == MSG_KEPT)
 		return (m->mark & 0xff000000) == c->server.mark_base ? 0 : -EPERM;
 	/* Closing gives nobody anything, so it need not be a port of the configuration. */
 	if (m->type == MSG_CLOSE)
@@ -215,10 +215,14 @@ static bool obey_batch(struct gated *g)
 			break;
 		}
 		int why = gated_check(g->start->config, &m);
-		if (why < 0)
+		if (why < 0) {
 			log_refused(g);
-		else
+		} else if (m.type == MSG_KEPT) {
+			answer(g, MSG_DONE, m.seq, gate_is_kept(g->gate, m.mark));
+			continue;
+		} else {
 			why = count(g->start->config, g->live, &m);
+		}
 		if (why < 0) {
 			answer(g, MSG_DONE, m.seq, why);
 			continue;

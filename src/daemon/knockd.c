@@ -153,6 +153,8 @@ static void on_gate(uv_poll_t *poll, int status, int events)
 			control_listed(k, &m);
 		else if ((m.seq & SEQ_CONTROL) != 0)
 			control_done(k, &m);
+		else if ((m.seq & SEQ_KEPT) != 0)
+			mirror_kept(k, &m);
 		else
 			turn_done(k, &m);
 	}

@@ -15,6 +15,7 @@
 #define EXPIRE_EVERY 5  /* ticks between rounds of forgetting in the store */
 #define ROTATE_EVERY 60 /* ticks between looks at the prekeys */
 #define BEAT_EVERY 5
+#define KEPT_EVERY 3600 /* ticks between looks at leases without an end */
 #define BEAT_LOST_MS 30000
 #define DROPS_EVERY_MS 60000
 #define TROUBLE_EVERY_MS 10000
@@ -240,6 +241,51 @@ static void beat(struct knockd *k, uint64_t mono_ms)
 		k->beat_sent_ms = mono_ms;
 }
 
+/* Oldest first, as many as are awaited together; those whose gate stands are not asked about. */
+static void ask_kept(void *arg, const struct store_gate *g)
+{
+	struct knockd *k = arg;
+	if (k->kept_count == KEPT_MAX || g->grant_id <= k->kept_after ||
+		g->state != STORE_GATE_USED || g->lease_until_ms != UINT64_MAX)
+		return;
+	struct msg m = {
+		.type = MSG_KEPT, .seq = SEQ_KEPT | (uint32_t)k->kept_count, .mark = g->mark
+	};
+	if (msg_send(k->start->gate, &m) < 0)
+		return;
+	k->kept_after = g->grant_id;
+	k->kept[k->kept_count++] = g->grant_id;
+	k->kept_awaiting++;
+}
+
+/*
+ * Which connections without an end are over, only the kernel knows: their marks leave its set after a time of
+ * silence. Asked once an hour, some a tick, so that the store does not keep them for ever.
+ */
+static void look_at_kept(struct knockd *k)
+{
+	if (k->ticks % KEPT_EVERY == 0)
+		k->kept_after = 0;
+	if (k->kept_after == UINT64_MAX || k->kept_awaiting > 0)
+		return;
+	k->kept_count = 0;
+	int rc = store_gates(k->store, clock_wall_ms(), ask_kept, k);
+	if (rc < 0)
+		store_trouble(k, "looking at leases without an end", rc);
+	if (k->kept_count == 0)
+		k->kept_after = UINT64_MAX;
+}
+
+void mirror_kept(struct knockd *k, const struct msg *m)
+{
+	size_t i = m->seq & ~SEQ_KEPT;
+	if (i >= k->kept_count || k->kept_awaiting == 0)
+		return;
+	k->kept_awaiting--;
+	if (m->result == -ENOENT)
+		events_change(k, k->kept[i], STORE_GATE_EXPIRED);
+}
+
 void mirror_tick(struct knockd *k)
 {
 	uint64_t mono_ms = clock_mono_ms();
@@ -247,6 +293,7 @@ void mirror_tick(struct knockd *k)
 	k->ticks++;
 	expire_gates(k, mono_ms);
 	restore_review(k, clock_wall_ms());
+	look_at_kept(k);
 	events_write(k);
 	log_drops(k, mono_ms);
 	if (k->ticks % BEAT_EVERY == 0)

@@ -239,17 +239,21 @@ static int next_grant(struct knockd *k, uint64_t *ret)
 	return 0;
 }
 
-/* Cut by the end of the identity, as the grant was, and never shorter than that. */
+/*
+ * Cut by the end of the identity, as the grant was, and never shorter than that. A lease without an end has
+ * one in the kernel only when the identity's is near: an element for each connection until some year would
+ * fill the set. A later end is watched for by restore_review.
+ */
 static uint64_t lease_end_ms(const struct claim *c, uint32_t granted_s, uint64_t wall_ms)
 {
 	uint64_t lease = c->service->lease_s, end_ms = policy_end_ms(c);
 	bool is_kept = c->service->lease_s == CONFIG_LEASE_NONE;
-	if (end_ms == UINT64_MAX)
-		return is_kept ? UINT64_MAX : wall_ms + lease * 1000;
 	uint64_t left = end_ms > wall_ms ? (end_ms - wall_ms) / 1000 : 0;
+	if (is_kept && left > CONFIG_LEASE_MAX)
+		return UINT64_MAX;
 	if (left < granted_s)
 		left = granted_s;
-	return wall_ms + (left < lease || is_kept ? left : lease) * 1000;
+	return wall_ms + (left < lease ? left : lease) * 1000;
 }
 
 static void fill_gate(const struct knockd *k, struct slot *s, uint64_t grant_id, uint64_t now)
@@ -305,6 +309,8 @@ static void mirror_add(struct knockd *k, struct slot *s)
 		live_remove(k->live, old);
 	}
 	live_add(k->live, &l);
+	if (g->lease_until_ms == UINT64_MAX && policy_end_ms(&s->judged.claim) < k->review_wall_ms)
+		k->review_wall_ms = policy_end_ms(&s->judged.claim);
 }
 
 /* "one connection for 30s"; what is not the usual said with it. */

@@ -160,6 +160,23 @@ int gate_apply(struct gate *g, const struct gate_order *orders, size_t n, int *r
 	return gate_apply_how(g, orders, n, results, g->how);
 }
 
+static void note_answer(void *arg, const struct nlmsghdr *h)
+{
+	(void)arg;
+	(void)h;
+}
+
+int gate_is_kept(struct gate *g, uint32_t mark)
+{
+	const struct gate_order o = {
+		.verb = GATE_LEASE, .mark = mark, .lease_ms = GATE_LEASE_NONE
+	};
+	int refusal = 0;
+	gate_elements_ask(&g->nl, &o, GATE_IN_KEPT);
+	int rc = gate_nl_ask(&g->nl, note_answer, NULL, &refusal);
+	return rc < 0 ? rc : refusal;
+}
+
 static int read_packets(const struct nlattr *attr, void *arg)
 {
 	uint64_t *ret = arg;

@@ -248,6 +248,13 @@ void gate_elements_remove(struct gate_nl *nl, const struct gate_order *o, enum g
 	drop(nl, &e);
 }
 
+void gate_elements_ask(struct gate_nl *nl, const struct gate_order *o, enum gate_place place)
+{
+	struct element e = element_at(o, place);
+	gate_nl_begin(nl);
+	put(nl, NFT_MSG_GETSETELEM, &e, 0);
+}
+
 static void set_at(
 	struct gate_nl *nl, const struct gate_order *o, enum gate_place place, enum gate_how how)
 {

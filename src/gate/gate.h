@@ -97,6 +97,10 @@ void gate_free(struct gate *g);
 __attribute__((warn_unused_result)) int gate_apply(
 	struct gate *g, const struct gate_order *orders, size_t n, int *results);
 
+/* Is there a lease without an end with this mark, so that its connection may still be there? 0, -ENOENT for no,
+ * or -errno. */
+__attribute__((warn_unused_result)) int gate_is_kept(struct gate *g, uint32_t mark);
+
 /* Packets since the table was made. */
 __attribute__((warn_unused_result)) int gate_counts(struct gate *g, struct gate_counts *ret);
 

@@ -151,6 +151,9 @@ bool gate_elements_obstacle(const struct gate_order *o, enum gate_place place);
 /* Remove the order's element from one set; the kernel answers -ENOENT when it is not there. */
 void gate_elements_remove(struct gate_nl *nl, const struct gate_order *o, enum gate_place place);
 
+/* The question for the order's element in one set, alone in the batch: for gate_nl_ask. */
+void gate_elements_ask(struct gate_nl *nl, const struct gate_order *o, enum gate_place place);
+
 /* Does this kernel know GATE_DESTROY? Asked of the lease set. 0 or -errno. */
 __attribute__((warn_unused_result)) int gate_elements_can_destroy(struct gate_nl *nl, bool *ret);
 

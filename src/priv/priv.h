@@ -86,6 +86,7 @@ enum msg_type {
 	/* knock -> gate, when the table was made anew */
 	MSG_LEASE,  /* a connection goes on for the rest of its lease */
 	MSG_SETTLE, /* all that was live is restored */
+	MSG_KEPT,   /* knock -> gate: is there still a lease without an end with this mark? */
 	MSG_TYPE_COUNT,
 };
 
@@ -103,7 +104,7 @@ struct msg {
 	struct addr addr;            /* OPEN, CLOSE */
 	uint8_t bits;                /* OPEN, CLOSE: of addr; 128: one host */
 	uint16_t source_port;        /* OPEN, CLOSE: 0: any */
-	uint32_t mark;               /* OPEN, CUT, LEASE */
+	uint32_t mark;               /* OPEN, CUT, LEASE, KEPT */
 	uint32_t wait_ms;            /* OPEN */
 	uint64_t lease_ms;           /* OPEN, LEASE */
 	int32_t result;              /* DONE, RELOADED: 0 or -errno */

@@ -28,7 +28,10 @@ static const struct {
 			   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		false },
 	/* States only go forward: what ended stays ended, whatever order events come in. */
-	[SQL_GATE_STATE] = { "UPDATE gate SET state = ?1"
+	/* One whose lease has no end is over for good then, and may be forgotten. */
+	[SQL_GATE_STATE] = { "UPDATE gate SET state = ?1, lease_until_ms = CASE"
+			     " WHEN ?1 > 2 AND lease_until_ms = 9223372036854775807"
+			     " THEN until_ms ELSE lease_until_ms END"
 			     " WHERE grant_id = ?2 AND state < ?1 AND state IN (1, 2)",
 		false },
 	[SQL_GATE_LIST] = { "SELECT grant_id, mark, state, name, key_id, service, source, proto,"

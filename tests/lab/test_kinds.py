@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import sqlite3
 
 from lab import Lab, SILENCE, V4, V6, inside, main, program, run, until
 
@@ -232,6 +233,27 @@ def test_no_end():
             s.close()
 
 
+def states(lab):
+    with contextlib.closing(sqlite3.connect(f"file:{lab.path('store', 'postern.db')}?mode=ro", uri=True)) as db:
+        return [row[0] for row in db.execute("SELECT state FROM gate WHERE lease_until_ms > 9000000000000000000")]
+
+
+def test_kept_is_forgotten():
+    """What the kernel has given up after its time of silence, the store gives up too."""
+    with kinds("forgotten") as lab:
+        for host in (V4["server"], V6["server"]):
+            lab.must_open("kept", host=host)
+            lab.connect("client", host, 2200).close()
+            until("the store knows", lambda: 2 in states(lab))
+            lab.kill_all()
+            lab.start()
+            assert states(lab) == [2]  # still there: the kernel keeps it
+            lab.kill_all()
+            lab.exec("server", "nft", "flush", "set", "inet", "postern", "kept", check=True)
+            lab.start()
+            until("the store forgets", lambda: not states(lab))
+
+
 def test_reload_between_kinds():
     """A gate is of the kind that its service was; when that changes, it closes."""
     with kinds("reload") as lab:
@@ -295,4 +317,4 @@ def test_adopted():
 
 if __name__ == "__main__":
     main(test_times, test_range, test_udp, test_wireguard, test_source_port, test_network, test_no_end,
-         test_reload_between_kinds, test_limits, test_adopted)
+         test_kept_is_forgotten, test_reload_between_kinds, test_limits, test_adopted)

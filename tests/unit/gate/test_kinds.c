@@ -338,6 +338,7 @@ static void test_silence(void **state)
 	int peer = accept(s, NULL, NULL);
 	age(g, MARK, 300);
 	pause_ms(600);
+	assert_int_equal(gate_is_kept(g, MARK), -ENOENT);
 	assert_int_equal(send(fd, "x", 1, 0), 1);
 	assert_true(is_ready(fd, POLLIN, PATIENCE_MS));
 	char c;
@@ -410,6 +411,7 @@ static void test_no_end(void **state)
 		};
 		apply(g, again);
 		talk(fd, peer);
+		assert_int_equal(gate_is_kept(g, MARK), 0);
 		/* Each packet gives it the whole time again. */
 		age(g, MARK, 1000);
 		talk(fd, peer);
@@ -419,6 +421,7 @@ static void test_no_end(void **state)
 		struct gate_counts before = counts(g);
 		struct gate_order cut = { .verb = GATE_CUT, .mark = MARK };
 		apply(g, cut);
+		assert_int_equal(gate_is_kept(g, MARK), -ENOENT);
 		assert_true(send(fd, "x", 1, MSG_NOSIGNAL) >= 0);
 		assert_true(is_ready(fd, POLLIN, PATIENCE_MS));
 		char c;
