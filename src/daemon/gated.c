@@ -53,7 +53,7 @@ static bool is_source_allowed(const struct config_service *s, const struct msg *
 
 int gated_check(const struct config *c, const struct msg *m)
 {
-	if (m->type == MSG_CUT || m->type == MSG_KEPT)
+	if (m->type == MSG_CUT)
 		return (m->mark & 0xff000000) == c->server.mark_base ? 0 : -EPERM;
 	/* Closing gives nobody anything, so it need not be a port of the configuration. */
 	if (m->type == MSG_CLOSE)
@@ -184,6 +184,20 @@ static void log_refused(struct gated *g)
 	log_error("an order outside the configuration was refused");
 }
 
+/* What changes nothing is answered at once. False for an order. */
+static bool answer_question(struct gated *g, const struct msg *m)
+{
+	if (m->type == MSG_BEAT)
+		answer(g, MSG_BEATEN, m->seq, 0);
+	else if (m->type == MSG_LIST)
+		list(g, m->seq);
+	else if (m->type == MSG_KEPT)
+		answer(g, MSG_DONE, m->seq, gate_is_kept(g->gate, m->mark));
+	else
+		return false;
+	return true;
+}
+
 /* All orders that wait, at most a batch, become one netlink transaction. */
 static bool obey_batch(struct gated *g)
 {
@@ -200,14 +214,8 @@ static bool obey_batch(struct gated *g)
 		rc = msg_receive(g->start->knock, MSG_FROM_KNOCK, MSG_FROM_GATE, &m);
 		if (rc <= 0)
 			break;
-		if (m.type == MSG_BEAT) {
-			answer(g, MSG_BEATEN, m.seq, 0);
+		if (answer_question(g, &m))
 			continue;
-		}
-		if (m.type == MSG_LIST) {
-			list(g, m.seq);
-			continue;
-		}
 		if (m.type == MSG_SETTLE) {
 			/* What waits in this batch is part of what is restored. */
 			settle_seq = m.seq;
@@ -215,14 +223,10 @@ static bool obey_batch(struct gated *g)
 			break;
 		}
 		int why = gated_check(g->start->config, &m);
-		if (why < 0) {
+		if (why < 0)
 			log_refused(g);
-		} else if (m.type == MSG_KEPT) {
-			answer(g, MSG_DONE, m.seq, gate_is_kept(g->gate, m.mark));
-			continue;
-		} else {
+		else
 			why = count(g->start->config, g->live, &m);
-		}
 		if (why < 0) {
 			answer(g, MSG_DONE, m.seq, why);
 			continue;
