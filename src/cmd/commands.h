@@ -20,5 +20,6 @@ int cmd_close(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
 int cmd_id(int argc, char **argv);
 int cmd_directory(int argc, char **argv);
+int cmd_certifier(int argc, char **argv);
 
 #endif

@@ -13,8 +13,6 @@
 #include "cmd/commands.h"
 #include "cmd/control_show.h"
 #include "cmd/say.h"
-#include "daemon/report.h"
-#include "store/store.h"
 
 /* A daemon between two tries to start hears, but answers later; a reload takes its time. */
 #define WAIT_S 20
@@ -120,7 +118,9 @@ int control_ask(const char *socket_path, json_t *request, bool is_json, control_
 {
 	int fd = connect_to(socket_path, is_command(request, "reload") ? WAIT_RELOAD_S : WAIT_S);
 	if (fd < 0) {
-		bool is_journal = is_command(request, "journal");
+		/* The caller reads the store instead. */
+		bool is_journal = is_command(request, "journal") ||
+			(is_command(request, "why") && json_object_get(request, "service") == NULL);
 		json_decref(request);
 		if (fd == -EACCES || fd == -EPERM) {
 			say_trouble("%s: only root may speak to the daemon; use sudo", socket_path);
@@ -140,46 +140,4 @@ int control_ask(const char *socket_path, json_t *request, bool is_json, control_
 		return EXIT_LOCAL;
 	}
 	return read_answer(fd, is_json, show);
-}
-
-struct showing {
-	bool is_json, first;
-};
-
-static void show_record(void *arg, const struct store_record *r)
-{
-	struct showing *s = arg;
-	json_t *o = report_record(r);
-	if (s->is_json) {
-		json_dumpf(o, stdout, JSON_COMPACT);
-		putchar('\n');
-	} else {
-		control_show_record(o, s->first);
-	}
-	s->first = false;
-	json_decref(o);
-}
-
-int control_read_store(const char *path, uint64_t since_ms, const char *name, const char *address,
-	uint32_t limit, bool is_json)
-{
-	struct store *store = NULL;
-	struct fault f;
-	struct store_query q = { .since_ms = since_ms, .limit = limit };
-	struct showing s = { is_json, true };
-	snprintf(q.name, sizeof(q.name), "%s", name);
-	if (*address != '\0' && !addr_parse(address, &q.source)) {
-		return say_usage("", "--address %s: not an address in numbers", address);
-	}
-	if (store_open_reader(path, &store, &f) < 0) {
-		say_trouble("no daemon answers, and %s", f.text);
-		return CONTROL_NO_DAEMON;
-	}
-	int rc = store_journal(store, &q, show_record, &s);
-	store_close(store);
-	if (rc < 0) {
-		say_trouble("%s: cannot be read: %s", path, strerror(-rc));
-		return EXIT_LOCAL;
-	}
-	return 0;
 }

@@ -19,8 +19,4 @@ typedef void control_show(const json_t *object, bool first);
  */
 int control_ask(const char *socket_path, json_t *request, bool is_json, control_show *show);
 
-/* The journal without a daemon. */
-int control_read_store(const char *path, uint64_t since_ms, const char *name, const char *address,
-	uint32_t limit, bool is_json);
-
 #endif

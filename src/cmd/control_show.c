@@ -107,7 +107,8 @@ void control_show_status(const json_t *o, bool first)
 	show_counts("answered", json_object_get(o, "answered"));
 	show_counts("ignored", json_object_get(o, "ignored"));
 	if (!json_is_true(json_object_get(o, "store_ok")))
-		puts("  STORE     trouble in the last minute; nothing opens until it is mended (log)");
+		printf("  STORE     %s; nothing opens until it is mended\n",
+			text(o, "store_error"));
 	if (!json_is_true(json_object_get(o, "gate_uses_heard")))
 		puts("  NOTE      another program has the log group: used gates are not noticed");
 }
@@ -185,4 +186,24 @@ void control_show_record(const json_t *o, bool first)
 	if (*text(o, "list") != '\0')
 		printf(INDENT_TEXT "by %s: %s\n", text(o, "list"),
 			*text(o, "entry") != '\0' ? text(o, "entry") : "no entry fits");
+}
+
+/* A record and what to do about it; or, of what no record is of, what the daemon counted. */
+void control_show_last(const json_t *o, bool first)
+{
+	const char *key;
+	json_t *v, *ignored = json_object_get(o, "ignored");
+	if (ignored == NULL) {
+		control_show_record(o, first);
+		if (*text(o, "change") != '\0')
+			printf(INDENT_TEXT "to change: %s\n", text(o, "change"));
+		return;
+	}
+	printf("no authenticated knock of %s is known; datagrams ignored since the start, from "
+	       "anywhere:\n",
+		text(o, "unknown"));
+	json_object_foreach(ignored, key, v)
+		printf("  %-18s%lld\n", key, (long long)json_integer_value(v));
+	if (json_object_size(ignored) == 0)
+		puts("  none");
 }

@@ -9,6 +9,7 @@
 void control_show_status(const json_t *o, bool first);
 void control_show_gate(const json_t *o, bool first);
 void control_show_record(const json_t *o, bool first);
+void control_show_last(const json_t *o, bool first);
 void control_show_lockout(const json_t *o, bool first);
 void control_show_nothing(const json_t *o, bool first);
 

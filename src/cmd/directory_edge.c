@@ -266,10 +266,9 @@ static void say_count(const struct job *j)
 	const struct count *c = &j->count;
 	printf("exported %zu of %zu entries to %s\n", c->exported, c->exported + c->left_out,
 		j->order->out);
-	printf("left out: %zu entries that no list can match\n", c->left_out);
-	printf("left out of those exported: %zu public keys of certified people, %zu comments, "
-	       "%zu document keys\n",
-		c->keys, c->comments, c->document_keys);
+	printf("left out: entries that no list can match %zu, public keys of certified people %zu, "
+	       "comments %zu, document keys %zu\n",
+		c->left_out, c->keys, c->comments, c->document_keys);
 }
 
 /* ------------------------------------------------------------------ the command */

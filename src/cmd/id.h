@@ -22,5 +22,12 @@ int id_rollover(int argc, char **argv);
 int id_merge(int argc, char **argv);
 int id_export(int argc, char **argv);
 int id_import(int argc, char **argv);
+int id_authority(int argc, char **argv);
+int id_protect(int argc, char **argv);
+int id_recover(int argc, char **argv);
+int id_documents(int argc, char **argv);
+int id_encrypt(int argc, char **argv);
+int id_decrypt(int argc, char **argv);
+int id_cross(int argc, char **argv);
 
 #endif

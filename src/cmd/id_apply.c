@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/id_document.h"
 #include "cmd/id_path.h"
 #include "identity/recovery.h"
 #include "knock/spa.h"
@@ -20,9 +21,11 @@ struct next {
 	struct name name;
 	uint8_t pk[32], sk[64]; /* of the key that is active afterwards */
 	bool is_other;          /* another name or key than before */
+	struct idfile_key key;  /* of the file, when the key is another */
 	size_t cross_count;
 	struct id_path_cert cross[IDFILE_CERTS_MAX];
 	uint8_t recovery[RECOVERY_LEN_MAX];
+	uint8_t document[DOCUMENT_KEY_LEN];
 	struct idfile_change change;
 };
 
@@ -153,7 +156,14 @@ static int put_certs(
 	return rc;
 }
 
-/* ------------------------------------------------------------------ recovery */
+/* ------------------------------------------------------------------ blocks that name the key */
+
+/* Who opened an old copy has its file key: that must not open what is sealed from now on. */
+static void renew_file_key(struct next *n)
+{
+	randombytes_buf(n->key.b, sizeof(n->key.b));
+	n->change.new_key = &n->key;
+}
 
 /* A recovery block names the key; the same authorities are to be able to help with the new one. */
 static int renew_recovery(const struct id_open *o, struct next *n, struct fault *f)
@@ -168,8 +178,10 @@ static int renew_recovery(const struct id_open *o, struct next *n, struct fault 
 		return -ENOMEM;
 	}
 	size_t len = 0;
-	if (recovery_decode(old, o->pk, r, &why) == 0)
-		len = recovery_make(r->list_der, n->header.key_id, &o->key, n->sk, n->recovery);
+	/* An older block of this ID can be put back by whoever can write the file; the header is sealed. */
+	if (recovery_decode(old, o->pk, r, &why) == 0 && r->list.m == n->header.recovery_m &&
+		r->list.n == n->header.recovery_n)
+		len = recovery_make(r->list_der, n->header.key_id, &n->key, n->sk, n->recovery);
 	free(r);
 	if (len == 0) {
 		fault_set(f,
@@ -181,6 +193,18 @@ static int renew_recovery(const struct id_open *o, struct next *n, struct fault 
 	n->change.has_recovery = true;
 	n->change.recovery = span_of(n->recovery, len);
 	return 0;
+}
+
+/* The document keys stay; others have to be shown them under the new key. */
+static void renew_document(const struct id_open *o, struct next *n)
+{
+	size_t i = n->change.block_count;
+	if (o->secrets.document_count == 0)
+		return;
+	id_document_block(&o->secrets, n->header.key_id, n->sk, n->document);
+	n->change.blocks[i].label = DOCUMENT_KEY_LABEL;
+	n->change.blocks[i].body = SPAN_OF(n->document);
+	n->change.block_count++;
 }
 
 /* ------------------------------------------------------------------ all of it */
@@ -196,7 +220,11 @@ static int prepare(struct id_open *o, const struct id_path *p, uint64_t now_ms, 
 	if (rc == 0)
 		rc = put_certs(o, p, n, f);
 	if (rc == 0 && p->is_pending)
+		renew_file_key(n);
+	if (rc == 0 && p->is_pending)
 		rc = renew_recovery(o, n, f);
+	if (rc == 0 && p->is_pending)
+		renew_document(o, n);
 	n->change.header = &n->header;
 	return rc;
 }

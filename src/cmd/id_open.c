@@ -73,6 +73,11 @@ static int unlock_by_password(struct id_open *o, const struct id_way *way, struc
 
 static int unlock(struct id_open *o, const struct id_way *way, struct fault *f)
 {
+	if (way->file_key != NULL) {
+		o->key = *way->file_key;
+		return id_unlock_fault(
+			o->path, idfile_unlock_file_key(o->file, &o->key, &o->secrets), f);
+	}
 	return way->key_file != NULL ? unlock_by_key(o, way, f) : unlock_by_password(o, way, f);
 }
 

@@ -19,8 +19,9 @@
 
 /* How to open one: by the key file when one is named, else by the password. */
 struct id_way {
-	const char *password_file; /* NULL: asked on the terminal */
-	const char *key_file;      /* 32 bytes; NULL: by password */
+	const char *password_file;         /* NULL: asked on the terminal */
+	const char *key_file;              /* 32 bytes; NULL: by password */
+	const struct idfile_key *file_key; /* what recovery gave: then neither is asked for */
 };
 
 struct id_open_cert {

@@ -13,7 +13,6 @@
 #include "base/pem.h"
 
 #define TEXT_MAX 65536
-#define DAY_MS UINT64_C(86400000)
 
 /* ------------------------------------------------------------------ what a file holds */
 
@@ -100,45 +99,76 @@ static bool is_parent(const struct id_path_cert *child, const struct cert *paren
 		name_is_child(&child->c.subject, &parent->subject) && is_signed(child, parent);
 }
 
-/* The parent of the last certificate of ret, put behind it. */
-static bool take_parent(struct pool *p, const struct id_open *o, struct id_path *ret)
+static bool put(struct id_path *ret, const struct id_path_cert *c)
 {
-	const struct id_path_cert *child = &ret->certs[ret->count - 1];
-	struct id_path_cert *to = &ret->certs[ret->count];
+	if (ret->count == ISSUE_CERTS_MAX)
+		return false;
+	ret->certs[ret->count++] = *c;
+	return true;
+}
+
+/* The parent of child, put behind what is there. */
+static bool take_parent(struct pool *p, const struct id_open *o, struct id_path *ret,
+	const struct id_path_cert *child)
+{
 	for (size_t i = 0; i < p->count; i++) {
 		if (!is_parent(child, &p->certs[i].c))
 			continue;
-		*to = p->certs[i];
 		p->is_used[i] = true;
-		ret->count++;
-		return true;
+		return put(ret, &p->certs[i]);
 	}
 	for (size_t i = 0; i < o->cert_count; i++) {
 		const struct id_open_cert *c = &o->certs[i];
-		if (!c->is_good || c->der.len > sizeof(to->der) || !is_parent(child, &c->c))
+		struct id_path_cert to;
+		if (!c->is_good || c->der.len > sizeof(to.der) || !is_parent(child, &c->c))
 			continue;
-		to->len = c->der.len;
-		memcpy(to->der, c->der.data, c->der.len);
-		to->c = c->c;
-		ret->count++;
-		return true;
+		to.len = c->der.len;
+		memcpy(to.der, c->der.data, c->der.len);
+		to.c = c->c;
+		return put(ret, &to);
 	}
 	return false;
+}
+
+/* The same name and key, and another key of that name signed. */
+static bool is_rollover(const struct id_path_cert *c, const struct cert *of)
+{
+	return c->c.kind == CERT_CERTIFIER && name_equal(&c->c.subject, &of->subject) &&
+		name_equal(&c->c.issuer, &of->subject) &&
+		memcmp(c->c.pk, of->pk, sizeof(of->pk)) == 0 && !is_signed(c, of);
+}
+
+static bool take_rollovers(struct pool *p, struct id_path *ret, const struct cert *of)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		if (p->is_used[i] || !is_rollover(&p->certs[i], of))
+			continue;
+		p->is_used[i] = true;
+		if (!put(ret, &p->certs[i]))
+			return false;
+	}
+	return true;
 }
 
 static int climb(struct pool *p, const struct id_open *o, struct id_path *ret, struct fault *f)
 {
 	char name[NAME_TEXT_MAX];
-	while (!is_organisation(&ret->certs[ret->count - 1])) {
-		if (ret->count < ISSUE_CERTS_MAX && take_parent(p, o, ret))
-			continue;
-		fault_set(f,
-			"%s: the certificate that signed that of %.190s is missing; ask the "
-			"certifier for the whole chain",
-			p->file, name_format(&ret->certs[ret->count - 1].c.subject, name));
-		return -EDOM;
+	for (;;) {
+		const struct id_path_cert *c = &ret->certs[ret->top];
+		if (!take_rollovers(p, ret, &c->c))
+			break;
+		if (is_organisation(c))
+			return 0;
+		size_t next = ret->count;
+		if (!take_parent(p, o, ret, c))
+			break;
+		ret->top = next;
 	}
-	return 0;
+	fault_set(f,
+		"%s: the certificate that signed that of %.190s is missing; ask the "
+		"certifier for the whole chain",
+		p->file, name_format(&ret->certs[ret->top].c.subject, name));
+	return -EDOM;
 }
 
 /* ------------------------------------------------------------------ which is ours */
@@ -274,21 +304,17 @@ static unsigned usual_years(enum cert_kind kind)
 static int certify(const struct id_path_order *o, struct id_path_cert *to, struct fault *f)
 {
 	unsigned years = o->years != 0 ? o->years : usual_years(o->kind);
-	struct cert_order order = {
+	struct issue_signer signer = issue_signer(o->by);
+	struct issue_grant grant = {
 		.role = CERT_BELOW,
-		.subject = o->name,
+		.name = &o->name,
 		.kind = o->kind,
-		.not_before_ms = o->now_ms - o->now_ms % DAY_MS,
-		/* RFC 5280 4.1.2.5: the last second counts, so midnight itself must not be in it. */
-		.not_after_ms = issue_end_ms(o->now_ms, years, 0) - 1000,
-		.issuer = o->by->name,
-		.issuer_seed = o->by->secrets.seed,
+		.pk = o->pk,
+		.now_ms = o->now_ms,
+		.not_after_ms =
+			issue_last_ms(issue_end_ms(o->now_ms, years, 0), o->by->not_after_ms),
 	};
-	memcpy(order.pk, o->pk, sizeof(order.pk));
-	memcpy(order.issuer_pk, o->by->pk, sizeof(order.issuer_pk));
-	if (order.not_after_ms > o->by->not_after_ms)
-		order.not_after_ms = o->by->not_after_ms;
-	int rc = cert_issue(&order, to->der, &to->len, f);
+	int rc = issue_certify(&signer, &grant, to->der, &to->len, f);
 	return rc < 0 ? rc : cert_read(span_of(to->der, to->len), &to->c, f);
 }
 

@@ -23,8 +23,13 @@ struct id_path_cert {
 /* What is to stand in an ID file. Public data; free() it. */
 struct id_path {
 	bool is_pending; /* the path is for the pending key, which becomes the active one */
-	size_t count;    /* own certificate, then its certifiers up to the organisation; 0: stays */
+	/*
+	 * Own certificate, then its certifiers up to the organisation, each followed by those of its own
+	 * name in which an older key of it vouches for this one. 0: what the ID has stays.
+	 */
+	size_t count;
 	struct id_path_cert certs[ISSUE_CERTS_MAX];
+	size_t top;         /* which is the organisation's own; set by id_path_read */
 	size_t cross_count; /* cross-certificates this ID issued, to be added */
 	struct id_path_cert cross[IDFILE_CERTS_MAX];
 };

@@ -48,20 +48,41 @@ static void make_keys(struct issue *i)
 	}
 }
 
+struct issue_signer issue_signer(const struct issue *i)
+{
+	return (struct issue_signer){ &i->name, i->pk, i->secrets.seed };
+}
+
+uint64_t issue_last_ms(uint64_t end_ms, uint64_t issuer_not_after_ms)
+{
+	/* RFC 5280 4.1.2.5: the last second counts, so midnight itself must not be in it. */
+	uint64_t last_ms = end_ms - 1000;
+	return issuer_not_after_ms != 0 && last_ms > issuer_not_after_ms ? issuer_not_after_ms
+									 : last_ms;
+}
+
+int issue_certify(const struct issue_signer *by, const struct issue_grant *g, uint8_t *der,
+	size_t *ret_len, struct fault *f)
+{
+	struct cert_order order = {
+		.role = g->role,
+		.subject = *g->name,
+		.kind = g->kind,
+		.not_before_ms = g->now_ms - g->now_ms % DAY_MS,
+		.not_after_ms = g->not_after_ms,
+		.issuer = *by->name,
+		.issuer_seed = by->seed,
+	};
+	memcpy(order.pk, g->pk, sizeof(order.pk));
+	memcpy(order.issuer_pk, by->pk, sizeof(order.issuer_pk));
+	return cert_issue(&order, der, ret_len, f);
+}
+
 static int certify(struct issue *i, const struct issue_order *o, struct fault *f)
 {
-	const struct issue *by = o->by != NULL ? o->by : i;
-	struct cert_order order = {
-		.subject = i->name,
-		.kind = i->kind,
-		.not_before_ms = o->now_ms - o->now_ms % DAY_MS,
-		.not_after_ms = i->not_after_ms,
-		.issuer = by->name,
-		.issuer_seed = by->secrets.seed,
-	};
-	memcpy(order.pk, i->pk, sizeof(order.pk));
-	memcpy(order.issuer_pk, by->pk, sizeof(order.issuer_pk));
-	int rc = cert_issue(&order, i->certs[0], &i->cert_len[0], f);
+	struct issue_signer by = issue_signer(o->by != NULL ? o->by : i);
+	struct issue_grant g = { CERT_BELOW, &i->name, i->kind, i->pk, o->now_ms, i->not_after_ms };
+	int rc = issue_certify(&by, &g, i->certs[0], &i->cert_len[0], f);
 	if (rc < 0)
 		return rc;
 	i->cert_count = 1;
@@ -91,10 +112,7 @@ int issue_new(const struct issue_order *o, struct issue **ret, struct fault *f)
 		return -ENOMEM;
 	i->name = *o->name;
 	i->kind = o->kind;
-	/* RFC 5280 4.1.2.5: the last second counts, so midnight itself must not be in it. */
-	i->not_after_ms = o->not_after_ms - 1000;
-	if (o->by != NULL && i->not_after_ms > o->by->not_after_ms)
-		i->not_after_ms = o->by->not_after_ms;
+	i->not_after_ms = issue_last_ms(o->not_after_ms, o->by != NULL ? o->by->not_after_ms : 0);
 	make_keys(i);
 	int rc = certify(i, o, f);
 	if (rc < 0)
@@ -104,55 +122,89 @@ int issue_new(const struct issue_order *o, struct issue **ret, struct fault *f)
 	return rc;
 }
 
-void issue_free(struct issue *i)
+int issue_own_cert(const char *path, const struct idfile *id, bool is_certifier, struct cert *ret,
+	struct fault *f)
 {
-	/* sodium_free wipes. */
-	sodium_free(i);
-}
-
-/* Certificates of the certifier itself and its ancestors; others (cross-certificates) are not passed on. */
-static int take_certs(const char *path, const struct idfile *id, struct issue *i, struct fault *f)
-{
+	struct cert c;
 	struct fault why;
-	for (size_t n = 0; n < idfile_cert_count(id); n++) {
-		struct span der = idfile_cert(id, n);
-		struct cert c;
-		if (der.len > CERT_LEN_MAX || cert_read(der, &c, &why) < 0)
-			continue;
-		if (n == 0) {
-			i->name = c.subject;
-			i->kind = c.kind;
-			i->not_after_ms = c.not_after_ms;
-			memcpy(i->pk, c.pk, sizeof(i->pk));
-		} else if (!name_is_below(&i->name, &c.subject)) {
-			continue;
-		}
-		if (i->cert_count < ISSUE_CERTS_MAX) {
-			memcpy(i->certs[i->cert_count], der.data, der.len);
-			i->cert_len[i->cert_count++] = der.len;
+	uint8_t key_id[32];
+	if (idfile_cert_count(id) > 0 && cert_read(idfile_cert(id, 0), &c, &why) == 0) {
+		spa_key_id(c.pk, key_id);
+		if (memcmp(key_id, idfile_header(id)->key_id, sizeof(key_id)) == 0 &&
+			(!is_certifier || c.kind == CERT_CERTIFIER)) {
+			*ret = c;
+			return 0;
 		}
 	}
-	if (i->cert_count > 0 && i->kind == CERT_CERTIFIER)
-		return 0;
-	fault_set(f, "%s: not the ID file of a certifier", path);
+	if (is_certifier)
+		fault_set(f, "%s: not the ID file of a certifier", path);
+	else
+		fault_set(f, "%s: holds no certificate of its own key; have it certified first",
+			path);
 	return -EINVAL;
 }
 
-int issue_load(const char *path, const struct idfile *id, const struct password *password,
-	struct issue **ret, struct fault *f)
+/* Its ancestors' certificates, and a rollover's of its own key: what proves it to others. */
+static bool is_passed_on(const struct issue *i, const struct cert *c)
 {
+	return name_is_below(&i->name, &c->subject) ||
+		(name_equal(&i->name, &c->subject) && memcmp(i->pk, c->pk, sizeof(i->pk)) == 0);
+}
+
+/* Others, which are cross-certificates, are not passed on. */
+static void take_certs(const struct idfile *id, const struct cert *own, struct issue *i)
+{
+	struct fault why;
+	i->name = own->subject;
+	i->kind = own->kind;
+	i->not_after_ms = own->not_after_ms;
+	memcpy(i->pk, own->pk, sizeof(i->pk));
+	for (size_t n = 0; n < idfile_cert_count(id) && i->cert_count < ISSUE_CERTS_MAX; n++) {
+		struct span der = idfile_cert(id, n);
+		struct cert c;
+		if (der.len > CERT_LEN_MAX || cert_read(der, &c, &why) < 0 || !is_passed_on(i, &c))
+			continue;
+		memcpy(i->certs[i->cert_count], der.data, der.len);
+		i->cert_len[i->cert_count++] = der.len;
+	}
+}
+
+static int load(const char *path, const struct idfile *id, bool is_certifier,
+	const struct password *password, struct issue **ret, struct fault *f)
+{
+	struct cert own;
+	int rc = issue_own_cert(path, id, is_certifier, &own, f);
+	if (rc < 0)
+		return rc;
 	struct issue *i = allocate(f);
 	if (i == NULL)
 		return -ENOMEM;
-	int rc = take_certs(path, id, i, f);
-	if (rc == 0)
-		rc = id_unlock_fault(path,
-			idfile_unlock_password(id, password_span(password), &i->secrets, NULL), f);
+	take_certs(id, &own, i);
+	rc = id_unlock_fault(
+		path, idfile_unlock_password(id, password_span(password), &i->secrets, NULL), f);
 	if (rc < 0)
 		issue_free(i);
 	else
 		*ret = i;
 	return rc;
+}
+
+int issue_load(const char *path, const struct idfile *id, const struct password *password,
+	struct issue **ret, struct fault *f)
+{
+	return load(path, id, true, password, ret, f);
+}
+
+int issue_load_any(const char *path, const struct idfile *id, const struct password *password,
+	struct issue **ret, struct fault *f)
+{
+	return load(path, id, false, password, ret, f);
+}
+
+void issue_free(struct issue *i)
+{
+	/* sodium_free wipes. */
+	sodium_free(i);
 }
 
 static enum idfile_kind file_kind(enum cert_kind kind)

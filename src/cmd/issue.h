@@ -16,7 +16,7 @@
 #include "identity/idfile.h"
 #include "identity/name.h"
 
-#define ISSUE_CERTS_MAX (NAME_OU_MAX + 2) /* own, up to four OU, O */
+#define ISSUE_CERTS_MAX (NAME_OU_MAX + 4) /* own, up to four OU, O, and rollovers */
 
 /* An identity whose secrets are open. Made by issue_new or issue_load, wiped and freed by issue_free. */
 struct issue {
@@ -25,7 +25,7 @@ struct issue {
 	uint8_t pk[32];
 	uint64_t not_after_ms;
 	struct idfile_secrets secrets;
-	size_t cert_count; /* own, then ancestors up to the O certifier */
+	size_t cert_count; /* own, its rollover, then ancestors up to the O certifier */
 	size_t cert_len[ISSUE_CERTS_MAX];
 	uint8_t certs[ISSUE_CERTS_MAX][CERT_LEN_MAX];
 };
@@ -41,12 +41,49 @@ struct issue_order {
 /* First ms of the day after now plus years and days (UTC): a life of "2y" that begins today ends before. */
 uint64_t issue_end_ms(uint64_t now_ms, unsigned years, unsigned days);
 
+/* Who signs, all borrowed, and what. */
+struct issue_signer {
+	const struct name *name;
+	const uint8_t *pk;   /* 32 bytes */
+	const uint8_t *seed; /* 32 bytes */
+};
+
+struct issue_grant {
+	enum cert_role role;
+	const struct name *name;
+	enum cert_kind kind;
+	const uint8_t *pk;
+	uint64_t now_ms;       /* it begins at the midnight before */
+	uint64_t not_after_ms; /* the last moment: see issue_last_ms */
+};
+
+struct issue_signer issue_signer(const struct issue *i);
+
+/* The last moment of what ends at end_ms (issue_end_ms), which is not beyond the issuer's own (0: none). */
+uint64_t issue_last_ms(uint64_t end_ms, uint64_t issuer_not_after_ms);
+
+/* Certify a key that somebody else holds. As cert_issue; der holds CERT_LEN_MAX bytes. */
+__attribute__((warn_unused_result)) int issue_certify(const struct issue_signer *by,
+	const struct issue_grant *g, uint8_t *der, size_t *ret_len, struct fault *f);
+
 /* A new identity. 0, or -errno with *f (-EINVAL: the profile forbids it). A server gets an X25519 key too. */
 __attribute__((warn_unused_result)) int issue_new(
 	const struct issue_order *o, struct issue **ret, struct fault *f);
 
-/* Open a certifier's ID file text with its password. 0, or -EACCES, -EINVAL, -ENOMEM with *f. */
+/*
+ * What an ID file says about itself before any password: its own certificate, of the key it names; with
+ * is_certifier only a certifier's. 0, or -EINVAL with *f.
+ */
+__attribute__((warn_unused_result)) int issue_own_cert(const char *path, const struct idfile *id,
+	bool is_certifier, struct cert *ret, struct fault *f);
+
+/*
+ * Open a certifier's ID file text with its password. 0, or -EACCES, -EINVAL, -ENOMEM with *f.
+ * issue_load_any opens a person's too, who may issue cross-certificates.
+ */
 __attribute__((warn_unused_result)) int issue_load(const char *path, const struct idfile *id,
+	const struct password *password, struct issue **ret, struct fault *f);
+__attribute__((warn_unused_result)) int issue_load_any(const char *path, const struct idfile *id,
 	const struct password *password, struct issue **ret, struct fault *f);
 
 void issue_free(struct issue *i);

@@ -17,6 +17,8 @@ static const char help[] =
 	"  id new NAME        make a key, a certificate and an ID file for a person\n"
 	"  id show FILE       say whose ID file it is, without the password\n"
 	"  id passwd FILE     change the password of an ID file\n"
+	"  certifier new|sign|cross|revoke|crl|rollover|show\n"
+	"                     make certifiers, certify others, take it back\n"
 	"  directory add|remove|list|check\n"
 	"                     edit and check the list of those a server knows\n"
 	"\n"
@@ -35,6 +37,7 @@ static const struct {
 	{ "close", cmd_close },
 	{ "connect", cmd_connect },
 	{ "id", cmd_id },
+	{ "certifier", cmd_certifier },
 	{ "directory", cmd_directory },
 };
 

@@ -27,6 +27,13 @@ static const char help[] =
 	"  export FILE        write its key for openssl, ssh or a browser\n"
 	"  import             make one of a key there is, or put a certificate for the\n"
 	"                     internet in\n"
+	"  authority FILE     let its owner help others who lost their password\n"
+	"  protect FILE       let authorities recover it\n"
+	"  recover FILE       a new password with the help of the authorities\n"
+	"  documents FILE     its key for files that others encrypt for it\n"
+	"  encrypt FILE       encrypt a file for people of a directory\n"
+	"  decrypt FILE       and read it again, knowing who it is from\n"
+	"  cross CARD         trust a server of another organisation\n"
 	"\n"
 	"postern id PART --help explains one part.\n"
 	"\n"
@@ -151,6 +158,13 @@ static const struct {
 	{ "merge", id_merge },
 	{ "export", id_export },
 	{ "import", id_import },
+	{ "authority", id_authority },
+	{ "protect", id_protect },
+	{ "recover", id_recover },
+	{ "documents", id_documents },
+	{ "encrypt", id_encrypt },
+	{ "decrypt", id_decrypt },
+	{ "cross", id_cross },
 };
 
 int cmd_id(int argc, char **argv)

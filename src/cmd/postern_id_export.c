@@ -21,23 +21,23 @@
 static const char help[] =
 	"usage: postern id export FILE --pkcs8|--openssh|--pkcs12 [options]\n"
 	"\n"
-	"Writes a private key of an ID file into a new file for other programs. Whoever has\n"
-	"that file and what opens it is the owner of the ID, for good.\n"
+	"Writes a private key of an ID file into a new file for other programs. Whoever\n"
+	"has that file and what opens it is the owner of the ID, for good.\n"
 	"\n"
-	"  --pkcs8             the ID's key as PKCS#8 under a new password (scrypt, AES-256):\n"
-	"                      for openssl\n"
-	"  --openssh           the ID's key as OpenSSH reads it, and the .pub line beside it.\n"
-	"                      Without a passphrase: ssh-keygen -p -f OUT adds one\n"
-	"  --pkcs12            the internet certificate in the ID with its key, under a new\n"
-	"                      password: for browsers and mail programs\n"
-	"  -o, --out OUT       the new file (default: made of the name of the ID file:\n"
+	"  --pkcs8             the ID's key as PKCS#8 under a new password (scrypt,\n"
+	"                      AES-256): for openssl\n"
+	"  --openssh           the ID's key as OpenSSH reads it, and the .pub line beside\n"
+	"                      it. Without a passphrase: ssh-keygen -p -f OUT adds one\n"
+	"  --pkcs12            the internet certificate in the ID with its key, under a\n"
+	"                      new password: for browsers and mail programs\n"
+	"  -o, --out OUT       the new file (default: made of the name of the ID file,\n"
 	"                      jane-doe.pem, jane-doe.key-ssh, jane-doe.p12)\n"
 	"  --password-file F   read the password of the ID from F, line 1\n"
 	"  --key-file F        open the ID with this key file (a server's)\n"
 	"  --new-password-file F  read the new password from F, line 1\n"
 	"\n"
-	"Exit codes: 0 done, 1 the new password is too weak, 2 usage, 4 wrong password or\n"
-	"trouble with a file; after any but 0 nothing was written.\n";
+	"Exit codes: 0 done, 1 the new password is too weak, 2 usage, 4 wrong password\n"
+	"or trouble with a file; after any but 0 nothing was written.\n";
 
 enum {
 	OPT_PKCS8 = 256,

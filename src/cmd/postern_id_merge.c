@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "cmd/ask.h"
 #include "cmd/commands.h"
 #include "cmd/id.h"
 #include "cmd/id_make.h"
@@ -20,17 +20,17 @@
 static const char help[] =
 	"usage: postern id merge FILE CHAIN [options]\n"
 	"\n"
-	"Puts certificates into an ID file: the one that a certifier sent back with those\n"
-	"of the certifiers above it, and cross-certificates this ID issued. A certificate\n"
-	"for the next key (see postern id rollover) makes that the active key. All copies\n"
-	"of the old ID file are out of date then.\n"
+	"Puts certificates into an ID file: the one that a certifier sent back with\n"
+	"those of the certifiers above it, and cross-certificates this ID issued. A\n"
+	"certificate for the next key (see postern id rollover) makes that the active\n"
+	"key. All copies of the old ID file are out of date then.\n"
 	"\n"
 	"  --password-file F   read the password from F, line 1\n"
 	"  --key-file F        open the ID with this key file (a server's)\n"
 	"  --yes               take another organisation, or the first, without asking\n"
 	"\n"
-	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or trouble with a file;\n"
-	"after any but 0 the ID file is as it was.\n";
+	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or trouble with a\n"
+	"file; after any but 0 the ID file is as it was.\n";
 
 enum { OPT_PASSWORD_FILE = 256, OPT_KEY_FILE, OPT_YES };
 
@@ -108,12 +108,17 @@ static void show(const struct id_open *o, const struct id_path *p)
 			time_format_utc(p->cross[i].c.not_after_ms, when));
 }
 
-static bool ask_yes(void)
+/* The organisation there was, under the key it had or one that this key vouches for. */
+static bool is_same_organisation(const struct cert *old, const struct id_path *p)
 {
-	char answer[16];
-	fputs("Is that right? [yes/no]: ", stdout);
-	fflush(stdout);
-	return fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
+	if (old == NULL || !name_equal(&old->subject, &p->certs[p->top].c.subject))
+		return false;
+	if (memcmp(old->pk, p->certs[p->top].c.pk, sizeof(old->pk)) == 0)
+		return true;
+	for (size_t i = p->top + 1; i < p->count; i++)
+		if (cert_signed_by(span_of(p->certs[i].der, p->certs[i].len), old->pk))
+			return true;
+	return false;
 }
 
 /* Who stands at the top decides whom this ID believes. */
@@ -121,11 +126,12 @@ static int agree(
 	const struct words *w, const struct id_open *o, const struct id_path *p, struct fault *f)
 {
 	char name[NAME_TEXT_MAX], print[80];
+	struct fault why;
 	const struct cert *old = old_organisation(o);
 	if (p->count == 0)
 		return 0;
-	const struct id_path_cert *top = &p->certs[p->count - 1];
-	if (old != NULL && memcmp(old->pk, top->c.pk, sizeof(old->pk)) == 0)
+	const struct id_path_cert *top = &p->certs[p->top];
+	if (is_same_organisation(old, p))
 		return 0;
 	printf("\n%s is below %s%s. The fingerprint of that organisation's\ncertificate is\n\n"
 	       "  %.39s\n",
@@ -137,9 +143,11 @@ static int agree(
 	printf("  %s\n\nCompare it with what they tell you by another way.\n", print + 40);
 	if (w->is_yes)
 		return 0;
-	if (isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1) {
-		if (ask_yes())
-			return 0;
+	fflush(stdout);
+	int rc = ask_yes("Is that right?", &why);
+	if (rc == 0)
+		return 0;
+	if (rc != -ENXIO) {
 		fault_set(f, "%s: nothing was changed", w->file);
 		return -EDOM;
 	}

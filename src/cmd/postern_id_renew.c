@@ -27,39 +27,44 @@ static const char help_renew[] =
 	"usage: postern id renew FILE --certifier FILE [options]\n"
 	"       postern id renew FILE --request OUT [options]\n"
 	"\n"
-	"A new certificate for the same key: at once with the certifier's ID file, or by a\n"
-	"request that is sent to the certifier.\n"
+	"A new certificate for the same key: at once with the certifier's ID file, or by\n"
+	"a request that is sent to the certifier.\n"
 	"\n"
 	"  --certifier FILE    the ID file of the certifier directly above\n"
-	"  --request OUT       write a request to OUT instead; postern id merge takes what\n"
-	"                      comes back\n"
+	"  --request OUT       write a request to OUT instead; postern id merge takes\n"
+	"                      what comes back\n"
 	"  --name NAME         a new name: with another certifier that is a move\n"
-	"  --years N           how long it is valid (default: 2; server 10, certifier 100)\n"
+	"  --years N           how long it is valid (default: 2; server 10, certifier\n"
+	"                      100)\n"
 	"  --password-file F   read the password of the ID from F, line 1\n"
 	"  --key-file F        open the ID with this key file (a server's)\n"
 	"  --certifier-password-file F  read the certifier's password from F, line 1\n"
 	"\n"
-	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or trouble with a file;\n"
-	"after any but 0 the ID file is as it was.\n";
+	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or trouble with a\n"
+	"file; after any but 0 the ID file is as it was.\n";
 
 static const char help_rollover[] =
 	"usage: postern id rollover FILE --certifier FILE [options]\n"
 	"       postern id rollover FILE --request OUT [options]\n"
 	"\n"
-	"Makes the next key of an ID and has it certified. The ID goes on with its old key\n"
-	"until postern id merge puts the new certificate in; so servers can be told of the\n"
-	"next key before it is used. A next key that is there already is taken again.\n"
+	"Makes the next key of an ID and has it certified. The ID goes on with its old\n"
+	"key until postern id merge puts the new certificate in; so servers can be told\n"
+	"of the next key before it is used. A next key that is there already is taken\n"
+	"again.\n"
 	"\n"
 	"  --certifier FILE    the ID file of the certifier directly above\n"
-	"  -o, --out CHAIN     where its certificate goes (default: made of the name of the\n"
-	"                      ID file, jane-doe.chain.pem)\n"
-	"  --request OUT       write a request to OUT instead, to be sent to the certifier\n"
-	"  --years N           how long it is valid (default: 2; server 10, certifier 100)\n"
+	"  -o, --out CHAIN     where its certificate goes (default: made of the name of\n"
+	"                      the ID file, jane-doe.chain.pem)\n"
+	"  --request OUT       write a request to OUT instead, to be sent to the\n"
+	"                      certifier\n"
+	"  --years N           how long it is valid (default: 2; server 10, certifier\n"
+	"                      100)\n"
 	"  --password-file F   read the password of the ID from F, line 1\n"
 	"  --key-file F        open the ID with this key file (a server's)\n"
 	"  --certifier-password-file F  read the certifier's password from F, line 1\n"
 	"\n"
-	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or trouble with a file.\n";
+	"Exit codes: 0 done, 1 refused, 2 usage, 4 wrong password or trouble with a\n"
+	"file.\n";
 
 enum {
 	OPT_CERTIFIER = 256,
@@ -341,7 +346,7 @@ static void report_rollover(const struct words *w, const uint8_t pk[32], const c
 			w->out, w->file, w->out);
 	printf("\nBefore that, where a directory lists %s, add to its line there:\n\n"
 	       "  key-next=sha256:%s\n\n"
-	       "After it, postern directory add %s makes the new line.\n",
+	       "After it, postern directory add %s --replace makes the new line.\n",
 		name, text_hex(SPAN_OF(key_id), hex), w->file);
 }
 

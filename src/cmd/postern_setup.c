@@ -33,6 +33,9 @@ static const char help[] =
 	"  --interface NAME    where knocks come in (default: the default route's)\n"
 	"  --host HOST         host name or address clients reach this server by\n"
 	"                      (default: this machine's name)\n"
+	"  --server-key KEY    where the key is that opens the server's ID file at boot:\n"
+	"                      file, beside it (default); credential, passed on by\n"
+	"                      systemd; elsewhere=PATH, on a stick or mount\n"
 	"  --stealth           put a secret into the server card: without it a client is\n"
 	"                      not heard, so the card is to be kept like a key\n"
 	"  --password-file F   read the passwords from F: line 1 the certifier's, line 2\n"
@@ -52,6 +55,7 @@ enum {
 	OPT_DIR,
 	OPT_INTERFACE,
 	OPT_HOST,
+	OPT_SERVER_KEY,
 	OPT_STEALTH,
 	OPT_PASSWORD_FILE,
 	OPT_KDF_MEM,
@@ -66,6 +70,7 @@ static const struct option options[] = {
 	{ "dir", required_argument, NULL, OPT_DIR },
 	{ "interface", required_argument, NULL, OPT_INTERFACE },
 	{ "host", required_argument, NULL, OPT_HOST },
+	{ "server-key", required_argument, NULL, OPT_SERVER_KEY },
 	{ "stealth", no_argument, NULL, OPT_STEALTH },
 	{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
 	{ "kdf-mem", required_argument, NULL, OPT_KDF_MEM },
@@ -108,6 +113,26 @@ static int take_guard(const char *text, struct setup_plan *p)
 	return EXIT_DONE;
 }
 
+static int take_server_key(const char *text, struct setup_plan *p)
+{
+	static const char elsewhere[] = "elsewhere=";
+	p->key_path = NULL;
+	if (strcmp(text, "file") == 0) {
+		p->key = SETUP_KEY_FILE;
+	} else if (strcmp(text, "credential") == 0) {
+		p->key = SETUP_KEY_CREDENTIAL;
+	} else if (strncmp(text, elsewhere, sizeof(elsewhere) - 1) == 0) {
+		p->key = SETUP_KEY_ELSEWHERE;
+		p->key_path = text + sizeof(elsewhere) - 1;
+		if (p->key_path[0] != '/')
+			return say_usage("setup", "--server-key %s: name the file from / on", text);
+	} else {
+		return say_usage(
+			"setup", "--server-key %s: it is file, credential or elsewhere=PATH", text);
+	}
+	return EXIT_DONE;
+}
+
 static int take_option(int c, struct words *w, struct setup_plan *p)
 {
 	switch (c) {
@@ -134,6 +159,8 @@ static int take_option(int c, struct words *w, struct setup_plan *p)
 	case OPT_HOST:
 		w->host = optarg;
 		break;
+	case OPT_SERVER_KEY:
+		return take_server_key(optarg, p);
 	case OPT_STEALTH:
 		p->is_stealth = true;
 		break;

@@ -10,11 +10,15 @@
 #include "base/clock.h"
 #include "cmd/commands.h"
 #include "cmd/control_client.h"
+#include "cmd/control_journal.h"
 #include "cmd/control_show.h"
 #include "cmd/control_why.h"
 #include "cmd/say.h"
 
 #define LIMIT_MAX 1000000
+#define LIMIT_DEFAULT 100
+#define LIMIT_FOLLOW 10
+#define LIMIT_WHY 5
 #define STORE_DEFAULT "/var/lib/postern/postern.db"
 
 static const char help[] =
@@ -28,6 +32,7 @@ static const char help[] =
 	"  revoke NAME   lock a name out, close its gates and end its connections\n"
 	"  restore NAME  let it in again\n"
 	"  why NAME SERVICE  would it be let in; if not, what would have to change\n"
+	"  why NAME|ADDRESS  what was decided last about it, and what to do about that\n"
 	"\n"
 	"  -s, --socket FILE   control socket (default: " CONTROL_DEFAULT ")\n"
 	"  --json              one JSON object a line\n"
@@ -38,10 +43,17 @@ static const char help[] =
 	"\n"
 	"journal:\n"
 	"  --since WHEN        30s, 5m, 8h, 2d ago, or 2026-11-22T10:00:00Z\n"
+	"  --until WHEN        not after that\n"
 	"  --name NAME         about this name\n"
 	"  --address ADDRESS   about this source\n"
+	"  --service SERVICE   about this service\n"
+	"  --event EVENT       of this kind, such as granted or refused\n"
 	"  --limit N           the newest N (default: 100)\n"
-	"  --store FILE        read this when no daemon answers\n"
+	"  --follow            then each new record as it comes\n"
+	"  --verify            is every record there, as it was written?\n"
+	"  --export FILE       write all of it to a file (- for stdout)\n"
+	"  --from FILE         with --verify and --export: from this export on\n"
+	"  --store FILE        read this when no daemon answers, or for the last four\n"
 	"                      (default: " STORE_DEFAULT ")\n"
 	"\n"
 	"revoke:\n"
@@ -49,6 +61,7 @@ static const char help[] =
 	"  --list              who is locked out\n"
 	"\n"
 	"why:\n"
+	"  --limit N           with a name or address alone: the last N (default: 5)\n"
 	"  --address ADDRESS   coming from there (default: where from= allows)\n"
 	"  --door DOOR         through this door (default: each)\n"
 	"  -c, --config FILE   answer from this file, without a daemon\n"
@@ -61,6 +74,13 @@ enum {
 	OPT_CUT,
 	OPT_ALL,
 	OPT_SINCE,
+	OPT_UNTIL,
+	OPT_SERVICE,
+	OPT_EVENT,
+	OPT_FOLLOW,
+	OPT_VERIFY,
+	OPT_EXPORT,
+	OPT_FROM,
 	OPT_NAME,
 	OPT_ADDRESS,
 	OPT_LIMIT,
@@ -73,9 +93,11 @@ enum {
 
 struct options {
 	const char *socket, *store, *name, *address, *reason, *door, *config;
-	bool is_json, is_cut, is_all, is_list;
-	uint64_t since_ms;
-	unsigned long limit;
+	const char *only_service, *export, *from;
+	bool is_json, is_cut, is_all, is_list, is_follow, is_verify;
+	uint64_t since_ms, until_ms;
+	enum store_event event;
+	unsigned long limit; /* 0: not given */
 	const char *command, *what, *service;
 };
 
@@ -118,6 +140,30 @@ static int take(int c, struct options *o)
 		return parse_since(optarg, &o->since_ms)
 			? -1
 			: say_usage("", "--since %s: neither a duration nor a time", optarg);
+	case OPT_UNTIL:
+		return parse_since(optarg, &o->until_ms)
+			? -1
+			: say_usage("", "--until %s: neither a duration nor a time", optarg);
+	case OPT_SERVICE:
+		o->only_service = optarg;
+		return -1;
+	case OPT_EVENT:
+		return store_event_parse(optarg, &o->event)
+			? -1
+			: say_usage("", "--event %s: there is none of this name, see posternctl(8)",
+				  optarg);
+	case OPT_FOLLOW:
+		o->is_follow = true;
+		return -1;
+	case OPT_VERIFY:
+		o->is_verify = true;
+		return -1;
+	case OPT_EXPORT:
+		o->export = optarg;
+		return -1;
+	case OPT_FROM:
+		o->from = optarg;
+		return -1;
 	case OPT_NAME:
 		o->name = optarg;
 		return -1;
@@ -172,6 +218,13 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "cut", no_argument, NULL, OPT_CUT },
 		{ "all", no_argument, NULL, OPT_ALL },
 		{ "since", required_argument, NULL, OPT_SINCE },
+		{ "until", required_argument, NULL, OPT_UNTIL },
+		{ "service", required_argument, NULL, OPT_SERVICE },
+		{ "event", required_argument, NULL, OPT_EVENT },
+		{ "follow", no_argument, NULL, OPT_FOLLOW },
+		{ "verify", no_argument, NULL, OPT_VERIFY },
+		{ "export", required_argument, NULL, OPT_EXPORT },
+		{ "from", required_argument, NULL, OPT_FROM },
 		{ "name", required_argument, NULL, OPT_NAME },
 		{ "address", required_argument, NULL, OPT_ADDRESS },
 		{ "limit", required_argument, NULL, OPT_LIMIT },
@@ -213,14 +266,33 @@ static int run_close(const struct options *o)
 
 static int run_journal(const struct options *o)
 {
-	json_t *q = json_pack("{s:s, s:I, s:s, s:s, s:i}", "command", "journal", "since_ms",
-		(json_int_t)o->since_ms, "name", o->name, "address", o->address, "limit",
-		(int)o->limit);
-	int status = control_ask(o->socket, q, o->is_json, control_show_record);
-	if (status != CONTROL_NO_DAEMON)
-		return status;
-	return control_read_store(
-		o->store, o->since_ms, o->name, o->address, (uint32_t)o->limit, o->is_json);
+	struct journal_wish w = {
+		.socket = o->socket,
+		.store = o->store,
+		.address = o->address,
+		.is_json = o->is_json,
+		.from = o->from,
+		.query = { .since_ms = o->since_ms, .until_ms = o->until_ms, .event = o->event },
+	};
+	struct store_query *q = &w.query;
+	unsigned short_limit = o->is_follow ? LIMIT_FOLLOW : LIMIT_DEFAULT;
+	q->limit = o->limit != 0 ? (uint32_t)o->limit : short_limit;
+	if (o->is_follow + o->is_verify + (o->export != NULL) > 1)
+		return say_usage(
+			"", "--follow, --verify and --export exclude each other; choose one");
+	if (o->from != NULL && !o->is_verify && o->export == NULL)
+		return say_usage("", "--from goes with --verify and --export only");
+	if (*o->address != '\0' && !addr_parse(o->address, &q->source))
+		return say_usage("", "--address %s: not an address in numbers", o->address);
+	snprintf(q->name, sizeof(q->name), "%s", o->name);
+	snprintf(q->service, sizeof(q->service), "%s", o->only_service);
+	if (o->is_follow)
+		return control_journal_follow(&w);
+	if (o->is_verify)
+		return control_journal_verify(&w);
+	if (o->export != NULL)
+		return control_journal_export(&w, o->export);
+	return control_journal_show(&w);
 }
 
 /* Who asks, when sudo says so. */
@@ -254,11 +326,24 @@ static int run_restore(const struct options *o)
 	return control_ask(o->socket, q, o->is_json, control_show_nothing);
 }
 
+static int run_why_last(const struct options *o)
+{
+	if (o->config != NULL)
+		return say_usage("", "--config goes with a name and a service");
+	struct journal_wish w = { .store = o->store, .socket = o->socket, .is_json = o->is_json };
+	w.query.limit = o->limit != 0 ? (uint32_t)o->limit : LIMIT_WHY;
+	if (!addr_parse(o->what, &w.query.source))
+		snprintf(w.query.name, sizeof(w.query.name), "%s", o->what);
+	return control_journal_last(&w, o->what);
+}
+
 static int run_why(const struct options *o)
 {
 	struct why_question question = { o->what, o->service, o->address, o->door };
+	if (o->what == NULL)
+		return say_usage("", "why takes a name or an address, or a name and a service");
 	if (o->service == NULL)
-		return say_usage("", "why takes a name and a service");
+		return run_why_last(o);
 	if (o->config != NULL)
 		return control_answer_why(o->config, &question, o->is_json);
 	json_t *q = json_pack("{s:s, s:s, s:s, s:s, s:s}", "command", "why", "name", o->what,
@@ -277,7 +362,7 @@ static int run(int argc, char **argv)
 		.address = "",
 		.reason = "",
 		.door = "",
-		.limit = 100,
+		.only_service = "",
 	};
 	int status = parse(argc, argv, &o);
 	if (status >= 0)

@@ -21,6 +21,16 @@ struct setup_guard {
 	char name[64];
 };
 
+/* Where the key that opens server.id is kept. */
+enum setup_key {
+	SETUP_KEY_FILE,       /* server.key beside it */
+	SETUP_KEY_CREDENTIAL, /* systemd passes it on; a file to be encrypted for it is written */
+	SETUP_KEY_ELSEWHERE,  /* a path somebody named: a stick, a mount */
+};
+
+#define SETUP_CREDENTIAL "postern-server-key"
+#define SETUP_CREDENTIAL_FILE "server.cred.key"
+
 struct setup_plan {
 	struct name organisation;
 	bool has_unit;
@@ -35,7 +45,9 @@ struct setup_plan {
 	char host[SETUP_HOST_MAX + 1];
 	const char *user; /* of the knock process */
 	bool is_user_own; /* a user made for postern, not shared with others */
-	bool is_stealth;  /* cards hold a secret, without which the server hears nobody */
+	enum setup_key key;
+	const char *key_path; /* SETUP_KEY_ELSEWHERE: absolute, borrowed */
+	bool is_stealth;      /* cards hold a secret, without which the server hears nobody */
 	uint32_t mem_kib;
 	uint64_t now_ms;
 };

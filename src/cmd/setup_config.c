@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cmd/say.h"
 #include "cmd/setup.h"
+#include "config/config.h"
 
 #define SERVICE_NAME_MAX 63
 
@@ -84,6 +85,21 @@ static void put_path(FILE *out, const struct setup_plan *p, const char *file)
 	put_string(out, path);
 }
 
+static void put_key(FILE *out, const struct setup_plan *p)
+{
+	switch (p->key) {
+	case SETUP_KEY_FILE:
+		put_path(out, p, "server.key");
+		break;
+	case SETUP_KEY_CREDENTIAL:
+		put_string(out, CONFIG_CREDENTIAL SETUP_CREDENTIAL);
+		break;
+	case SETUP_KEY_ELSEWHERE:
+		put_string(out, p->key_path);
+		break;
+	}
+}
+
 static void put_server(FILE *out, const struct setup_plan *p)
 {
 	char trust[sizeof(p->trust) + 8], name[NAME_TEXT_MAX + 2];
@@ -92,7 +108,7 @@ static void put_server(FILE *out, const struct setup_plan *p)
 		out);
 	put_path(out, p, "server.id");
 	fputs("\n\tid-key = ", out);
-	put_path(out, p, "server.key");
+	put_key(out, p);
 	if (p->is_stealth) {
 		fputs("\n\n\t# the secret of the server cards: who lacks it is not heard\n\tstealth = ",
 			out);

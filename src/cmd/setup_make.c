@@ -11,6 +11,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/fileset.h"
+#include "cmd/id_make.h"
 #include "cmd/issue.h"
 #include "cmd/password.h"
 #include "cmd/say.h"
@@ -118,6 +119,24 @@ static void add_locked(struct fileset *s, const struct setup_plan *p, const char
 	add_text(s, p->folder, name, issue_idfile(i, &lock, p->now_ms), 0600, note);
 }
 
+static void add_key(struct fileset *s, const struct setup_plan *p, char *raw)
+{
+	switch (p->key) {
+	case SETUP_KEY_FILE:
+		fileset_add(s, p->folder, "server.key", raw, IDFILE_KEY_LEN, 0600,
+			"secret: opens server.id");
+		break;
+	case SETUP_KEY_CREDENTIAL:
+		fileset_add(s, p->folder, SETUP_CREDENTIAL_FILE, raw, IDFILE_KEY_LEN, 0600,
+			"secret: opens server.id; to be encrypted, see below");
+		break;
+	case SETUP_KEY_ELSEWHERE:
+		fileset_add(
+			s, NULL, p->key_path, raw, IDFILE_KEY_LEN, 0600, "secret: opens server.id");
+		break;
+	}
+}
+
 static void add_server(struct fileset *s, const struct setup_plan *p, const struct people *m)
 {
 	char *raw = malloc(IDFILE_KEY_LEN);
@@ -129,8 +148,7 @@ static void add_server(struct fileset *s, const struct setup_plan *p, const stru
 	struct issue_lock lock = { .raw_key = (const uint8_t *)raw };
 	char *id = issue_idfile(m->server, &lock, p->now_ms);
 	add_text(s, p->folder, "server.id", id, 0600, "the server's keys and certificate");
-	fileset_add(
-		s, p->folder, "server.key", raw, IDFILE_KEY_LEN, 0600, "secret: opens server.id");
+	add_key(s, p, raw);
 }
 
 /* It is all that opens the ear of the server, so a copy of the card is as secret. */
@@ -156,7 +174,8 @@ static void add_card(
 static int check_free(const struct setup_plan *p, struct fault *f)
 {
 	static const char *const names[] = { "certifier.id", "unit.id", "server.id", "server.key",
-		"server.stealth", "server.card", "admin.id", "directory", "postern.conf" };
+		"server.stealth", SETUP_CREDENTIAL_FILE, "server.card", "admin.id", "directory",
+		"postern.conf" };
 	struct fileset s = { 0 };
 	char folder[PATH_MAX + 16];
 
@@ -164,6 +183,8 @@ static int check_free(const struct setup_plan *p, struct fault *f)
 		add_text(&s, p->folder, names[i], strdup(""), 0600, NULL);
 	snprintf(folder, sizeof(folder), "%s/trust", p->folder);
 	add_text(&s, folder, p->trust, strdup(""), 0600, NULL);
+	if (p->key == SETUP_KEY_ELSEWHERE)
+		id_make_add_text(&s, p->key_path, strdup(""), 0600, NULL);
 	int rc = fileset_check(&s, f);
 	fileset_deinit(&s);
 	return rc;
@@ -204,19 +225,60 @@ static int make_files(
 
 /* ------------------------------------------------------------------ the report */
 
+/* What the kind of key means when the disk is stolen, and what is still to be done for it. */
+static void report_key(const struct setup_plan *p)
+{
+	switch (p->key) {
+	case SETUP_KEY_FILE:
+		puts("Whoever has this disk is this server, as server.key lies beside server.id: if it is\n"
+		     "stolen, revoke the server and make a new one.\n");
+		break;
+	case SETUP_KEY_CREDENTIAL:
+		printf("Where a TPM seals the credential, a stolen disk alone is not this server; without a\n"
+		       "TPM whoever has the disk is. Encrypt the key now, and delete it:\n\n"
+		       "  mkdir -p /etc/credstore.encrypted /etc/systemd/system/posternd.service.d\n"
+		       "  systemd-creds encrypt --name=" SETUP_CREDENTIAL
+		       " %s/" SETUP_CREDENTIAL_FILE " \\\n"
+		       "      /etc/credstore.encrypted/" SETUP_CREDENTIAL "\n"
+		       "  shred -u %s/" SETUP_CREDENTIAL_FILE "\n\n"
+		       "and write into /etc/systemd/system/posternd.service.d/credential.conf:\n\n"
+		       "  [Service]\n"
+		       "  LoadCredentialEncrypted=" SETUP_CREDENTIAL
+		       ":/etc/credstore.encrypted/" SETUP_CREDENTIAL "\n\n",
+			p->folder, p->folder);
+		break;
+	case SETUP_KEY_ELSEWHERE:
+		printf("Whoever has this disk but not %s is not this server; nor does\n"
+		       "the server start without it: keep a copy.\n\n",
+			p->key_path);
+		break;
+	}
+}
+
+/* The name below the folder, or all of it for a file that is not there. */
+static const char *file_below(const struct setup_plan *p, const char *path)
+{
+	size_t len = strlen(p->folder);
+	return strncmp(path, p->folder, len) == 0 && path[len] == '/' ? path + len + 1 : path;
+}
+
 static void report(const struct setup_plan *p, const struct fileset *s)
 {
 	char server[NAME_TEXT_MAX], admin[NAME_TEXT_MAX];
-	size_t skip = strlen(p->folder) + 1;
 
 	printf("Made server %s and administrator %s in %s:\n\n", name_format(&p->server, server),
 		name_format(&p->admin, admin), p->folder);
 	for (size_t i = 0; i < s->count; i++)
-		printf("  %-16s %s\n", s->items[i].path + skip, s->items[i].note);
-	printf("\nMove certifier.id%s to a place that is not on a network; it is needed only to\n"
+		printf("  %-16s %s\n", file_below(p, s->items[i].path), s->items[i].note);
+	putchar('\n');
+	report_key(p);
+	printf("Move certifier.id%s to a place that is not on a network; it is needed only to\n"
 	       "certify more people and servers. Nothing is guarded yet. Next:\n\n",
 		p->has_unit ? " and unit.id" : "");
-	printf("  posternd -c %s/postern.conf\n", p->folder);
+	if (p->key == SETUP_KEY_CREDENTIAL)
+		puts("  systemctl daemon-reload && systemctl restart posternd");
+	else
+		printf("  posternd -c %s/postern.conf\n", p->folder);
 	printf("  postern knock %s %s --id %s/admin.id \\\n      --card %s/server.card\n", p->host,
 		p->guards[0].name, p->folder, p->folder);
 }

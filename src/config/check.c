@@ -115,9 +115,12 @@ static void check_kind(const struct checker *k, size_t i)
 	if (s->open != CONFIG_OPEN_TIMES && has_times)
 		config_note(k->notes, &at,
 			"times: means nothing here; add open = times or leave it out");
+	at = place_of(k, CONFIG_BLOCK_SERVICE, i, "port");
+	if (s->port_last != 0 && s->forward.is_set)
+		config_note(k->notes, &at,
+			"port: a range cannot be sent on; make each port a service of its own");
 	if (s->open == CONFIG_OPEN_WINDOW)
 		return;
-	at = place_of(k, CONFIG_BLOCK_SERVICE, i, "port");
 	if (s->port_last != 0)
 		config_note(k->notes, &at,
 			"port: several ports are open for a time only; add open = window");
@@ -177,4 +180,6 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 	for (size_t i = 0; i < c->service_count; i++)
 		check_service(&k, i);
 	check_port_count(&k);
+	config_check_forward(c, s, notes);
+	config_check_rescue(c, s, notes);
 }

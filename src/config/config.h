@@ -18,6 +18,7 @@
 #define CONFIG_DOORS_MAX 16
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
+#define CONFIG_RESCUE_MAX 16  /* prefixes */
 #define CONFIG_LIST_MAX 1024  /* entries in one list */
 #define CONFIG_NAME_MAX 63    /* service and door names: [a-z0-9-], as the wire has it */
 #define CONFIG_PORTS_MAX 1024 /* ports of all services together */
@@ -27,6 +28,8 @@
 #define CONFIG_LEASE_NONE UINT32_MAX
 #define CONFIG_PREFIX_V4_HOST 32
 #define CONFIG_PREFIX_V6_HOST 128
+/* What begins a secret that systemd passes on; its name follows. */
+#define CONFIG_CREDENTIAL "credential:"
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
 
 struct config_text {
@@ -51,7 +54,7 @@ enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
 struct config_server {
 	const char *id; /* server ID file */
 	const char *
-		id_key; /* 32-byte key file that opens it; NULL: the ID has no key-file slot in use */
+		id_key; /* 32-byte key file that opens it, or "credential:NAME"; NULL: the ID has no key-file slot in use */
 	const char *stealth; /* 32-byte file that keys cookies; NULL: the server's public id does */
 	const char *directory;
 	const char *store;        /* SQLite file; default /var/lib/postern/postern.db */
@@ -93,6 +96,12 @@ struct config_door {
 	struct config_spa spa;
 };
 
+/* Where a service is forwarded to; port 0: nowhere. */
+struct config_target {
+	struct addr addr;
+	uint16_t port;
+};
+
 struct config_service {
 	const char *name;
 	struct config_text at;
@@ -110,6 +119,26 @@ struct config_service {
 	uint32_t prefix_v6; /* default 128 */
 	enum config_bind bind;
 	uint32_t gates_max; /* live gates of this service; default 1024 */
+	struct config_list forward;
+	struct config_target forward4, forward6; /* of forward: one of each family at most */
+	bool masquerade;
+};
+
+/* A protocol and a port as one value. */
+struct config_endpoint {
+	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;
+};
+
+/* Who gets in, without a knock, when postern has been dead for a while. */
+struct config_rescue {
+	bool is_on;
+	struct config_text at;
+	struct config_list from;
+	size_t prefix_count; /* of from: none is everybody, loopback or within another */
+	struct prefix prefixes[CONFIG_RESCUE_MAX];
+	struct config_endpoint to; /* a guarded port */
+	uint32_t after_s;          /* default 60s, 10s..1d */
 };
 
 struct config_group {
@@ -127,6 +156,7 @@ struct config {
 	struct config_service services[CONFIG_SERVICES_MAX];
 	size_t group_count;
 	struct config_group groups[CONFIG_GROUPS_MAX];
+	struct config_rescue rescue;
 };
 
 /* Mistakes found, in the order found; each is "FILE:LINE: what is wrong; what to do". */
@@ -158,6 +188,9 @@ char *config_format(const struct config *c);
  * (.It Ic) a keyword with its values, bounds and default. malloc'd, or NULL. A test compares it with the manual page.
  */
 char *config_format_manual(void);
+
+/* Does the service stand on another machine, for all address families it has? */
+bool config_is_forwarded(const struct config_service *s);
 
 /* Its last port, which for most is the only one. */
 static inline uint16_t config_service_last_port(const struct config_service *s)

@@ -47,6 +47,11 @@ static void print_config(const struct config *c, FILE *out)
 		print_keywords(CONFIG_BLOCK_SERVICE, &c->services[i], "\t", out);
 		fprintf(out, "}\n");
 	}
+	if (c->rescue.is_on) {
+		fprintf(out, "\nrescue {\n");
+		print_keywords(CONFIG_BLOCK_RESCUE, &c->rescue, "\t", out);
+		fprintf(out, "}\n");
+	}
 	for (size_t i = 0; i < c->group_count; i++) {
 		fprintf(out, "\ngroup \"%s\" {\n", c->groups[i].name);
 		print_keywords(CONFIG_BLOCK_GROUP, &c->groups[i], "\t", out);
@@ -86,6 +91,11 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 	case CONFIG_TYPE_SOCKET:
 		fprintf(out, "An absolute path.\n");
 		break;
+	case CONFIG_TYPE_SECRET:
+		fprintf(out,
+			"An absolute path, or\n.Cm credential: Ns Ar NAME :\nwhat systemd passes "
+			"on under that name, see\n.Xr systemd.exec 5 .\n");
+		break;
 	case CONFIG_TYPE_PATHS:
 		fprintf(out, "A list of absolute paths.\n");
 		break;
@@ -105,6 +115,15 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 	case CONFIG_TYPE_MARK:
 		fprintf(out, "A hexadecimal number of which only the high eight bits are set.\n");
 		break;
+	case CONFIG_TYPE_PREFIXES:
+		fprintf(out, "A list of addresses and prefixes, IPv4 or IPv6.\n");
+		break;
+	case CONFIG_TYPE_TARGETS:
+		fprintf(out,
+			"Written\n.Qq 10.0.0.8:443\nor\n.Qq [2001:db8::8]:443 ,\n"
+			"or a list of both.\n");
+		break;
+	case CONFIG_TYPE_ENDPOINT:
 	case CONFIG_TYPE_PORT:
 		fprintf(out,
 			"Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535, or with two numbers as\n"

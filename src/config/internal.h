@@ -67,11 +67,13 @@ enum config_block {
 	CONFIG_BLOCK_SPA,
 	CONFIG_BLOCK_SERVICE,
 	CONFIG_BLOCK_GROUP,
+	CONFIG_BLOCK_RESCUE,
 	CONFIG_BLOCK_COUNT,
 };
 
 enum config_type {
 	CONFIG_TYPE_PATH,
+	CONFIG_TYPE_SECRET, /* a path, or "credential:NAME" */
 	CONFIG_TYPE_SOCKET, /* a path short enough for a socket address */
 	CONFIG_TYPE_USER,
 	CONFIG_TYPE_INTERFACE,
@@ -84,6 +86,9 @@ enum config_type {
 	CONFIG_TYPE_PORT,  /* "tcp/22", "udp/6000-6010"; the target is a struct config_service */
 	CONFIG_TYPE_NAMES,
 	CONFIG_TYPE_PATHS,
+	CONFIG_TYPE_ENDPOINT, /* "tcp/22"; the field is a struct config_endpoint */
+	CONFIG_TYPE_PREFIXES,
+	CONFIG_TYPE_TARGETS, /* "10.0.0.8:443"; one may stand without braces */
 };
 
 struct config_keyword {
@@ -219,6 +224,17 @@ const struct config_statement *config_scan_find(const struct config_scan *s, enu
 
 /* Contradictions between options of c, whose statements are in s. */
 void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* "10.0.0.8:443" or "[2001:db8::8]:443". False: anything else. */
+bool config_target_parse(const char *text, struct config_target *ret);
+
+/* The same for where services are forwarded to. */
+void config_check_forward(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* The same for what concerns the rescue. */
+void config_check_rescue(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
 /* config_load without the file: text stands for the content of file. */
 struct config *config_parse_text(const char *file, struct span text, struct config_report *r);

@@ -27,7 +27,7 @@ static const struct config_keyword server_keywords[] = {
 		FIELD(config_server, id),
 		.manual = "ID file of this server." },
 	{ .name = "id-key",
-		.type = CONFIG_TYPE_PATH,
+		.type = CONFIG_TYPE_SECRET,
 		FIELD(config_server, id_key),
 		.manual = "File of 32 bytes that opens the ID file without a password." },
 	{ .name = "stealth",
@@ -282,6 +282,18 @@ static const struct config_keyword service_keywords[] = {
 		.initial = "1024",
 		FIELD(config_service, gates_max),
 		.manual = "Live gates of this service." },
+	{ .name = "forward",
+		.type = CONFIG_TYPE_TARGETS,
+		FIELD(config_service, forward),
+		.manual =
+			"Another machine that the connections are sent on to; for IPv4, for IPv6 or\n"
+			"one for each.\n"
+			"The kernel must forward packets (net.ipv4.ip_forward)." },
+	{ .name = "masquerade",
+		.type = CONFIG_TYPE_BOOL,
+		.initial = "no",
+		FIELD(config_service, masquerade),
+		.manual = "With\n.Ic forward :\nlet that machine see this one as the source." },
 };
 
 static const struct config_keyword group_keywords[] = {
@@ -290,6 +302,27 @@ static const struct config_keyword group_keywords[] = {
 		.is_required = true,
 		FIELD(config_group, members),
 		.manual = "Names, wildcards and other groups." },
+};
+
+static const struct config_keyword rescue_keywords[] = {
+	{ .name = "from",
+		.type = CONFIG_TYPE_PREFIXES,
+		.is_required = true,
+		FIELD(config_rescue, from),
+		.manual =
+			"Where the rescuers come from.\nAt most 16, and together not everybody." },
+	{ .name = "port",
+		.type = CONFIG_TYPE_ENDPOINT,
+		.is_required = true,
+		FIELD(config_rescue, to),
+		.manual = "The port they may use.\nIt must be a guarded one." },
+	{ .name = "after",
+		.type = CONFIG_TYPE_DURATION,
+		.min = 10,
+		.max = DAY,
+		.initial = "60s",
+		FIELD(config_rescue, after_s),
+		.manual = "How long postern must have been dead." },
 };
 
 static const struct config_block_def blocks[CONFIG_BLOCK_COUNT] = {
@@ -318,6 +351,11 @@ static const struct config_block_def blocks[CONFIG_BLOCK_COUNT] = {
 		.max = CONFIG_GROUPS_MAX,
 		KEYWORDS(group_keywords),
 		.manual = "A name for many names." },
+	[CONFIG_BLOCK_RESCUE] = { .name = "rescue",
+		.max = 1,
+		KEYWORDS(rescue_keywords),
+		.manual = "Who gets in without a knock when the daemon is dead, or hangs.\n"
+			  "While it lives these addresses are as closed out as any other." },
 };
 
 const struct config_block_def *config_block_def(enum config_block b)
@@ -343,7 +381,8 @@ const struct config_keyword *config_keyword_find(enum config_block b, const char
 
 bool config_keyword_is_list(const struct config_keyword *k)
 {
-	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS;
+	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS ||
+		k->type == CONFIG_TYPE_PREFIXES || k->type == CONFIG_TYPE_TARGETS;
 }
 
 static void append(char to[CONFIG_WORDS_MAX], const char *word)

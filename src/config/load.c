@@ -207,6 +207,20 @@ static void fill_doors(struct loader *l)
 	}
 }
 
+/* What stands second for its family is a mistake, reported by the check. */
+static void fill_targets(struct config_service *s)
+{
+	for (size_t i = 0; i < s->forward.len; i++) {
+		struct config_target t;
+		if (!config_target_parse(s->forward.items[i].text, &t))
+			continue;
+		if (addr_is_v4(&t.addr))
+			s->forward4 = t;
+		else
+			s->forward6 = t;
+	}
+}
+
 static void fill_services(struct loader *l)
 {
 	struct config *c = &l->box->config;
@@ -216,6 +230,7 @@ static void fill_services(struct loader *l)
 		s->at = block_text(l, CONFIG_BLOCK_SERVICE, i);
 		s->name = s->at.text;
 		fill(l, cfg_getnsec(l->tree, "service", (unsigned)i), CONFIG_BLOCK_SERVICE, i, s);
+		fill_targets(s);
 	}
 }
 
@@ -231,6 +246,20 @@ static void fill_groups(struct loader *l)
 	}
 }
 
+static void fill_rescue(struct loader *l)
+{
+	struct config_rescue *r = &l->box->config.rescue;
+	if (count_blocks(l, CONFIG_BLOCK_RESCUE) != 1)
+		return;
+	r->is_on = true;
+	r->at = block_text(l, CONFIG_BLOCK_RESCUE, 0);
+	fill(l, cfg_getnsec(l->tree, "rescue", 0), CONFIG_BLOCK_RESCUE, 0, r);
+	/* What is beyond the limit is a mistake, reported by the check. */
+	for (size_t i = 0; i < r->from.len && r->prefix_count < CONFIG_RESCUE_MAX; i++)
+		if (prefix_parse(r->from.items[i].text, &r->prefixes[r->prefix_count]))
+			r->prefix_count++;
+}
+
 static void fill_all(struct loader *l)
 {
 	if (count_blocks(l, CONFIG_BLOCK_SERVER) == 1)
@@ -239,6 +268,7 @@ static void fill_all(struct loader *l)
 	fill_doors(l);
 	fill_services(l);
 	fill_groups(l);
+	fill_rescue(l);
 }
 
 static void load(struct loader *l, const char *file, struct span text)
@@ -316,6 +346,11 @@ void config_free(struct config *c)
 	struct box *box = (struct box *)c;
 	config_arena_deinit(&box->arena);
 	free(box);
+}
+
+bool config_is_forwarded(const struct config_service *s)
+{
+	return s->forward4.port != 0 || s->forward6.port != 0;
 }
 
 const struct config_service *config_service_by_name(const struct config *c, const char *name)

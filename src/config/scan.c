@@ -222,10 +222,29 @@ static void scan_items(struct config_scan *s, struct source *src, const struct c
 	}
 }
 
+/* A list of one, written without braces. */
+static void scan_single(struct config_scan *s, const struct source *src,
+	const struct config_keyword *k, const struct config_place *at,
+	const struct config_lexeme *t)
+{
+	struct config_place value_at = place(s, src, t);
+	if (!s->is_muted && add_statement(s, k, at) == NULL)
+		return;
+	emit_word(s, at, k->name);
+	emit_word(s, at, "=");
+	emit_word(s, at, "{");
+	add_value(s, &value_at, t);
+	emit_word(s, at, "}");
+}
+
 static void scan_list(struct config_scan *s, struct source *src, const struct config_keyword *k,
 	const struct config_place *at)
 {
 	struct config_lexeme t = next(s, src);
+	if (is_value(t.token) && k->type == CONFIG_TYPE_TARGETS) {
+		scan_single(s, src, k, at, &t);
+		return;
+	}
 	if (is_value(t.token)) {
 		config_note(s->notes, at, "%s: not a list; write {\"...\", \"...\"}", k->name);
 		add_bad(s, k, at);

@@ -16,6 +16,7 @@
 #include "config/internal.h"
 
 #define PATH_LEN_MAX 4095
+#define CREDENTIAL_LEN_MAX 255
 #define SOCKET_LEN_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define USER_LEN_MAX 31
 #define MARK_LOW_BITS UINT32_C(0x00ffffff)
@@ -95,6 +96,21 @@ static bool check_path(const char *text, size_t len_max, char why[CONFIG_WHY_MAX
 	if (strlen(text) > len_max)
 		return refuse(why, "the path is longer than %zu bytes", len_max);
 	return true;
+}
+
+/* One file name, and never the folder itself or the one above it. */
+static bool check_secret(const char *text, char why[CONFIG_WHY_MAX])
+{
+	static const char good[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	char q[QUOTED_MAX];
+	if (strncmp(text, CONFIG_CREDENTIAL, strlen(CONFIG_CREDENTIAL)) != 0)
+		return check_path(text, PATH_LEN_MAX, why);
+	const char *name = text + strlen(CONFIG_CREDENTIAL);
+	size_t len = strlen(name);
+	if (len > 0 && len <= CREDENTIAL_LEN_MAX && name[0] != '.' && strspn(name, good) == len)
+		return true;
+	return refuse(why, "\"%s\" is not the name of a credential", quoted(text, q));
 }
 
 static bool check_user(const char *text, char why[CONFIG_WHY_MAX])
@@ -225,6 +241,68 @@ static bool set_port(const char *text, void *base, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
+static bool set_endpoint(
+	const struct config_keyword *k, const char *text, void *base, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	uint32_t port = 0;
+	bool is_tcp = strncmp(text, "tcp/", 4) == 0;
+	if ((!is_tcp && strncmp(text, "udp/", 4) != 0) || number_parse(text + 4, &port) < 0 ||
+		port < 1 || port > 65535)
+		return refuse(why, "\"%s\" is not a port; write one like tcp/22 or udp/51820",
+			quoted(text, q));
+	struct config_endpoint e = { is_tcp ? IPPROTO_TCP : IPPROTO_UDP, (uint16_t)port };
+	if (base != NULL)
+		memcpy((char *)base + k->offset, &e, sizeof(e));
+	return true;
+}
+
+static bool check_prefix(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct prefix p;
+	if (!prefix_parse(text, &p))
+		return refuse(why,
+			"\"%s\" is not a prefix; write one like 203.0.113.7/32 or 2001:db8::/48",
+			quoted(text, q));
+	return true;
+}
+
+bool config_target_parse(const char *text, struct config_target *ret)
+{
+	char host[ADDR_TEXT_MAX];
+	struct config_target t;
+	uint32_t port = 0;
+	bool is_bracketed = text[0] == '[';
+	const char *begin = text + is_bracketed;
+	const char *colon = strrchr(text, ':');
+	if (colon == NULL || colon < begin + is_bracketed)
+		return false;
+	size_t len = (size_t)(colon - begin) - is_bracketed;
+	if (len >= sizeof(host) || (is_bracketed && colon[-1] != ']'))
+		return false;
+	memcpy(host, begin, len);
+	host[len] = '\0';
+	if (!addr_parse(host, &t.addr) || number_parse(colon + 1, &port) < 0)
+		return false;
+	if (port < 1 || port > 65535 || (strchr(host, ':') != NULL) != is_bracketed)
+		return false;
+	t.port = (uint16_t)port;
+	*ret = t;
+	return true;
+}
+
+static bool check_target(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct config_target t;
+	if (!config_target_parse(text, &t))
+		return refuse(why,
+			"\"%s\" is not an address and a port; write 10.0.0.8:443 or [2001:db8::8]:443",
+			quoted(text, q));
+	return true;
+}
+
 /* An unsigned field of whatever width; an enum is as wide as unsigned. */
 static void put_number(const struct config_keyword *k, void *base, uint32_t v)
 {
@@ -299,6 +377,8 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 	switch (k->type) {
 	case CONFIG_TYPE_PATH:
 		return check_path(text, PATH_LEN_MAX, why) && put_text(k, text, base, arena, why);
+	case CONFIG_TYPE_SECRET:
+		return check_secret(text, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_SOCKET:
 		return check_path(text, SOCKET_LEN_MAX, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_USER:
@@ -314,8 +394,12 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 		return set_number(k, text, base, why);
 	case CONFIG_TYPE_PORT:
 		return set_port(text, base, why);
+	case CONFIG_TYPE_ENDPOINT:
+		return set_endpoint(k, text, base, why);
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
+	case CONFIG_TYPE_PREFIXES:
+	case CONFIG_TYPE_TARGETS:
 		break;
 	}
 	return refuse(why, "is a list");
@@ -328,6 +412,10 @@ bool config_value_check_item(
 		return refuse(why, "an entry is empty; remove it");
 	if (k->type == CONFIG_TYPE_PATHS)
 		return check_path(text, PATH_LEN_MAX, why);
+	if (k->type == CONFIG_TYPE_PREFIXES)
+		return check_prefix(text, why);
+	if (k->type == CONFIG_TYPE_TARGETS)
+		return check_target(text, why);
 	return true;
 }
 
@@ -390,18 +478,27 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 {
 	switch (k->type) {
 	case CONFIG_TYPE_PATH:
+	case CONFIG_TYPE_SECRET:
 	case CONFIG_TYPE_SOCKET:
 	case CONFIG_TYPE_USER:
 	case CONFIG_TYPE_INTERFACE:
 		return print_text(k, base, out);
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
+	case CONFIG_TYPE_PREFIXES:
+	case CONFIG_TYPE_TARGETS:
 		return print_list((const void *)((const char *)base + k->offset), out);
 	case CONFIG_TYPE_PORT: {
 		const struct config_service *s = base;
 		fprintf(out, "%s/%u", s->proto == IPPROTO_TCP ? "tcp" : "udp", s->port);
 		if (s->port_last != 0)
 			fprintf(out, "-%u", s->port_last);
+		return true;
+	}
+	case CONFIG_TYPE_ENDPOINT: {
+		struct config_endpoint e;
+		memcpy(&e, (const char *)base + k->offset, sizeof(e));
+		fprintf(out, "%s/%u", e.proto == IPPROTO_TCP ? "tcp" : "udp", e.port);
 		return true;
 	}
 	case CONFIG_TYPE_NUMBER:

@@ -142,13 +142,17 @@ static void do_journal(struct client *c, json_t *q)
 	struct store_query query = {
 		.after_id = (uint64_t)json_integer_value(json_object_get(q, "after")),
 		.since_ms = (uint64_t)json_integer_value(json_object_get(q, "since_ms")),
+		.until_ms = (uint64_t)json_integer_value(json_object_get(q, "until_ms")),
 		.limit = (uint32_t)json_integer_value(json_object_get(q, "limit")),
 	};
-	const char *name = json_string_value(json_object_get(q, "name"));
-	const char *address = json_string_value(json_object_get(q, "address"));
-	if (name != NULL)
-		snprintf(query.name, sizeof(query.name), "%s", name);
-	if (address != NULL && *address != '\0' && !addr_parse(address, &query.source)) {
+	const char *address = control_text(q, "address"), *event = control_text(q, "event");
+	snprintf(query.name, sizeof(query.name), "%s", control_text(q, "name"));
+	snprintf(query.service, sizeof(query.service), "%s", control_text(q, "service"));
+	if (*event != '\0' && !store_event_parse(event, &query.event)) {
+		control_finish(c, -EINVAL, "there is no such event");
+		return;
+	}
+	if (*address != '\0' && !addr_parse(address, &query.source)) {
 		control_finish(c, -EINVAL, "the address is none; write it in numbers");
 		return;
 	}

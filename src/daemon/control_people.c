@@ -9,9 +9,12 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/advice.h"
 #include "daemon/control_internal.h"
 #include "daemon/report.h"
 #include "daemon/why.h"
+
+#define LAST_MAX 100
 
 /* A line of a request that is kept: one line, whole. */
 static bool take_text(const json_t *q, const char *key, char *to, size_t cap)
@@ -202,6 +205,36 @@ static void say_answer(void *arg, json_t *object)
 	control_say(arg, object);
 }
 
+struct telling {
+	struct client *c;
+	size_t count;
+};
+
+static void tell_record(void *arg, const struct store_record *r)
+{
+	struct telling *t = arg;
+	t->count++;
+	control_say(t->c, advice_report(r));
+}
+
+/* The last decisions about a name or a source; of what is not known there are only counters. */
+static void tell_last(struct client *c, const json_t *q)
+{
+	struct telling t = { c, 0 };
+	struct store_query query = { .limit = LAST_MAX };
+	const char *what = control_text(q, "name");
+	json_int_t limit = json_integer_value(json_object_get(q, "limit"));
+	if (limit > 0 && limit < LAST_MAX)
+		query.limit = (uint32_t)limit;
+	if (!addr_parse(what, &query.source))
+		snprintf(query.name, sizeof(query.name), "%s", what);
+	int rc = store_journal(c->k->store, &query, tell_record, &t);
+	if (rc == 0 && t.count == 0)
+		control_say(c,
+			json_pack("{s:s, s:o}", "unknown", what, "ignored", report_ignored(c->k)));
+	control_finish(c, rc, rc < 0 ? "the journal cannot be read" : "");
+}
+
 void control_why(struct client *c, const json_t *q)
 {
 	struct why_question question = {
@@ -211,6 +244,10 @@ void control_why(struct client *c, const json_t *q)
 		.door = control_text(q, "door"),
 	};
 	struct fault f = { "" };
+	if (question.service[0] == '\0') {
+		tell_last(c, q);
+		return;
+	}
 	int rc = why_answer(
 		c->k->start->boot, c->k->store, &question, clock_wall_ms(), say_answer, c, &f);
 	control_finish(c, rc, f.text);

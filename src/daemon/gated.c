@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/health.h"
 #include "daemon/live.h"
 #include "gate/gate.h"
 #include "priv/priv.h"
@@ -27,7 +28,8 @@ struct gated {
 	struct gate *gate;
 	struct live *live; /* orders whose time has not run out: bounds how many can be open */
 	uv_loop_t loop;
-	uv_poll_t monitor_poll, knock_poll;
+	uv_poll_t monitor_poll, knock_poll, watch_poll;
+	struct health health;
 	uint64_t refused_mono_ms; /* when that was last logged */
 	int exit_status;
 };
@@ -71,6 +73,9 @@ int gated_check(const struct config *c, const struct msg *m)
 	if (!is_sound_source(m))
 		return -EINVAL;
 	if (!is_source_allowed(s, m))
+		return -EPERM;
+	if (config_is_forwarded(s) &&
+		(addr_is_v4(&m->addr) ? s->forward4.port : s->forward6.port) == 0)
 		return -EPERM;
 	if (!is_ours || !is_lease)
 		return -EPERM;
@@ -184,17 +189,48 @@ static void log_refused(struct gated *g)
 	log_error("an order outside the configuration was refused");
 }
 
+/* What was taken away is made anew by the next process: this one may start no child any more. */
+static void lose(struct gated *g)
+{
+	log_error("somebody removed or changed table inet postern; making it anew");
+	stop(g, GATED_TABLE_LOST);
+}
+
+static void look(struct gated *g)
+{
+	bool is_lost = false;
+	int rc = gate_check(g->gate, g->start->config, &is_lost);
+	if (rc < 0)
+		log_warn("the kernel does not tell whether table inet postern is whole: %s",
+			strerror(-rc));
+	if (is_lost)
+		lose(g);
+}
+
+static void on_watch(uv_poll_t *poll, int status, int events)
+{
+	struct gated *g = poll->data;
+	(void)status;
+	(void)events;
+	if (gate_watch_read(g->gate, g->start->config))
+		lose(g);
+}
+
 /* What changes nothing is answered at once. False for an order. */
 static bool answer_question(struct gated *g, const struct msg *m)
 {
-	if (m->type == MSG_BEAT)
+	if (m->type == MSG_BEAT) {
 		answer(g, MSG_BEATEN, m->seq, 0);
-	else if (m->type == MSG_LIST)
+		look(g);
+	} else if (m->type == MSG_WELL) {
+		health_answered(&g->health, m->seq);
+	} else if (m->type == MSG_LIST) {
 		list(g, m->seq);
-	else if (m->type == MSG_KEPT)
+	} else if (m->type == MSG_KEPT) {
 		answer(g, MSG_DONE, m->seq, gate_is_kept(g->gate, m->mark));
-	else
+	} else {
 		return false;
+	}
 	return true;
 }
 
@@ -278,11 +314,15 @@ static int start_loop(struct gated *g)
 		rc = uv_poll_init(&g->loop, &g->monitor_poll, g->start->monitor);
 	if (rc == 0)
 		rc = uv_poll_init(&g->loop, &g->knock_poll, g->start->knock);
-	g->monitor_poll.data = g->knock_poll.data = g;
+	if (rc == 0)
+		rc = uv_poll_init(&g->loop, &g->watch_poll, gate_watch_fd(g->gate));
+	g->monitor_poll.data = g->knock_poll.data = g->watch_poll.data = g;
 	if (rc == 0)
 		rc = uv_poll_start(&g->monitor_poll, UV_READABLE, on_monitor);
 	if (rc == 0)
 		rc = uv_poll_start(&g->knock_poll, UV_READABLE, on_knock);
+	if (rc == 0)
+		rc = uv_poll_start(&g->watch_poll, UV_READABLE, on_watch);
 	return rc;
 }
 
@@ -307,7 +347,9 @@ int gated_run(const struct gated_start *start)
 	bool is_new = false;
 	struct fault f;
 
-	int rc = gate_new(start->config, &g.gate, &is_new, &f);
+	int rc = start->is_table_lost ? gate_new_anew(start->config, &g.gate, &f)
+				      : gate_new(start->config, &g.gate, &is_new, &f);
+	is_new = is_new || start->is_table_lost;
 	if (rc < 0) {
 		log_error("%s", f.text);
 		return 1;
@@ -315,9 +357,13 @@ int gated_run(const struct gated_start *start)
 	if (!gate_is_owned(g.gate))
 		log_warn(
 			"this kernel (before 6.9) cannot keep the table from a flush of all rules; "
-			"restart posternd after one");
+			"after one the ports are open until the table is made anew, up to a second");
 	g.live = live_new(start->config);
 	rc = g.live != NULL ? start_loop(&g) : -ENOMEM;
+	g.health =
+		(struct health){ .gate = g.gate, .config = start->config, .knock = start->knock };
+	if (rc == 0)
+		rc = health_start(&g.health, &g.loop, start->is_successor);
 	if (rc < 0)
 		log_error("cannot start: %s", strerror(-rc));
 	if (rc == 0)

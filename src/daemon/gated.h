@@ -8,14 +8,18 @@
 
 #include "config/config.h"
 
+#define GATED_TABLE_LOST 3 /* exit status: the table must be made anew */
+
 struct gated_start {
 	const struct config *config; /* the process's own copy, after fork */
 	int monitor;
 	int knock;
+	bool is_successor;  /* of one that was well, at a reload */
+	bool is_table_lost; /* by the predecessor: what is there now is not believed */
 };
 
 /* Load or adopt the table, tell the monitor, obey until told to stop or a peer is gone. Returns the exit
- * status: 0 stopped, 1 trouble (logged). */
+ * status: 0 stopped, 1 trouble (logged), GATED_TABLE_LOST. */
 int gated_run(const struct gated_start *start);
 
 /* Check one order against the configuration: 0, or -EPERM (service, kind, time or lease is not its own),

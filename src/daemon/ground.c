@@ -6,6 +6,7 @@
 #include "daemon/ground.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -94,6 +95,40 @@ int ground_check(const struct config *c, struct fault *f)
 		return -EADDRINUSE;
 	}
 	return 0;
+}
+
+/* Of this network namespace. What cannot be read is not said to be off. */
+static bool is_off(const char *path)
+{
+	char value = '1';
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, &value, 1);
+	close(fd);
+	return n == 1 && value == '0';
+}
+
+size_t ground_warn(const struct config *c, struct fault to[GROUND_WARNINGS_MAX])
+{
+	const struct config_service *v4 = NULL, *v6 = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < c->service_count; i++) {
+		if (v4 == NULL && c->services[i].forward4.port != 0)
+			v4 = &c->services[i];
+		if (v6 == NULL && c->services[i].forward6.port != 0)
+			v6 = &c->services[i];
+	}
+	if (v4 != NULL && is_off("/proc/sys/net/ipv4/ip_forward"))
+		fault_set(&to[n++],
+			"%s:%u: service %s: this kernel sends no IPv4 packets on; set net.ipv4.ip_forward = 1",
+			v4->at.file, v4->at.line, v4->name);
+	if (v6 != NULL && is_off("/proc/sys/net/ipv6/conf/all/forwarding"))
+		fault_set(&to[n++],
+			"%s:%u: service %s: this kernel sends no IPv6 packets on; set "
+			"net.ipv6.conf.all.forwarding = 1",
+			v6->at.file, v6->at.line, v6->name);
+	return n;
 }
 
 int ground_check_store(const char *path, struct fault *f)

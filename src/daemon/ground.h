@@ -21,4 +21,9 @@ __attribute__((warn_unused_result)) int ground_check(const struct config *c, str
  */
 __attribute__((warn_unused_result)) int ground_check_store(const char *path, struct fault *f);
 
+#define GROUND_WARNINGS_MAX 2
+
+/* What does not stop us, but something in c will not work: returns how many sentences. */
+size_t ground_warn(const struct config *c, struct fault to[GROUND_WARNINGS_MAX]);
+
 #endif

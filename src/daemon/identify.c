@@ -70,24 +70,52 @@ static enum chain_reject verify(struct identify *i, uint64_t wall_ms, const uint
 	struct chain_identity *ret, bool *ret_is_cached)
 {
 	const struct chain_identity *known = chain_cache_get(i->cache, key);
-	*ret_is_cached = known != NULL;
+	*ret_is_cached = false;
 	if (known == NULL)
 		return chain_walk(i->boot->trust, &i->path, wall_ms, ret);
+	/*
+	 * The lists were asked when it was put there, and are the same until that time. What ended may be a
+	 * certificate above the leaf, and another one may have come in its place: those shown now decide.
+	 */
+	if (wall_ms >= known->valid_until_ms &&
+		chain_recheck(i->boot->trust, known, wall_ms) != CHAIN_OK)
+		return chain_walk(i->boot->trust, &i->path, wall_ms, ret);
 	*ret = *known;
-	/* The lists were asked when it was put there, and are the same until that time. */
-	if (wall_ms < ret->valid_until_ms)
-		return CHAIN_OK;
-	return chain_recheck(i->boot->trust, ret, wall_ms);
+	*ret_is_cached = true;
+	return CHAIN_OK;
 }
 
 const struct directory_entry *identify_entry(
 	const struct directory *d, const struct name *name, const uint8_t key_id[32])
 {
 	const struct directory_entry *by_key = directory_find(d, key_id);
-	if (by_key != NULL && name_equal(&by_key->name, name))
+	if (by_key != NULL &&
+		(name_equal(&by_key->name, name) || by_key->is_locked || by_key->is_disabled))
 		return by_key;
 	const struct directory_entry *by_name = directory_find_name(d, name);
 	return by_name != NULL ? by_name : by_key;
+}
+
+bool identify_is_locked_out(const struct lockout *l, const struct claim *c)
+{
+	return lockout_has(l, &c->name) || (c->entry != NULL && lockout_has(l, &c->entry->name));
+}
+
+static bool is_key(const uint8_t a[32], const uint8_t b[32])
+{
+	return memcmp(a, b, SPA_KEY_ID_LEN) == 0;
+}
+
+bool identify_is_next(const struct claim *c)
+{
+	return c->entry != NULL && c->entry->has_next && is_key(c->key_id, c->entry->key_next);
+}
+
+bool identify_is_superseded(struct store *s, const struct claim *c)
+{
+	return s != NULL && c->entry != NULL && c->entry->has_next &&
+		is_key(c->key_id, c->entry->key_id) &&
+		store_key_next_known(s, c->entry->key_next) != 0;
 }
 
 static bool fill_standing(enum chain_reject r, struct claim *claim)
@@ -109,12 +137,13 @@ static enum identify_result by_chain(struct identify *i, const struct spa_reques
 		: split(q->identity, &i->chain);
 	if (r != CHAIN_OK || chain_resolve(i->boot->trust, &i->chain, &i->path) != CHAIN_OK)
 		return IDENTIFY_UNKNOWN;
+	/* First, so that others' certificates cost nobody who sends them more than one verification. */
+	if (!proof_holds_key(i->path.certs[0].pk, q, transcript))
+		return IDENTIFY_UNSIGNED;
 	chain_cache_key(&i->path, key);
 	r = verify(i, wall_ms, key, ret, &is_cached);
-	if (!fill_standing(r, claim))
+	if (!fill_standing(r, claim) || memcmp(ret->pk, i->path.certs[0].pk, sizeof(ret->pk)) != 0)
 		return IDENTIFY_UNKNOWN;
-	if (!proof_holds_key(ret->pk, q, transcript))
-		return IDENTIFY_UNSIGNED;
 	if (!is_cached && r == CHAIN_OK)
 		chain_cache_put(i->cache, key, ret);
 	claim->entry = identify_entry(i->boot->directory, &ret->name, ret->key_id);

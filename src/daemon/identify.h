@@ -9,10 +9,12 @@
 
 #include "base/span.h"
 #include "daemon/boot.h"
+#include "daemon/lockout.h"
 #include "identity/chain.h"
 #include "identity/template.h"
 #include "knock/spa.h"
 #include "policy/policy.h"
+#include "store/store.h"
 
 struct identify {
 	const struct boot *boot;
@@ -27,11 +29,25 @@ __attribute__((warn_unused_result)) int identify_init(struct identify *i, const 
 void identify_deinit(struct identify *i);
 
 /*
- * The directory's line for somebody who came by certificate: of that very name and key, else of the name,
- * else of the key; NULL for none. Any of them may lock out; only the first makes it listed.
+ * The directory's line for somebody who came by certificate: of that very name and key, or of the key alone
+ * when it locks that out under whatever name, else of the name, else of the key; NULL for none. Any of them
+ * may lock out; only the first makes it listed.
  */
 const struct directory_entry *identify_entry(
 	const struct directory *d, const struct name *name, const uint8_t key_id[32]);
+
+/* Is the claim's name out, or the one that the directory has for its key? l may be NULL. */
+bool identify_is_locked_out(const struct lockout *l, const struct claim *c);
+
+/* Is the claim's key its line's key-next? */
+bool identify_is_next(const struct claim *c);
+
+/*
+ * Did the key that follows this one end it? A line's key is good until its key-next was accepted for the
+ * first time. s NULL: nothing is remembered. When the store cannot say, yes: nothing else could be recorded
+ * either.
+ */
+bool identify_is_superseded(struct store *s, const struct claim *c);
 
 enum identify_result { IDENTIFY_OK, IDENTIFY_UNKNOWN, IDENTIFY_UNSIGNED };
 

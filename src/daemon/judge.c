@@ -374,6 +374,7 @@ static enum spa_status status_of(const struct judge *j, enum policy_reason reaso
 	case POLICY_REVOKED:
 	case POLICY_NO_CRL:
 	case POLICY_NOT_YET:
+	case POLICY_SUPERSEDED:
 	case POLICY_KEY_CHECK:
 	case POLICY_FROM:
 	case POLICY_DENY_SERVICE:
@@ -389,12 +390,24 @@ static enum spa_status status_of(const struct judge *j, enum policy_reason reaso
 	return SPA_STATUS_DENIED;
 }
 
+/* A forwarded service stands where it is forwarded to, over this version of IP or not at all. */
+static bool has_family(const struct config_service *s, const struct addr *source)
+{
+	if (!config_is_forwarded(s))
+		return true;
+	return (addr_is_v4(source) ? s->forward4.port : s->forward6.port) != 0;
+}
+
 /* Step 11: may they. */
 static enum judge_outcome decide(const struct judge *j, struct judge_case *c, uint64_t wall_ms)
 {
-	c->claim.is_locked_out = lockout_has(j->lockout, &c->claim.name);
+	c->claim.is_locked_out = identify_is_locked_out(j->lockout, &c->claim);
+	c->claim.is_superseded = identify_is_superseded(j->store, &c->claim);
 	c->verdict = policy_decide(j->boot->policy, &c->claim, wall_ms);
 	c->key_match = policy_key_match(j->boot->policy, &c->claim);
+	/* Whom the directory does not list is told only what it was granted, unless told otherwise. */
+	c->is_silent = c->verdict.reason != POLICY_GRANT && !j->boot->config->server.reveal &&
+		policy_listed(&c->claim) == NULL;
 	if (c->verdict.reason != POLICY_GRANT)
 		return finish(c, JUDGE_RECORD, status_of(j, c->verdict.reason),
 			policy_reason_name(c->verdict.reason));
@@ -402,6 +415,10 @@ static enum judge_outcome decide(const struct judge *j, struct judge_case *c, ui
 	if (!is_prefix_allowed(&c->claim) && c->request.op != SPA_CLOSE) {
 		c->verdict.granted_s = 0;
 		return finish(c, JUDGE_RECORD, SPA_STATUS_DENIED, "prefix");
+	}
+	if (!has_family(c->claim.service, &c->claim.source) && c->request.op != SPA_CLOSE) {
+		c->verdict.granted_s = 0;
+		return finish(c, JUDGE_RECORD, SPA_STATUS_DENIED, "family");
 	}
 	if (c->request.op == SPA_CLOSE) {
 		c->verdict.granted_s = 0;
@@ -417,6 +434,7 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 		return drop(c, SPA_LENGTH);
 	c->has_context = false;
 	c->chain.step_count = 0;
+	c->is_silent = false;
 	c->key_match = POLICY_KEY_MATCHES;
 	c->resend = NULL;
 	c->service[0] = '\0';

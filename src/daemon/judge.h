@@ -60,6 +60,7 @@ struct judge_case {
 	struct verdict verdict;
 	enum spa_status status;
 	const char *reason; /* word for the journal */
+	bool is_silent;     /* recorded, but its sender, whom no directory lists, hears nothing */
 	uint16_t retry_after_s;
 	const uint8_t *resend;              /* 320 bytes, borrowed from the memory of answers */
 	char service[SPA_SELECTOR_MAX + 1]; /* as asked for, for the journal */

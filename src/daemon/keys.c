@@ -6,10 +6,13 @@
 #include "daemon/keys.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "identity/cert.h"
 #include "identity/idfile.h"
 
@@ -48,6 +51,48 @@ static int read_secret(
 	sodium_memzero(data, len);
 	free(data);
 	return rc;
+}
+
+/*
+ * What systemd passed on under name, systemd.exec(5) "Credentials": a file in a folder that only this
+ * service sees.
+ */
+static int read_credential(
+	const char *id_path, const char *name, uint8_t raw[IDFILE_KEY_LEN], struct fault *f)
+{
+	char path[PATH_MAX];
+	struct fault why;
+	const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
+	if (folder == NULL) {
+		fault_set(f,
+			"%s: id-key is the credential %s, but nothing was passed on; start posternd "
+			"by systemd, with LoadCredentialEncrypted=%s:FILE in its unit",
+			id_path, name, name);
+		return -ENOENT;
+	}
+	int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		fault_set(f, "%s: the path of the credential %s is too long", id_path, name);
+		return -ENAMETOOLONG;
+	}
+	int rc = read_secret(path, "encrypt the right file", raw, &why);
+	if (rc == -ENOENT)
+		fault_set(f,
+			"%s: id-key is the credential %s, but systemd did not pass on that one; put "
+			"LoadCredentialEncrypted=%s:FILE into the unit",
+			id_path, name, name);
+	else if (rc < 0)
+		*f = why;
+	return rc;
+}
+
+static int read_key(
+	const char *id_path, const char *from, uint8_t raw[IDFILE_KEY_LEN], struct fault *f)
+{
+	size_t len = strlen(CONFIG_CREDENTIAL);
+	if (strncmp(from, CONFIG_CREDENTIAL, len) == 0)
+		return read_credential(id_path, from + len, raw, f);
+	return read_secret(from, "make the server ID anew", raw, f);
 }
 
 static int fill(struct server_keys *k, const struct idfile *id, const struct idfile_secrets *s,
@@ -135,7 +180,7 @@ struct server_keys *keys_load(
 		fault_set(f, "%s: %.400s", id_path, why.text);
 		goto out;
 	}
-	if (read_secret(key_path, "make the server ID anew", raw, f) < 0)
+	if (read_key(id_path, key_path, raw, f) < 0)
 		goto out;
 	k = calloc(1, sizeof(*k));
 	secrets = calloc(1, sizeof(*secrets));

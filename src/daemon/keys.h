@@ -43,8 +43,11 @@ struct server_keys {
 	} psks[15];
 };
 
-/* Unlock the server ID at id_path with the raw key in key_path, and read the stealth secret at stealth_path unless
- * that is NULL. Returns keys the caller frees, or NULL with *f. */
+/*
+ * Unlock the server ID at id_path with the raw key that the file key_path holds ("credential:NAME": the file
+ * NAME in $CREDENTIALS_DIRECTORY), and read the stealth secret at stealth_path unless that is NULL. Returns
+ * keys the caller frees, or NULL with *f.
+ */
 struct server_keys *keys_load(
 	const char *id_path, const char *key_path, const char *stealth_path, struct fault *f);
 void keys_free(struct server_keys *k);

@@ -132,6 +132,25 @@ static void on_used(uv_poll_t *poll, int status, int events)
 	}
 }
 
+void knockd_told(struct knockd *k, const struct msg *m)
+{
+	if (m->type == MSG_BEATEN) {
+		k->beat_seen_ms = clock_mono_ms();
+	} else if (m->type == MSG_ASK) {
+		struct msg well = { .type = MSG_WELL, .seq = m->seq };
+		/* One that is gone is noticed at the end of its answers. */
+		(void)!msg_send(k->start->gate, &well);
+	} else if (m->type == MSG_LISTED) {
+		control_listed(k, m);
+	} else if ((m->seq & SEQ_CONTROL) != 0) {
+		control_done(k, m);
+	} else if ((m->seq & SEQ_KEPT) != 0) {
+		mirror_kept(k, m);
+	} else {
+		turn_done(k, m);
+	}
+}
+
 static void on_gate(uv_poll_t *poll, int status, int events)
 {
 	struct knockd *k = poll->data;
@@ -143,20 +162,13 @@ static void on_gate(uv_poll_t *poll, int status, int events)
 		if (rc == -EAGAIN)
 			break;
 		if (rc <= 0) {
-			log_error("the gate process is gone; ending so that both are started anew");
+			if (!k->is_stopping)
+				log_error(
+					"the gate process is gone; ending so that both are started anew");
 			knockd_stop(k, 1);
 			return;
 		}
-		if (m.type == MSG_BEATEN)
-			k->beat_seen_ms = clock_mono_ms();
-		else if (m.type == MSG_LISTED)
-			control_listed(k, &m);
-		else if ((m.seq & SEQ_CONTROL) != 0)
-			control_done(k, &m);
-		else if ((m.seq & SEQ_KEPT) != 0)
-			mirror_kept(k, &m);
-		else
-			turn_done(k, &m);
+		knockd_told(k, &m);
 	}
 	events_write(k);
 	turn_finish(k);
@@ -302,7 +314,11 @@ static void note_start(struct knockd *k)
 		log_warn("the journal cannot be read back");
 	struct store_record *r =
 		events_record(k, k->start->is_successor ? STORE_RELOADED : STORE_STARTED);
-	snprintf(r->text, sizeof(r->text), "services guarded: %zu, people known: %zu",
+	if (k->start->is_table_lost)
+		snprintf(r->reason, sizeof(r->reason), "table-lost");
+	snprintf(r->text, sizeof(r->text), "%sservices guarded: %zu, people known: %zu",
+		k->start->is_table_lost ? "somebody took the rules away, they were made anew; "
+					: "",
 		k->config->service_count, directory_count(k->start->boot->directory));
 	events_write(k);
 }

@@ -17,6 +17,7 @@ struct knockd_start {
 	int control;         /* listening Unix socket; owned by this process */
 	uint32_t generation; /* counts configurations, from 1 */
 	bool is_successor;   /* takes over from a living one, after a reload */
+	bool is_table_lost;  /* somebody took the rules away, and they were made anew */
 };
 
 /* Run until told to stop or a peer process is gone. Returns the process's exit status: 0 stopped, 1

@@ -92,6 +92,7 @@ struct knockd {
 	struct events events;
 	uint64_t beat_sent_ms, beat_seen_ms;
 	uint64_t started_wall_ms, started_mono_ms;
+	int store_error; /* why it could not be written last; 0 since it could */
 	uint64_t store_trouble_mono_ms, gate_trouble_mono_ms;
 	uint64_t logged_drops, logged_mono_ms;
 	unsigned ticks;
@@ -142,7 +143,10 @@ enum store_gate_state mirror_end(
 	const struct knockd *k, const struct live_gate *g, enum store_gate_state state);
 void record_gate(struct store_record *r, const struct knockd *k, const struct live_gate *g);
 void store_trouble(struct knockd *k, const char *doing, int rc);
+void store_well(struct knockd *k); /* it was written */
+const char *store_error_text(int rc);
 void knockd_stop(struct knockd *k, int exit_status);
+void knockd_told(struct knockd *k, const struct msg *m); /* something by the gate process */
 
 /* restore.c */
 void restore_gates(struct knockd *k, bool is_new_table, uint64_t wall_ms,

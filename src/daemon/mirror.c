@@ -21,14 +21,36 @@
 #define TROUBLE_EVERY_MS 10000
 #define GRACE_MS 1000 /* the kernel's clock is allowed to be this far behind ours */
 
+const char *store_error_text(int rc)
+{
+	return rc == -ENOSPC ? "the disk is full" : strerror(-rc);
+}
+
 void store_trouble(struct knockd *k, const char *doing, int rc)
 {
 	uint64_t now = clock_mono_ms();
+	k->store_error = rc;
 	if (k->store_trouble_mono_ms != 0 && now - k->store_trouble_mono_ms < TROUBLE_EVERY_MS)
 		return;
 	k->store_trouble_mono_ms = now;
 	log_error("%s: %s: %s; no new gate opens until this is mended", k->config->server.store,
-		doing, rc == -ENOSPC ? "the disk is full" : strerror(-rc));
+		doing, store_error_text(rc));
+}
+
+void store_well(struct knockd *k)
+{
+	if (k->store_error == 0)
+		return;
+	k->store_error = 0;
+	k->store_trouble_mono_ms = 0;
+	log_info("%s: can be written again", k->config->server.store);
+}
+
+/* Nobody may knock for hours: look whether it is mended. */
+static void probe_store(struct knockd *k)
+{
+	if (k->store_error != 0 && store_probe(k->store) == 0)
+		store_well(k);
 }
 
 void events_write(struct knockd *k)
@@ -41,6 +63,8 @@ void events_write(struct knockd *k)
 		store_trouble(k, "writing the journal", rc);
 	else
 		e->change_count = e->record_count = 0;
+	if (rc == 0)
+		store_well(k);
 }
 
 /* Full of what could not be written: the oldest trouble goes, the store's own is in the log. */
@@ -295,6 +319,7 @@ void mirror_tick(struct knockd *k)
 	restore_review(k, clock_wall_ms());
 	look_at_kept(k);
 	events_write(k);
+	probe_store(k);
 	log_drops(k, mono_ms);
 	if (k->ticks % BEAT_EVERY == 0)
 		beat(k, mono_ms);

@@ -36,6 +36,7 @@
 #define HEALTHY_MS 30000     /* a generation that lived this long starts the back-off anew */
 #define RELOAD_EVERY_MS 1000 /* at most, by the knock process's word */
 #define LOOK_EVERY_MS 500
+#define LOST_EVERY_MS 5000 /* a table that is lost again within this waits for a moment */
 #define EXIT_TROUBLE 4
 
 struct child {
@@ -60,6 +61,8 @@ struct monitor {
 	struct generation now;
 	bool lost[CONFIG_DOORS_MAX]; /* doors that wait for their interface */
 	bool is_stopping;
+	bool is_table_lost;        /* the next gate process makes it anew */
+	uint64_t lost_mono_ms;     /* when it was, the last time; 0: never */
 	uint64_t retry_at_mono_ms; /* 0: nothing to retry */
 	uint64_t backoff_ms;
 	uint64_t look_at_mono_ms,
@@ -98,14 +101,15 @@ static int child_await(struct child *c, int ms)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void child_stop(struct child *c)
+/* As child_await. */
+static int child_stop(struct child *c)
 {
 	struct msg m = { .type = MSG_STOP };
 	if (c->pid == 0)
-		return;
+		return 0;
 	if (msg_send(c->fd, &m) < 0)
 		kill(c->pid, SIGKILL);
-	child_await(c, STOP_TIMEOUT_MS);
+	return child_await(c, STOP_TIMEOUT_MS);
 }
 
 /* In a child: signals are the monitor's; descriptors are only those named. */
@@ -151,7 +155,7 @@ static int fork_child(struct child *ret, int *ret_fd)
 	return rc;
 }
 
-static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
+static int fork_gate(struct monitor *m, int to_knock, bool is_successor, struct child *ret)
 {
 	int fd = -1;
 	int rc = fork_child(ret, &fd);
@@ -161,7 +165,7 @@ static int fork_gate(struct monitor *m, int to_knock, struct child *ret)
 	boot_forget_keys(m->boot);
 	child_settle(m, "posternd: gate", keep, 2);
 	name_process("posternd: gate");
-	struct gated_start s = { m->boot->config, fd, to_knock };
+	struct gated_start s = { m->boot->config, fd, to_knock, is_successor, m->is_table_lost };
 	_exit(gated_run(&s));
 }
 
@@ -174,7 +178,8 @@ static int fork_knock(struct monitor *m, int to_gate, bool is_successor, struct 
 	const int keep[] = { fd, to_gate, m->control };
 	child_settle(m, "posternd: knock", keep, 3);
 	name_process("posternd: knock");
-	struct knockd_start s = { m->boot, fd, to_gate, m->control, m->number, is_successor };
+	struct knockd_start s = { m->boot, fd, to_gate, m->control, m->number, is_successor,
+		m->is_table_lost };
 	_exit(knockd_run(&s));
 }
 
@@ -201,15 +206,16 @@ static int await_ready(struct child *c, enum msg_from from, bool *ret_is_new)
 	}
 }
 
-static void generation_stop(struct generation *g)
+/* Returns the exit status of the gate process. */
+static int generation_stop(struct generation *g)
 {
 	child_stop(&g->knock);
-	child_stop(&g->gate);
+	return child_stop(&g->gate);
 }
 
-static int gate_start(struct monitor *m, int to_knock, struct generation *g)
+static int gate_start(struct monitor *m, int to_knock, bool is_successor, struct generation *g)
 {
-	int rc = fork_gate(m, to_knock, &g->gate);
+	int rc = fork_gate(m, to_knock, is_successor, &g->gate);
 	if (rc == 0)
 		rc = await_ready(&g->gate, MSG_FROM_GATE, &g->is_new_table);
 	return rc;
@@ -242,13 +248,15 @@ static int generation_start(struct monitor *m)
 	m->number++;
 	rc = knock_start(m, pair[0], false, &m->now);
 	if (rc == 0)
-		rc = gate_start(m, pair[1], &m->now);
+		rc = gate_start(m, pair[1], false, &m->now);
 	if (rc == 0)
 		rc = go(m);
 	close(pair[0]);
 	close(pair[1]);
 	if (rc < 0)
 		generation_stop(&m->now);
+	else
+		m->is_table_lost = false;
 	return rc;
 }
 
@@ -294,7 +302,7 @@ static int generation_replace(struct monitor *m, const char *why)
 	generation_stop(&m->now);
 	m->now = next;
 	m->retry_at_mono_ms = 0;
-	rc = gate_start(m, pair[1], &m->now);
+	rc = gate_start(m, pair[1], true, &m->now);
 	if (rc == 0)
 		rc = go(m);
 	close(pair[0]);
@@ -306,6 +314,14 @@ static int generation_replace(struct monitor *m, const char *why)
 		m->retry_at_mono_ms = clock_mono_ms() + m->backoff_ms;
 	}
 	return 0;
+}
+
+static void warn(const struct config *c)
+{
+	struct fault f[GROUND_WARNINGS_MAX];
+	size_t n = ground_warn(c, f);
+	for (size_t i = 0; i < n; i++)
+		log_warn("%s", f[i].text);
 }
 
 static void report_text(const struct config_report *r, char *to, size_t cap)
@@ -359,14 +375,31 @@ static void reload(struct monitor *m)
 	}
 	boot_free(m->old);
 	m->old = NULL;
+	warn(m->boot->config);
+}
+
+/*
+ * The ports are open until the table is back, so there is no pause before it; but who takes it away again
+ * and again gets no processor of ours for it.
+ */
+static void on_table_lost(struct monitor *m, uint64_t now)
+{
+	bool is_repeated = m->lost_mono_ms != 0 && now - m->lost_mono_ms < LOST_EVERY_MS;
+	m->is_table_lost = true;
+	m->lost_mono_ms = now;
+	m->retry_at_mono_ms = now + (is_repeated ? BACKOFF_MIN_MS : 0);
 }
 
 /* A child of the running generation ended by itself: the other goes too, both come back. */
-static void on_death(struct monitor *m)
+static void on_death(struct monitor *m, int gate_status)
 {
+	int status = generation_stop(&m->now);
 	uint64_t now = clock_mono_ms();
+	if (gate_status == GATED_TABLE_LOST || status == GATED_TABLE_LOST) {
+		on_table_lost(m, now);
+		return;
+	}
 	log_error("a process ended unexpectedly; the ports stay closed, starting it anew");
-	generation_stop(&m->now);
 	if (now - m->now.began_mono_ms > HEALTHY_MS || m->backoff_ms == 0)
 		m->backoff_ms = BACKOFF_MIN_MS;
 	else
@@ -375,12 +408,15 @@ static void on_death(struct monitor *m)
 	m->retry_at_mono_ms = now + m->backoff_ms;
 }
 
-static bool has_ended(struct child *c)
+/* Its exit status is left alone where it has not, or was killed. */
+static bool has_ended(struct child *c, int *ret_status)
 {
 	int status = 0;
 	if (c->pid == 0 || waitpid(c->pid, &status, WNOHANG) != c->pid)
 		return false;
 	child_forget(c);
+	if (WIFEXITED(status))
+		*ret_status = WEXITSTATUS(status);
 	return true;
 }
 
@@ -397,10 +433,11 @@ static void on_signal(struct monitor *m)
 			reload(m);
 			break;
 		case SIGCHLD: {
-			bool knock = has_ended(&m->now.knock);
-			bool gate = has_ended(&m->now.gate);
+			int knock_status = 0, gate_status = 0;
+			bool knock = has_ended(&m->now.knock, &knock_status);
+			bool gate = has_ended(&m->now.gate, &gate_status);
 			if (knock || gate)
-				on_death(m);
+				on_death(m, gate_status);
 			break;
 		}
 		default:
@@ -416,7 +453,7 @@ static void on_knock(struct monitor *m)
 	if (rc == -EAGAIN)
 		return;
 	if (rc <= 0) {
-		on_death(m);
+		on_death(m, 0);
 		return;
 	}
 	if (msg.type == MSG_RELOAD && m->reload_at_mono_ms == 0)
@@ -460,7 +497,7 @@ static void look_around(struct monitor *m)
 	if (m->retry_at_mono_ms != 0 && now >= m->retry_at_mono_ms) {
 		m->retry_at_mono_ms = 0;
 		if (generation_start(m) < 0)
-			on_death(m);
+			on_death(m, 0);
 	} else if (m->reload_at_mono_ms != 0 && now >= m->reload_at_mono_ms) {
 		m->reload_at_mono_ms = 0;
 		reload(m);
@@ -508,7 +545,7 @@ static void loop(struct monitor *m)
 		else if (p[1].revents != 0 && m->now.knock.fd >= 0)
 			on_knock(m);
 		else if (p[2].revents != 0 && m->now.gate.fd >= 0)
-			on_death(m); /* the gate process never speaks after READY */
+			on_death(m, 0); /* the gate process never speaks after READY */
 		look_around(m);
 	}
 }
@@ -548,6 +585,7 @@ static int prepare(struct monitor *m)
 		return -EINVAL;
 	if (m->boot->warning[0] != '\0')
 		log_warn("%s", m->boot->warning);
+	warn(m->boot->config);
 	rc = ground_check(m->boot->config, &f);
 	if (rc == 0)
 		rc = place_make_folder(m->boot->config->server.store, 0700, &f);

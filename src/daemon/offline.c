@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/ground.h"
 #include "daemon/judge.h"
 
 #define EXIT_TROUBLE 4
@@ -210,6 +212,18 @@ static void say_trust(const struct trust *t)
 	}
 }
 
+static void say_rescue(const struct config_rescue *r)
+{
+	char p[PREFIX_TEXT_MAX], d[TIME_TEXT_MAX];
+	if (!r->is_on)
+		return;
+	printf("\n# rescue: when postern has been dead for %s, these reach %s/%u without a knock\n",
+		duration_format(r->after_s, d), r->to.proto == IPPROTO_TCP ? "tcp" : "udp",
+		(unsigned)r->to.port);
+	for (size_t i = 0; i < r->prefix_count; i++)
+		printf("#   %s\n", prefix_format(&r->prefixes[i], p));
+}
+
 int offline_check(const char *config_path)
 {
 	struct boot *b = load(config_path);
@@ -219,8 +233,13 @@ int offline_check(const char *config_path)
 	if (text != NULL)
 		fputs(text, stdout);
 	say_trust(b->trust);
+	say_rescue(&b->config->rescue);
 	if (b->warning[0] != '\0')
 		fprintf(stderr, "warning: %s\n", b->warning);
+	struct fault f[GROUND_WARNINGS_MAX];
+	size_t n = ground_warn(b->config, f);
+	for (size_t i = 0; i < n; i++)
+		fprintf(stderr, "warning: %s\n", f[i].text);
 	fprintf(stderr, "%s is good; doors: %zu, services: %zu, people: %zu\n", config_path,
 		b->config->door_count, b->config->service_count, directory_count(b->directory));
 	free(text);

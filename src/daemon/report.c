@@ -58,9 +58,14 @@ json_t *report_record(const struct store_record *r)
 	if (r->grant_id != 0)
 		set_number(o, "grant", r->grant_id);
 	set_time(o, "until", r->until_ms);
+	if (r->until_ms != 0)
+		set_number(o, "until_ms", r->until_ms);
 	set_text(o, "list", r->list);
 	set_text(o, "entry", r->entry);
 	set_text(o, "text", r->text);
+	char hex[2 * STORE_HASH_LEN + 1];
+	if (r->id != 0)
+		set_text(o, "hash", text_hex(SPAN_OF(r->hash), hex));
 	return o;
 }
 
@@ -135,7 +140,7 @@ static json_t *doors(const struct knockd *k)
 	return a;
 }
 
-static json_t *ignored(const struct knockd *k)
+json_t *report_ignored(const struct knockd *k)
 {
 	json_t *o = json_object();
 	for (unsigned i = 0; i < JUDGE_DROP_COUNT; i++)
@@ -168,7 +173,7 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	set_number(o, "locked_out", lockout_count(k->lockout));
 	set_number(o, "datagrams", k->datagrams);
 	json_object_set_new(o, "doors", doors(k));
-	json_object_set_new(o, "ignored", ignored(k));
+	json_object_set_new(o, "ignored", report_ignored(k));
 	json_object_set_new(o, "answered", answered(k));
 	set_number(o, "answers_failed", k->answers_failed);
 	json_object_set_new(o, "kernel",
@@ -176,8 +181,8 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 			(json_int_t)listed->counts[2], "cut", (json_int_t)listed->counts[3]));
 	json_object_set_new(o, "gate_uses_heard", json_boolean(k->nflog != NULL));
 	set_number(o, "gate_uses_lost", k->nflog != NULL ? capture_nflog_lost(k->nflog) : 0);
-	json_object_set_new(o, "store_ok",
-		json_boolean(k->store_trouble_mono_ms == 0 ||
-			clock_mono_ms() - k->store_trouble_mono_ms > 60000));
+	json_object_set_new(o, "store_ok", json_boolean(k->store_error == 0));
+	if (k->store_error != 0)
+		set_text(o, "store_error", store_error_text(k->store_error));
 	return o;
 }

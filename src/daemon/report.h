@@ -15,6 +15,8 @@ struct knockd;
 json_t *report_record(const struct store_record *r);
 json_t *report_lockout(const struct store_lockout *l);
 json_t *report_gate(const struct live_gate *g, const struct config *c);
+/* Datagrams ignored since the start, by reason. */
+json_t *report_ignored(const struct knockd *k);
 json_t *report_status(const struct knockd *k, const struct msg *listed);
 
 #endif

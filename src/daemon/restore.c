@@ -23,16 +23,26 @@ struct restore {
 	uint64_t wall_ms, mono_ms;
 };
 
-/* Before the loop runs: order, and wait for the answer. */
-static int order(const struct knockd *k, const struct msg *m)
+/* Wait for what the gate process says next: 1, or -errno. */
+static int await(const struct knockd *k, struct msg *ret)
 {
-	struct msg done;
 	struct pollfd p = { .fd = k->start->gate, .events = POLLIN };
+	if (poll(&p, 1, RESTORE_WAIT_MS) <= 0)
+		return -ETIMEDOUT;
+	int rc = msg_receive(k->start->gate, MSG_FROM_GATE, MSG_FROM_KNOCK, ret);
+	return rc == 0 ? -EPIPE : rc;
+}
+
+/* Before the loop runs: order, and wait for the answer. It may be asked something in between. */
+static int order(struct knockd *k, const struct msg *m)
+{
+	struct msg done = { .type = MSG_NONE };
 	int rc = msg_send(k->start->gate, m);
-	if (rc == 0 && poll(&p, 1, RESTORE_WAIT_MS) <= 0)
-		rc = -ETIMEDOUT;
-	if (rc == 0)
-		rc = msg_receive(k->start->gate, MSG_FROM_GATE, MSG_FROM_KNOCK, &done);
+	while (rc >= 0 && done.type != MSG_DONE) {
+		rc = await(k, &done);
+		if (rc > 0 && done.type != MSG_DONE)
+			knockd_told(k, &done);
+	}
 	if (rc > 0)
 		rc = done.result;
 	if (rc < 0)
@@ -199,7 +209,7 @@ static void restore_one(void *arg, const struct store_gate *g)
 	struct standing st;
 	bool is_open = g->state == STORE_GATE_OPEN && g->until_ms > r->wall_ms;
 
-	standing_of(k->start->boot, k->lockout, g, r->wall_ms, &st);
+	standing_of(k->start->boot, k->lockout, k->store, g, r->wall_ms, &st);
 	if (st.verdict.reason != POLICY_GRANT) {
 		put_out(r, g, &st, is_open);
 		return;
@@ -240,7 +250,7 @@ static void review_one(void *arg, const struct store_gate *g)
 	struct knockd *k = r->k;
 	struct standing st;
 	struct put_out p;
-	standing_of(k->start->boot, k->lockout, g, r->wall_ms, &st);
+	standing_of(k->start->boot, k->lockout, k->store, g, r->wall_ms, &st);
 	if (st.verdict.reason == POLICY_GRANT) {
 		note_end(k, g, &st);
 		return;

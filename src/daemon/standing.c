@@ -48,13 +48,15 @@ static void judge_path(
 	c->lacks_crl = r == CHAIN_NO_CRL;
 }
 
-/* Known by the directory alone: then it must still say that this key has this name. */
+/* Known by the directory alone: then it must still say that this key, which it holds, has this name. */
 static bool is_known(const struct claim *c, const struct store_gate *g)
 {
-	return g->path_count > 0 || (c->entry != NULL && name_equal(&c->entry->name, &c->name));
+	return g->path_count > 0 ||
+		(c->entry != NULL && name_equal(&c->entry->name, &c->name) &&
+			memcmp(c->entry->key_id, c->key_id, sizeof(c->key_id)) == 0);
 }
 
-static bool fill_claim(const struct boot *b, const struct lockout *lockout,
+static bool fill_claim(const struct boot *b, const struct lockout *lockout, struct store *s,
 	const struct store_gate *g, uint64_t wall_ms, struct claim *ret)
 {
 	struct claim c = {
@@ -69,7 +71,8 @@ static bool fill_claim(const struct boot *b, const struct lockout *lockout,
 	memcpy(c.key_id, g->key_id, sizeof(c.key_id));
 	c.entry = g->path_count == 0 ? directory_find(b->directory, g->key_id)
 				     : identify_entry(b->directory, &c.name, c.key_id);
-	c.is_locked_out = lockout_has(lockout, &c.name);
+	c.is_locked_out = identify_is_locked_out(lockout, &c);
+	c.is_superseded = identify_is_superseded(s, &c);
 	if (g->path_count > 0)
 		judge_path(b, g, wall_ms, &c);
 	else if (c.entry != NULL)
@@ -116,21 +119,21 @@ static bool is_as_it_was(const struct config_service *s, const struct store_gate
 		(g->bits == 128 || g->bits >= widest);
 }
 
-void standing_of(const struct boot *b, const struct lockout *lockout, const struct store_gate *g,
-	uint64_t wall_ms, struct standing *ret)
+void standing_of(const struct boot *b, const struct lockout *lockout, struct store *s,
+	const struct store_gate *g, uint64_t wall_ms, struct standing *ret)
 {
-	const struct config_service *s = config_service_by_name(b->config, g->service);
-	bool is_same = s != NULL && is_as_it_was(s, g);
+	const struct config_service *now = config_service_by_name(b->config, g->service);
+	bool is_same = now != NULL && is_as_it_was(now, g);
 	struct claim c;
 
 	if (!is_same)
-		s = config_service_by_port(b->config, g->proto, g->port);
-	*ret = (struct standing){ .service = s, .is_same = is_same, .end_ms = UINT64_MAX };
-	if (!fill_claim(b, lockout, g, wall_ms, &c)) {
+		now = config_service_by_port(b->config, g->proto, g->port);
+	*ret = (struct standing){ .service = now, .is_same = is_same, .end_ms = UINT64_MAX };
+	if (!fill_claim(b, lockout, s, g, wall_ms, &c)) {
 		ret->verdict = refused(POLICY_NOT_AUTHENTICATED);
 		return;
 	}
-	c.service = s;
+	c.service = now;
 	ret->end_ms = policy_end_ms(&c);
 	ret->verdict = decide(b, g, &c, wall_ms);
 	if (ret->verdict.reason == POLICY_NOT_AUTHENTICATED)

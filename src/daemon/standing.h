@@ -22,10 +22,11 @@ struct standing {
 };
 
 /*
- * Pure but for the borrowed tables; allocates nothing. lockout may be NULL. A gate of an older layout,
- * whose door is not known, is judged as through the door that admits it, if one does.
+ * Pure but for the borrowed tables; allocates nothing. lockout may be NULL, and so may s, which is asked
+ * for keys that ended others. A gate of an older layout, whose door is not known, is judged as through the
+ * door that admits it, if one does.
  */
-void standing_of(const struct boot *b, const struct lockout *lockout, const struct store_gate *g,
-	uint64_t wall_ms, struct standing *ret);
+void standing_of(const struct boot *b, const struct lockout *lockout, struct store *s,
+	const struct store_gate *g, uint64_t wall_ms, struct standing *ret);
 
 #endif

@@ -83,6 +83,8 @@ static void send_reply(
 static void reply(struct knockd *k, const struct slot *s)
 {
 	uint8_t datagram[SPA_SMALL_LEN];
+	if (s->judged.is_silent)
+		return;
 	size_t len = judge_answer(&k->judge, &s->judged, s->gate.grant_id, clock_wall_ms(),
 		clock_mono_ms(), datagram);
 	k->statuses[s->judged.status]++;
@@ -424,6 +426,9 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 		.record = is_journalled(s) ? &s->record : NULL,
 		.fido_key_id = has_counter ? c->claim.key_id : NULL,
 		.fido_counter = c->request.fido_counter,
+		.key_next = s->outcome != JUDGE_RECORD && identify_is_next(&c->claim)
+			? c->claim.key_id
+			: NULL,
 	};
 	memcpy(claim->replay_key, c->replay_key, sizeof(claim->replay_key));
 	memcpy(claim->owner, &k->judge.instance, 8);
@@ -596,6 +601,8 @@ void turn_flush(struct knockd *k)
 	int rc = store_claim_batch(k->store, claims, n, answers);
 	if (rc < 0)
 		store_trouble(k, "recording knocks", rc);
+	else
+		store_well(k);
 	k->batch_count = 0;
 	for (size_t i = 0; i < n; i++)
 		after_claim(k, &k->slots[k->batch[i]], answers[i]);

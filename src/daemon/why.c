@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/identify.h"
 #include "daemon/report.h"
 
 #define CHANGE_MAX 512
@@ -24,6 +25,7 @@ struct asking {
 	bool is_assumed_certified; /* a certificate is needed, and taken for granted */
 	bool is_assumed_address;
 	bool is_store_unknown;
+	bool is_rolled; /* the line's key-next was used, which ended its key */
 	bool has_lockout;
 	struct store_lockout lockout;
 };
@@ -81,6 +83,17 @@ static void take_identity(struct asking *a)
 		memcpy(c->key_id, e->key_id, sizeof(c->key_id));
 }
 
+/* Who was there with the next key comes with that one from then on. */
+static void take_next_key(struct asking *a, struct store *s)
+{
+	struct claim *c = &a->claim;
+	a->is_rolled = identify_is_superseded(s, c);
+	if (!a->is_rolled)
+		return;
+	memcpy(c->key_id, c->entry->key_next, sizeof(c->key_id));
+	a->is_assumed_certified = c->is_certified = true;
+}
+
 static void set_text(json_t *o, const char *key, const char *text)
 {
 	if (text[0] != '\0')
@@ -114,6 +127,9 @@ static json_t *identity(const struct asking *a)
 	set_text(o, "kind", e->kind == DIRECTORY_SERVER ? "server" : "user");
 	set_text(o, "key", keys[e->key]);
 	set_text(o, "key_id", text_hex(span_of(e->key_id, sizeof(e->key_id)), hex));
+	if (e->has_next)
+		set_text(o, "key_next", text_hex(span_of(e->key_next, sizeof(e->key_next)), hex));
+	json_object_set_new(o, "superseded", json_boolean(a->is_rolled));
 	json_object_set_new(o, "locked", json_boolean(e->is_locked));
 	json_object_set_new(o, "disabled", json_boolean(e->is_disabled));
 	if (e->expires_ms != UINT64_MAX)
@@ -136,6 +152,11 @@ static json_t *assumptions(const struct asking *a)
 			json_string(
 				"not in the directory: shows a valid certificate of a certifier "
 				"that this server trusts"));
+	else if (a->is_rolled)
+		json_array_append_new(list,
+			json_string(
+				"shows a valid certificate for the key-next of its line, which was "
+				"used already: the key before it is superseded and refused"));
 	else if (a->is_assumed_certified)
 		json_array_append_new(
 			list, json_string("shows a valid certificate for the key of its line"));
@@ -248,6 +269,7 @@ static void change_of(const struct asking *a, const struct policy_trace *t,
 	case POLICY_REVOKED:
 	case POLICY_NO_CRL:
 	case POLICY_NOT_YET:
+	case POLICY_SUPERSEDED: /* the next key is asked for */
 	case POLICY_REASON_COUNT:
 		to[0] = '\0';
 		break;
@@ -326,6 +348,7 @@ int why_answer(const struct boot *b, struct store *s, const struct why_question 
 	if (rc < 0)
 		return rc;
 	take_identity(&a);
+	take_next_key(&a, s);
 	a.claim.service = config_service_by_name(b->config, q->service);
 	rc = take_address(&a, f);
 	if (rc < 0)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gate/internal.h"
 
@@ -78,11 +79,11 @@ static int run(char *text, bool is_trial, const char *what, struct fault *f)
 }
 
 /* The same text in a table of another name, checked by the kernel and then forgotten. */
-static int rehearse(const struct gate_shape *shape, struct fault *f)
+static int rehearse(const struct config *c, struct fault *f)
 {
 	static const char make[] = "add table inet " GATE_TABLE_TRIAL "\n";
 	char *all = NULL;
-	char *text = gate_ruleset_text(GATE_TABLE_TRIAL, shape);
+	char *text = gate_ruleset_text(GATE_TABLE_TRIAL, c);
 	if (text != NULL)
 		all = malloc(sizeof(make) + strlen(text));
 	if (all != NULL) {
@@ -101,11 +102,10 @@ static int rehearse(const struct gate_shape *shape, struct fault *f)
 static int make(struct gate *g, const struct config *c, const struct gate_table *old,
 	const char *version, uint32_t flags, struct fault *f)
 {
-	struct gate_shape shape = gate_shape_of(c);
 	int refusal;
 
 	/* What would fail fails here, while the old table still stands. */
-	int rc = rehearse(&shape, f);
+	int rc = rehearse(c, f);
 	if (rc < 0)
 		return rc;
 	rc = run(gate_ruleset_cover(c), false, "the table " GATE_TABLE_COVER, f);
@@ -116,7 +116,7 @@ static int make(struct gate *g, const struct config *c, const struct gate_table 
 		return socket_fault(rc, f);
 	if (refusal < 0)
 		return refusal_fault(refusal, f);
-	rc = run(gate_ruleset_text(GATE_TABLE, &shape), false, "the rule set", f);
+	rc = run(gate_ruleset_text(GATE_TABLE, c), false, "the rule set", f);
 	if (rc < 0)
 		return rc;
 	rc = gate_table_adopt(&g->nl, c, flags, &refusal);
@@ -125,10 +125,9 @@ static int make(struct gate *g, const struct config *c, const struct gate_table 
 	return refusal < 0 ? refusal_fault(refusal, f) : 0;
 }
 
-static int take(struct gate *g, const struct config *c, bool *ret_is_new, struct fault *f)
+static int take(struct gate *g, const struct config *c, const struct gate_wish *wish,
+	bool *ret_is_new, struct fault *f)
 {
-	const struct gate_shape shape = gate_shape_of(c);
-	char version[GATE_VERSION_MAX];
 	struct gate_table table, cover;
 	bool can_persist;
 	int refusal;
@@ -143,12 +142,14 @@ static int take(struct gate *g, const struct config *c, bool *ret_is_new, struct
 	rc = gate_table_can_persist(&g->nl, &can_persist);
 	if (rc < 0)
 		return socket_fault(rc, f);
-	if (!gate_ruleset_version(&shape, version))
+	can_persist = can_persist && !wish->is_unowned;
+	if (!gate_ruleset_version(c, g->version))
 		return run(NULL, false, "", f);
 
 	uint32_t flags = can_persist ? GATE_TABLE_OWNER | GATE_TABLE_PERSIST : 0;
 	/* A table of our text without PERSIST comes from a saved listing, where we could have had it. */
-	if (table.is_there && strcmp(table.version, version) == 0 &&
+	if (!wish->is_anew && table.is_there && strcmp(table.version, g->version) == 0 &&
+		(table.flags & GATE_TABLE_DORMANT) == 0 &&
 		(table.flags & GATE_TABLE_PERSIST) == (flags & GATE_TABLE_PERSIST)) {
 		rc = gate_table_adopt(&g->nl, c, flags, &refusal);
 		if (rc < 0)
@@ -162,10 +163,11 @@ static int take(struct gate *g, const struct config *c, bool *ret_is_new, struct
 			return refusal < 0 ? refusal_fault(refusal, f) : 0;
 		}
 	}
-	rc = make(g, c, &table, version, flags, f);
+	rc = make(g, c, &table, g->version, flags, f);
 	if (rc < 0)
 		return rc;
 	g->is_owned = can_persist;
+	g->is_made = true;
 	*ret_is_new = true;
 	return 0;
 }
@@ -180,7 +182,15 @@ static int choose_how(struct gate *g, struct fault *f)
 	return 0;
 }
 
-int gate_new(const struct config *c, struct gate **ret, bool *ret_is_new, struct fault *f)
+/* Only now, so that it hears of others and not of what was done here. */
+static int watch(struct gate *g, struct fault *f)
+{
+	g->watch = gate_watch_open();
+	return g->watch < 0 ? socket_fault(g->watch, f) : 0;
+}
+
+int gate_take(const struct config *c, const struct gate_wish *wish, struct gate **ret,
+	bool *ret_is_new, struct fault *f)
 {
 	bool is_new = false;
 	struct gate *g = calloc(1, sizeof(*g));
@@ -188,13 +198,16 @@ int gate_new(const struct config *c, struct gate **ret, bool *ret_is_new, struct
 		fault_set(f, "no memory for the gate");
 		return -ENOMEM;
 	}
+	g->watch = -1;
 	int rc = gate_nl_open(&g->nl);
 	if (rc < 0)
 		socket_fault(rc, f);
 	else
-		rc = take(g, c, &is_new, f);
+		rc = take(g, c, wish, &is_new, f);
 	if (rc == 0)
 		rc = choose_how(g, f);
+	if (rc == 0)
+		rc = watch(g, f);
 	if (rc < 0) {
 		gate_free(g);
 		return rc;
@@ -204,10 +217,25 @@ int gate_new(const struct config *c, struct gate **ret, bool *ret_is_new, struct
 	return 0;
 }
 
+int gate_new(const struct config *c, struct gate **ret, bool *ret_is_new, struct fault *f)
+{
+	const struct gate_wish wish = { 0 };
+	return gate_take(c, &wish, ret, ret_is_new, f);
+}
+
+int gate_new_anew(const struct config *c, struct gate **ret, struct fault *f)
+{
+	const struct gate_wish wish = { .is_anew = true };
+	bool is_new;
+	return gate_take(c, &wish, ret, &is_new, f);
+}
+
 void gate_free(struct gate *g)
 {
 	if (g == NULL)
 		return;
+	if (g->watch >= 0)
+		close(g->watch);
 	gate_nl_close(&g->nl);
 	free(g);
 }

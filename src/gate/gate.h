@@ -77,8 +77,41 @@ struct gate;
 __attribute__((warn_unused_result)) int gate_new(
 	const struct config *c, struct gate **ret, bool *ret_is_new, struct fault *f);
 
+/*
+ * The same after somebody took the table away or changed it: whatever is there now is not believed and is
+ * replaced, so it is always new.
+ */
+__attribute__((warn_unused_result)) int gate_new_anew(
+	const struct config *c, struct gate **ret, struct fault *f);
+
 /* After *ret_is_new, when what was live is restored: let traffic through again. Harmless otherwise. */
 __attribute__((warn_unused_result)) int gate_settle(struct gate *g);
+
+/*
+ * Let c's rescuers in whenever the port of the rescue has not been kept alive for its time (c->rescue;
+ * without one nobody is). was_well: postern was well a moment ago, so the port counts as kept alive now;
+ * so it does in a table that gate_new has made. Else what is left of its time goes on. 0 or -errno.
+ */
+__attribute__((warn_unused_result)) int gate_rescue(
+	struct gate *g, const struct config *c, bool was_well);
+
+/* The rescuers stay out for c->rescue.after_s from now on. 0 or -errno. */
+__attribute__((warn_unused_result)) int gate_keep_alive(struct gate *g, const struct config *c);
+
+/*
+ * Whoever may change nftables can take a table away that no living process owns, or change it. The
+ * descriptor becomes readable when somebody changed any table; gate_watch_read takes all that waits there
+ * and says whether it was ours. Never blocks.
+ */
+int gate_watch_fd(const struct gate *g);
+bool gate_watch_read(struct gate *g, const struct config *c);
+
+/*
+ * Is the table still ours and whole? Where nobody owns it, guarded ports that somebody removed from it are
+ * put back. *ret_is_lost: only gate_new_anew in another process can mend it. 0 or -errno.
+ */
+__attribute__((warn_unused_result)) int gate_check(
+	struct gate *g, const struct config *c, bool *ret_is_lost);
 
 /* False on a kernel before 6.9: there `nft flush ruleset` takes the table away and opens the ports. */
 bool gate_is_owned(const struct gate *g);

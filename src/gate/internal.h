@@ -21,22 +21,14 @@
 
 /* ruleset.c */
 
-/* What of the configuration stands in the text itself. */
-struct gate_shape {
-	uint16_t log_group;
-	uint8_t v4_bits; /* the widest network that a gate may be for; 32, or 128 below: none */
-	uint8_t v6_bits;
-};
-
-struct gate_shape gate_shape_of(const struct config *c);
-
 /* libnftables commands that fill an existing, empty table, one a line, each under a '#' line that says
- * what it is for. malloc'd, or NULL. */
-char *gate_ruleset_text(const char *table, const struct gate_shape *shape);
+ * what it is for. Of c only log_group, the prefix lengths that services allow, and where something is
+ * forwarded mark_base. malloc'd, or NULL. */
+char *gate_ruleset_text(const char *table, const struct config *c);
 
 /* What the table is marked with: a digest of the text, comments left out. False without memory. */
 __attribute__((warn_unused_result)) bool gate_ruleset_version(
-	const struct gate_shape *shape, char to[GATE_VERSION_MAX]);
+	const struct config *c, char to[GATE_VERSION_MAX]);
 
 /* Commands that (re)make the cover: a table that drops everything to and from c's guarded ports until
  * it is removed or GATE_COVER_S have passed. malloc'd, or NULL. */
@@ -99,6 +91,7 @@ struct gate_table {
 
 #define GATE_TABLE_OWNER                                                                           \
 	0x2 /* NFT_TABLE_F_OWNER: only the socket that set it may change the table */
+#define GATE_TABLE_DORMANT 0x1 /* NFT_TABLE_F_DORMANT: there, and does nothing */
 #define GATE_TABLE_PERSIST 0x4 /* NFT_TABLE_F_PERSIST, Linux 6.9: stays when that socket closes */
 
 /* Each returns 0 or -errno, with *ret_refusal as in gate_nl_commit where there is one. */
@@ -157,16 +150,60 @@ void gate_elements_ask(struct gate_nl *nl, const struct gate_order *o, enum gate
 /* Does this kernel know GATE_DESTROY? Asked of the lease set. 0 or -errno. */
 __attribute__((warn_unused_result)) int gate_elements_can_destroy(struct gate_nl *nl, bool *ret);
 
+/*
+ * Elements that nobody orders: they come from the configuration. A key or a range of keys, in a map with
+ * a value, with a time-out or without.
+ */
+struct gate_fixture {
+	const char *set;
+	uint8_t key[24], key_end[24]; /* key_end: the last one, of a range */
+	uint16_t key_len;
+	bool is_range;
+	uint8_t value[24];
+	uint16_t value_len;  /* 0: none */
+	uint64_t timeout_ms; /* 0: none */
+};
+
+/* fixture.c: add to the current batch. */
+void gate_fixture_flush(struct gate_nl *nl, const char *set);
+void gate_fixture_add(struct gate_nl *nl, const struct gate_fixture *x);
+/* Also when it is there already: its time counts anew. */
+void gate_fixture_renew(struct gate_nl *nl, const struct gate_fixture *x, enum gate_how how);
+
+/* proto . port from byte at of a key on; returns where it ends. */
+uint16_t gate_fixture_endpoint(uint8_t *key, uint16_t at, const struct config_endpoint *e);
+
+/* forward.c */
+bool gate_forward_is_on(const struct config *c); /* does c forward anything? */
+void gate_forward_elements(struct gate_nl *nl, const struct config *c); /* when it does */
+
 /* Empty guarded and knock and fill them from c. */
 void gate_elements_guard(struct gate_nl *nl, const struct config *c);
+
+/* watch.c: a socket that hears of changes to tables, chains, rules and sets, not of elements. */
+
+/* The descriptor, or -errno. */
+__attribute__((warn_unused_result)) int gate_watch_open(void);
 
 /* gate.c and apply.c */
 
 struct gate {
 	bool is_owned;
+	bool is_made; /* by us, just now: nothing in it is older */
 	enum gate_how how;
+	char version[GATE_VERSION_MAX];
+	int watch;
 	struct gate_nl nl;
 };
+
+/* How a gate is taken. is_unowned: as on a kernel that knows no PERSIST. */
+struct gate_wish {
+	bool is_anew, is_unowned;
+};
+
+/* gate_new and gate_new_anew. */
+__attribute__((warn_unused_result)) int gate_take(const struct config *c,
+	const struct gate_wish *wish, struct gate **ret, bool *ret_is_new, struct fault *f);
 
 /* gate_apply as a kernel needs it that knows only this way (GATE_DESTROY or GATE_ADD_FIRST). */
 __attribute__((warn_unused_result)) int gate_apply_how(

@@ -17,7 +17,7 @@
 #define DIGEST_SHOWN 6
 
 /*
- * "%T" stands for the table, "%G" for the log group; in what is repeated for each family, "%A" for the
+ * "%T" stands for the table, "%G" for the log group, "%M" for the high bits of marks; in what is repeated for each family, "%A" for the
  * family's word and "%N" for the end of a set's name; "%S" and "%K" for a key's types and where a packet
  * has it. Commands, not a block: a block would send table flags, and the table exists already with flags
  * that libnftables does not know.
@@ -88,6 +88,8 @@ static const char *const chains[] = {
 	" update @kept { ct mark timeout 5d } accept",
 	"# Established without ever having had a mark: it is older than the guard.",
 	"add rule inet %T arriving ct mark 0 ct state established accept",
+	"# Postern has been dead for a while: the rescuers come in, and no other.",
+	"add rule inet %T arriving meta l4proto . th dport != @alive jump rescued",
 	"# Admitted once, and the lease is over.",
 	"add rule inet %T arriving meta l4proto tcp ct state established"
 	" counter name c_cut reject with tcp reset",
@@ -107,8 +109,81 @@ static const char *const chains[] = {
 	"add rule inet %T leaving ct mark != @ended ct mark @kept"
 	" update @kept { ct mark timeout 5d } accept",
 	"add rule inet %T leaving ct mark 0 ct state established accept",
+	"add rule inet %T leaving meta l4proto . th sport != @alive jump rescued_out",
 	"add rule inet %T leaving meta l4proto tcp counter name c_cut reject with tcp reset",
 	"add rule inet %T leaving counter name c_cut drop",
+};
+
+/*
+ * The rescue: whom `alive`, which is kept alive from outside, has kept out no longer. Loaded before the
+ * chains that jump here.
+ */
+static const char *const rescue_template[] = {
+	"# The rescue: who may come in, and where, once nobody has kept the port alive for its time.",
+	"add set inet %T rescue4 { type ipv4_addr . inet_proto . inet_service; flags interval;"
+	" size 64; }",
+	"add set inet %T rescue6 { type ipv6_addr . inet_proto . inet_service; flags interval;"
+	" size 64; }",
+	"add set inet %T alive { type inet_proto . inet_service; flags timeout; gc-interval 1s;"
+	" size 16; }",
+	"add counter inet %T c_rescue",
+	"add chain inet %T rescued",
+	"add rule inet %T rescued ip saddr . meta l4proto . th dport @rescue4"
+	" counter name c_rescue accept",
+	"add rule inet %T rescued ip6 saddr . meta l4proto . th dport @rescue6"
+	" counter name c_rescue accept",
+	"add chain inet %T rescued_out",
+	"add rule inet %T rescued_out ip daddr . meta l4proto . th sport @rescue4 accept",
+	"add rule inet %T rescued_out ip6 daddr . meta l4proto . th sport @rescue6 accept",
+};
+
+/*
+ * Forwarded services, only where there are any: chains of type nat are not loaded without need. The outer
+ * port is judged before the address is changed, by the same chain as every other. What is sent on, and its
+ * replies, meet the same lease; what others send on is theirs.
+ */
+static const char *const forward_template[] = {
+	"# Services that stand on other machines, and where.",
+	"add set inet %T forwarded { type inet_proto . inet_service; size 512; }",
+	"add map inet %T to4 { type inet_proto . inet_service : ipv4_addr . inet_service; size 512; }",
+	"add map inet %T to6 { type inet_proto . inet_service : ipv6_addr . inet_service; size 512; }",
+	"# Targets that see this machine as the source.",
+	"add set inet %T masked4 { type ipv4_addr . inet_proto . inet_service; size 512; }",
+	"add set inet %T masked6 { type ipv6_addr . inet_proto . inet_service; size 512; }",
+	"# After connection tracking, before any translation of addresses.",
+	"add chain inet %T outside { type filter hook prerouting priority -110; policy accept; }",
+	"add rule inet %T outside iifname \"lo\" accept",
+	"add rule inet %T outside fib daddr type local ct direction original"
+	" meta l4proto . th dport @forwarded jump arriving",
+	"# Before the translations of others.",
+	"add chain inet %T sent_on { type nat hook prerouting priority -105; policy accept; }",
+	"add rule inet %T sent_on ct mark @lease fib daddr type local"
+	" dnat ip to meta l4proto . th dport map @to4",
+	"add rule inet %T sent_on ct mark @lease fib daddr type local"
+	" dnat ip6 to meta l4proto . th dport map @to6",
+	"add rule inet %T sent_on ct mark @kept fib daddr type local"
+	" dnat ip to meta l4proto . th dport map @to4",
+	"add rule inet %T sent_on ct mark @kept fib daddr type local"
+	" dnat ip6 to meta l4proto . th dport map @to6",
+	"add chain inet %T masked { type nat hook postrouting priority 95; policy accept; }",
+	"add rule inet %T masked ct mark @lease ct status dnat"
+	" ip daddr . meta l4proto . th dport @masked4 masquerade",
+	"add rule inet %T masked ct mark @lease ct status dnat"
+	" ip6 daddr . meta l4proto . th dport @masked6 masquerade",
+	"add rule inet %T masked ct mark @kept ct status dnat"
+	" ip daddr . meta l4proto . th dport @masked4 masquerade",
+	"add rule inet %T masked ct mark @kept ct status dnat"
+	" ip6 daddr . meta l4proto . th dport @masked6 masquerade",
+	"# Both ways: nothing flows after the end of the lease.",
+	"add chain inet %T passing",
+	"add chain inet %T forward { type filter hook forward priority 50; policy accept; }",
+	"add rule inet %T forward ct status dnat ct mark and 0xff000000 == %M jump passing",
+	"add rule inet %T passing tcp flags & rst == rst accept",
+	"add rule inet %T passing ct mark @lease accept",
+	"add rule inet %T passing ct mark != @ended ct mark @kept"
+	" update @kept { ct mark timeout 5d } accept",
+	"add rule inet %T passing meta l4proto tcp counter name c_cut reject with tcp reset",
+	"add rule inet %T passing counter name c_cut drop",
 };
 
 #define ADMIT " counter name c_open log group %G snaplen 64 queue-threshold 1 accept"
@@ -149,7 +224,7 @@ static const struct form forms[] = {
 struct expansion {
 	FILE *out;
 	const char *table;
-	unsigned log_group;
+	const struct config *config;
 	const struct form *form;
 };
 
@@ -160,7 +235,9 @@ static void expand_sign(const struct expansion *e, char sign)
 	if (sign == 'T')
 		fputs(e->table, e->out);
 	else if (sign == 'G')
-		fprintf(e->out, "%u", e->log_group);
+		fprintf(e->out, "%u", (unsigned)e->config->server.log_group);
+	else if (sign == 'M')
+		fprintf(e->out, "0x%08x", (unsigned)e->config->server.mark_base);
 	else if (sign == 'A')
 		fputs(f->family, e->out);
 	else if (sign == 'N')
@@ -210,41 +287,43 @@ static void expand_nets(struct expansion *e, bool is_v4, unsigned widest)
 	}
 }
 
-static void expand_all(struct expansion *e, const struct gate_shape *shape)
+/* The widest network that a gate may be for; a host's bits when no service allows any. */
+static unsigned widest_prefix(const struct config *c, bool is_v4)
 {
+	unsigned widest = is_v4 ? CONFIG_PREFIX_V4_HOST : CONFIG_PREFIX_V6_HOST;
+	for (size_t i = 0; i < c->service_count; i++) {
+		const struct config_service *s = &c->services[i];
+		unsigned bits = is_v4 ? s->prefix_v4 : s->prefix_v6;
+		if (bits != 0 && bits < widest)
+			widest = bits;
+	}
+	return widest;
+}
+
+static void expand_all(struct expansion *e)
+{
+	expand(e, NULL, rescue_template, LEN(rescue_template));
 	expand(e, NULL, sets, LEN(sets));
 	for (size_t i = 0; i < FORM_COUNT; i++)
 		expand(e, &forms[i], sets_of_form, LEN(sets_of_form));
 	expand(e, NULL, chains, LEN(chains));
 	for (size_t i = 0; i < FORM_COUNT; i++)
 		expand(e, &forms[i], rules_of_form, LEN(rules_of_form));
-	expand_nets(e, true, shape->v4_bits);
-	expand_nets(e, false, shape->v6_bits);
+	expand_nets(e, true, widest_prefix(e->config, true));
+	expand_nets(e, false, widest_prefix(e->config, false));
+	if (gate_forward_is_on(e->config))
+		expand(e, NULL, forward_template, LEN(forward_template));
 }
 
-struct gate_shape gate_shape_of(const struct config *c)
-{
-	struct gate_shape shape = { c->server.log_group, CONFIG_PREFIX_V4_HOST,
-		CONFIG_PREFIX_V6_HOST };
-	for (size_t i = 0; i < c->service_count; i++) {
-		const struct config_service *s = &c->services[i];
-		if (s->prefix_v4 != 0 && s->prefix_v4 < shape.v4_bits)
-			shape.v4_bits = (uint8_t)s->prefix_v4;
-		if (s->prefix_v6 != 0 && s->prefix_v6 < shape.v6_bits)
-			shape.v6_bits = (uint8_t)s->prefix_v6;
-	}
-	return shape;
-}
-
-char *gate_ruleset_text(const char *table, const struct gate_shape *shape)
+char *gate_ruleset_text(const char *table, const struct config *c)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 	if (f == NULL)
 		return NULL;
-	struct expansion e = { .out = f, .table = table, .log_group = shape->log_group };
-	expand_all(&e, shape);
+	struct expansion e = { .out = f, .table = table, .config = c };
+	expand_all(&e);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;
@@ -268,12 +347,12 @@ static void digest(const char *text, uint8_t to[crypto_generichash_BYTES])
 	crypto_generichash_final(&state, to, crypto_generichash_BYTES);
 }
 
-bool gate_ruleset_version(const struct gate_shape *shape, char to[GATE_VERSION_MAX])
+bool gate_ruleset_version(const struct config *c, char to[GATE_VERSION_MAX])
 {
 	uint8_t sum[crypto_generichash_BYTES];
 	char hex[2 * DIGEST_SHOWN + 1];
 
-	char *text = gate_ruleset_text(GATE_TABLE, shape);
+	char *text = gate_ruleset_text(GATE_TABLE, c);
 	if (text == NULL)
 		return false;
 	digest(text, sum);
@@ -298,6 +377,25 @@ static const char cover[] =
 	"add rule inet " GATE_TABLE_COVER " output ct direction original accept\n"
 	"add rule inet " GATE_TABLE_COVER " output meta l4proto . th sport @guarded drop\n";
 
+/* The same for what is sent on, in either direction. */
+static const char forward_cover[] =
+	"add chain inet " GATE_TABLE_COVER
+	" outside { type filter hook prerouting priority -111; }\n"
+	"add rule inet " GATE_TABLE_COVER " outside iifname \"lo\" accept\n"
+	"add rule inet " GATE_TABLE_COVER " outside fib daddr type local ct direction original"
+	" meta l4proto . th dport @guarded drop\n"
+	"add chain inet " GATE_TABLE_COVER " forward { type filter hook forward priority 49; }\n"
+	"add set inet " GATE_TABLE_COVER " ours { type mark; flags interval,timeout; }\n"
+	"add rule inet " GATE_TABLE_COVER " forward ct status dnat ct mark @ours drop\n";
+
+static void put_forward_cover(FILE *f, const struct config *c)
+{
+	unsigned base = c->server.mark_base;
+	fputs(forward_cover, f);
+	fprintf(f, "add element inet " GATE_TABLE_COVER " ours { 0x%08x-0x%08x timeout %us }\n",
+		base, base | 0xffffffu, (unsigned)GATE_COVER_S);
+}
+
 static void cover_service(FILE *f, const struct config_service *s)
 {
 	for (unsigned port = s->port; port <= config_service_last_port(s); port++)
@@ -320,6 +418,8 @@ char *gate_ruleset_cover(const struct config *c)
 	for (size_t i = 0; i < c->service_count; i++)
 		cover_service(f, &c->services[i]);
 	fputs(cover, f);
+	if (gate_forward_is_on(c))
+		put_forward_cover(f, c);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

@@ -26,12 +26,16 @@
 _Static_assert(FILE_KEY_LEN == 32 && STREAM_HEADER_LEN == 24 && STREAM_EXTRA == 17, "libsodium");
 
 static const char head_label[] = "postern document v1";
+static const char body_label[] = "postern document body v1";
 static const char key_label[] = "postern document key v1";
 static const uint8_t magic[20] = "postern document v1\n"; /* no NUL */
 
 struct document_writer {
 	crypto_secretstream_xchacha20poly1305_state stream;
-	bool is_started; /* the first piece is bound to the head */
+	bool is_started;                /* the first piece is bound to the head */
+	crypto_hash_sha256_state plain; /* of the head's hash and all plain text */
+	uint8_t sk[64];
+	uint8_t room[DOCUMENT_ROOM_MAX]; /* the last piece and its signature */
 	size_t head_len;
 	uint8_t head[DOCUMENT_HEAD_MAX];
 };
@@ -39,6 +43,8 @@ struct document_writer {
 struct document_reader {
 	crypto_secretstream_xchacha20poly1305_state stream;
 	bool is_started, is_ended;
+	crypto_hash_sha256_state plain;
+	uint8_t sender_pk[32];
 	uint8_t head_hash[32];
 };
 
@@ -177,6 +183,7 @@ int document_writer_new(const struct document_recipient *recipients, size_t coun
 		document_writer_free(d);
 		return rc;
 	}
+	memcpy(d->sk, sk, sizeof(d->sk));
 	*ret = d;
 	*ret_head = span_of(d->head, d->head_len);
 	return 0;
@@ -293,6 +300,9 @@ int document_reader_new(struct span s, const struct idfile_secrets *secrets,
 		return rc;
 	}
 	crypto_hash_sha256(d->head_hash, s.data, h.len);
+	crypto_hash_sha256_init(&d->plain);
+	crypto_hash_sha256_update(&d->plain, d->head_hash, sizeof(d->head_hash));
+	memcpy(d->sender_pk, h.sender.pk, sizeof(d->sender_pk));
 	*ret = d;
 	*ret_sender = h.sender;
 	*ret_head_len = h.len;
@@ -309,22 +319,54 @@ void document_reader_free(struct document_reader *r)
 
 /* ------------------------------------------------------------------ the body */
 
+/* The signature goes inside the last piece, so that only recipients see who wrote what. */
+static struct span add_signature(struct document_writer *w, struct span piece)
+{
+	uint8_t hash[32];
+	struct writer room = writer_init(w->room, sizeof(w->room));
+	crypto_hash_sha256_final(&w->plain, hash);
+	writer_put(&room, piece.data, piece.len);
+	record_sign(body_label, SPAN_OF(hash), w->sk, w->room + room.len);
+	return span_of(w->room, room.len + SIGNATURE_LEN);
+}
+
 size_t document_write(struct document_writer *w, struct span piece, bool is_last, uint8_t *to)
 {
 	uint8_t hash[32];
-	struct writer out = writer_init(to, DOCUMENT_PIECE_MAX + 4 + STREAM_EXTRA);
+	struct writer out = writer_init(to, DOCUMENT_WIRE_MAX);
 	size_t hash_len = 0;
 	if (!w->is_started) {
 		crypto_hash_sha256(hash, w->head, w->head_len);
 		hash_len = sizeof(hash);
+		crypto_hash_sha256_init(&w->plain);
+		crypto_hash_sha256_update(&w->plain, hash, sizeof(hash));
 	}
 	w->is_started = true;
+	crypto_hash_sha256_update(&w->plain, piece.data, piece.len);
+	if (is_last)
+		piece = add_signature(w, piece);
 	writer_u32(&out, (uint32_t)(piece.len + STREAM_EXTRA));
 	crypto_secretstream_xchacha20poly1305_push(&w->stream, to + out.len, NULL, piece.data,
 		piece.len, hash, hash_len,
 		is_last ? crypto_secretstream_xchacha20poly1305_TAG_FINAL
 			: crypto_secretstream_xchacha20poly1305_TAG_MESSAGE);
 	return out.len + piece.len + STREAM_EXTRA;
+}
+
+/* The bytes of a piece, *len of them with what stands behind; false when they are not what was signed. */
+static bool take_plain(struct document_reader *r, const uint8_t *plain, bool is_last, size_t *len)
+{
+	uint8_t hash[32];
+	if (is_last && *len < SIGNATURE_LEN)
+		return false;
+	*len -= is_last ? SIGNATURE_LEN : 0;
+	if (*len > DOCUMENT_PIECE_MAX)
+		return false;
+	crypto_hash_sha256_update(&r->plain, plain, *len);
+	if (!is_last)
+		return true;
+	crypto_hash_sha256_final(&r->plain, hash);
+	return record_verify(body_label, SPAN_OF(hash), r->sender_pk, plain + *len);
 }
 
 int document_read(struct document_reader *r, struct span s, size_t *ret_used, uint8_t *to,
@@ -334,7 +376,7 @@ int document_read(struct document_reader *r, struct span s, size_t *ret_used, ui
 	unsigned char tag;
 	uint32_t len = reader_u32(&in);
 	if (r->is_ended ||
-		(!in.is_short && (len < STREAM_EXTRA || len > DOCUMENT_PIECE_MAX + STREAM_EXTRA)))
+		(!in.is_short && (len < STREAM_EXTRA || len > DOCUMENT_ROOM_MAX + STREAM_EXTRA)))
 		return -EBADMSG;
 	struct span cipher = reader_take(&in, len);
 	if (in.is_short)
@@ -346,10 +388,13 @@ int document_read(struct document_reader *r, struct span s, size_t *ret_used, ui
 	if (tag != crypto_secretstream_xchacha20poly1305_TAG_MESSAGE &&
 		tag != crypto_secretstream_xchacha20poly1305_TAG_FINAL)
 		return -EBADMSG;
+	size_t plain_len = cipher.len - STREAM_EXTRA;
 	r->is_started = true;
 	r->is_ended = tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL;
+	if (!take_plain(r, to, r->is_ended, &plain_len))
+		return -EBADMSG;
 	*ret_used = s.len - in.left;
-	*ret_len = cipher.len - STREAM_EXTRA;
+	*ret_len = plain_len;
 	*ret_is_last = r->is_ended;
 	return 0;
 }

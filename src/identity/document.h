@@ -12,9 +12,11 @@
  *          document v1", aad empty); sender's Ed25519 key 32; sender's name u16 + bytes;
  *          secretstream header 24; signature 64 by the sender over "postern document v1\0" ||
  *          SHA-256(all before)
- *   body   libsodium crypto_secretstream_xchacha20poly1305 messages: u32 length (of the ciphertext,
- *          at most 65536 + 17) and ciphertext; each carries at most 65536 bytes, aad of the first =
- *          SHA-256(head); the last one has the tag FINAL and nothing follows it
+ *   body   libsodium crypto_secretstream_xchacha20poly1305 messages: u32 length (of the ciphertext)
+ *          and ciphertext; each carries at most 65536 bytes, aad of the first = SHA-256(head). The
+ *          last one has the tag FINAL, carries 64 bytes more behind its own, the sender's signature
+ *          over "postern document body v1\0" || SHA-256(SHA-256(head) || the whole plain text), and
+ *          nothing follows it
  */
 
 #include <stdbool.h>
@@ -28,6 +30,8 @@
 #define DOCUMENT_RECIPIENTS_MAX 64
 #define DOCUMENT_PIECE_MAX 65536
 #define DOCUMENT_HEAD_MAX 8192
+#define DOCUMENT_ROOM_MAX (DOCUMENT_PIECE_MAX + 64) /* a piece and the signature behind it */
+#define DOCUMENT_WIRE_MAX (DOCUMENT_ROOM_MAX + 21)  /* as it is written */
 #define DOCUMENT_KEY_LABEL "POSTERN DOCUMENT KEY"
 
 /*
@@ -63,8 +67,8 @@ __attribute__((warn_unused_result)) int document_writer_new(
 	const struct document_sender *sender, const uint8_t sk[64], struct document_writer **ret,
 	struct span *ret_head, struct fault *f);
 /*
- * One piece of at most DOCUMENT_PIECE_MAX bytes; to holds DOCUMENT_PIECE_MAX + 21. Returns its
- * length. Nothing may follow the last one.
+ * One piece of at most DOCUMENT_PIECE_MAX bytes; to holds DOCUMENT_WIRE_MAX. Returns its length.
+ * Nothing may follow the last one.
  */
 size_t document_write(struct document_writer *w, struct span piece, bool is_last, uint8_t *to);
 void document_writer_free(struct document_writer *w);
@@ -73,16 +77,16 @@ void document_writer_free(struct document_writer *w);
  * s: at least the head (more may follow; *ret_head_len says how long it was). The keys are the secret
  * halves in the ID. 0, -EINVAL it is no such file or was changed, -EAGAIN s is too short (never with
  * DOCUMENT_HEAD_MAX bytes), -EACCES it is not for this ID, -ENOMEM; with *f. The caller compares
- * *ret_sender with the directory. The sender signs the head, not the body: see doc/protocol.md
- * section 8.2 for what that does not prove.
+ * *ret_sender with the directory.
  */
 __attribute__((warn_unused_result)) int document_reader_new(struct span s,
 	const struct idfile_secrets *secrets, struct document_reader **ret,
 	struct document_sender *ret_sender, size_t *ret_head_len, struct fault *f);
 /*
- * One piece from the start of s; to holds DOCUMENT_PIECE_MAX. 0, -EAGAIN s is too short (the file was
- * cut when there is no more), -EBADMSG changed, or after the last one; *ret_used and *ret_len,
- * *ret_is_last.
+ * One piece from the start of s; to holds DOCUMENT_ROOM_MAX. 0, -EAGAIN s is too short (the file was
+ * cut when there is no more), -EBADMSG changed, or after the last one, or not what the sender signed;
+ * *ret_used and *ret_len, *ret_is_last. Until the last one is there it is not known whether the sender
+ * wrote the others: with several recipients, any of them can write them.
  */
 __attribute__((warn_unused_result)) int document_read(struct document_reader *r, struct span s,
 	size_t *ret_used, uint8_t *to, size_t *ret_len, bool *ret_is_last);

@@ -282,7 +282,7 @@ bool idfile_seed_has_id(const uint8_t seed[32], const uint8_t key_id[32])
 	return memcmp(made, key_id, 32) == 0;
 }
 
-enum idfile_result idfile_open_seal(
+enum idfile_result idfile_unlock_file_key(
 	const struct idfile *id, const struct idfile_key *key, struct idfile_secrets *ret)
 {
 	struct idfile_secrets *s = malloc(sizeof(*s));
@@ -301,7 +301,7 @@ enum idfile_result idfile_open_seal(
 static enum idfile_result hand_out(const struct idfile *id, struct idfile_key *key,
 	struct idfile_secrets *ret, struct idfile_key *ret_key)
 {
-	enum idfile_result result = idfile_open_seal(id, key, ret);
+	enum idfile_result result = idfile_unlock_file_key(id, key, ret);
 	if (result == IDFILE_OK && ret_key != NULL)
 		*ret_key = *key;
 	sodium_memzero(key, sizeof(*key));

@@ -146,6 +146,13 @@ __attribute__((warn_unused_result)) enum idfile_result idfile_unlock_password(
 __attribute__((warn_unused_result)) enum idfile_result idfile_unlock_key(const struct idfile *id,
 	const uint8_t raw[IDFILE_KEY_LEN], struct idfile_secrets *ret, struct idfile_key *ret_key);
 
+/*
+ * The same with the file key itself, which recovery gives: the seal, and whether the header speaks of
+ * the key that was sealed. IDFILE_TAMPERED when it is not the key of this file.
+ */
+__attribute__((warn_unused_result)) enum idfile_result idfile_unlock_file_key(
+	const struct idfile *id, const struct idfile_key *key, struct idfile_secrets *ret);
+
 void idfile_secrets_wipe(struct idfile_secrets *s);
 
 /* What a new file is made of. */
@@ -196,6 +203,11 @@ struct idfile_change {
 	 * away.
 	 */
 	const struct idfile_header *header;
+	/*
+	 * With another key id only: seal the file under this file key from now on, so that who opened an
+	 * older copy cannot open this one. NULL: as it was. A recovery block is to be made for it.
+	 */
+	const struct idfile_key *new_key;
 	bool has_certs; /* these instead of all CERTIFICATE blocks */
 	size_t cert_count;
 	struct span certs[IDFILE_CERTS_MAX];

@@ -175,7 +175,7 @@ char *idfile_format_password(const struct idfile *id, const struct idfile_key *k
 	bool is_new = id->password_slot == IDFILE_SLOT_NONE;
 	if (is_new && id->slot_count == IDFILE_SLOTS_MAX)
 		return NULL;
-	if (idfile_open_seal(id, key, NULL) != IDFILE_OK)
+	if (idfile_unlock_file_key(id, key, NULL) != IDFILE_OK)
 		return NULL;
 	struct writer w = writer_new();
 	if (w.start == NULL)
@@ -385,7 +385,7 @@ static bool reads_back(const struct writer *w, const struct idfile_key *key)
 	struct fault f;
 	if (idfile_parse(writer_span(w), &again, &f) != IDFILE_OK)
 		return false;
-	bool is_good = idfile_open_seal(again, key, NULL) == IDFILE_OK;
+	bool is_good = idfile_unlock_file_key(again, key, NULL) == IDFILE_OK;
 	idfile_free(again);
 	return is_good;
 }
@@ -395,17 +395,20 @@ char *idfile_format_change(
 {
 	struct walk k = {
 		.id = id,
-		.key = key,
+		.key = c->new_key != NULL ? c->new_key : key,
 		.c = c,
 		.header = c->header != NULL ? *c->header : id->header,
 		.certs = c->has_certs ? c->certs : id->certs,
 		.cert_count = c->has_certs ? c->cert_count : id->cert_count,
 	};
 	k.is_rekeyed = memcmp(k.header.key_id, id->header.key_id, 32) != 0;
-	if (!change_is_good(&k) || idfile_open_seal(id, key, NULL) != IDFILE_OK)
+	/* Slots that stay wrap the old one. */
+	if (c->new_key != NULL && !k.is_rekeyed)
+		return NULL;
+	if (!change_is_good(&k) || idfile_unlock_file_key(id, key, NULL) != IDFILE_OK)
 		return NULL;
 	k.w = writer_new();
 	if (k.w.start == NULL)
 		return NULL;
-	return finish(&k.w, walk_text(&k) && reads_back(&k.w, key));
+	return finish(&k.w, walk_text(&k) && reads_back(&k.w, k.key));
 }

@@ -118,13 +118,6 @@ bool idfile_has_block(const struct idfile *id, const char *label); /* among the 
 
 bool idfile_seed_has_id(const uint8_t seed[32], const uint8_t key_id[32]);
 
-/*
- * With the file key in hand: the seal, and whether the header speaks of the key that was sealed. ret
- * may be NULL.
- */
-enum idfile_result idfile_open_seal(
-	const struct idfile *id, const struct idfile_key *key, struct idfile_secrets *ret);
-
 /* The body of POSTERN SEALED DATA, malloc'd, from secrets and back. */
 uint8_t *idfile_seal(const struct idfile_secrets *s, const struct idfile_key *key,
 	const uint8_t aad[32], size_t *ret_len);

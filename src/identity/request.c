@@ -1,7 +1,7 @@
 /*
  * Certification requests. Invariant: as with certificates, a request is accepted only when writing it
- * again from what was read gives the same bytes up to the signature, and then only when its own key
- * signed it; the checks before that find better words.
+ * again from what was read gives the same bytes up to the signature, and only when its own key signed
+ * it; the other checks find better words.
  */
 
 #include "identity/request.h"
@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "identity/cert_field.h"
 #include "identity/cert_shape.h"
 
-#define SIGNATURE_LEN 64
 #define AGAIN "have it made again by its owner"
 
 static int refuse(struct fault *f, const char *why)
@@ -135,6 +135,14 @@ static const char *read_key(X509_REQ *x, struct request *r)
 	return NULL;
 }
 
+static const char *check_signature(struct span der, const uint8_t pk[32])
+{
+	struct cert_envelope e;
+	if (cert_field_envelope(der, REQUEST_LEN_MAX, &e) != CERT_OK)
+		return "it is no PKCS#10 request with an Ed25519 signature";
+	return cert_field_signed_by(e.tbs, e.signature, pk) ? NULL : "its own key did not sign it";
+}
+
 static const char *read_usage(X509_EXTENSION *e, struct request *r)
 {
 	EXTENDED_KEY_USAGE *usage = X509V3_EXT_d2i(e);
@@ -178,7 +186,7 @@ static const char *check_bytes(const struct shape *s, const uint8_t pk[32], stru
 	X509_REQ_free(again);
 	if (!is_made)
 		return "OpenSSL could not write it again";
-	if (len != der.len || memcmp(made, der.data, len - SIGNATURE_LEN) != 0)
+	if (len != der.len || memcmp(made, der.data, len - CERT_SIGNATURE_LEN) != 0)
 		return "its encoding is not the one DER encoding of what it says";
 	return NULL;
 }
@@ -191,6 +199,8 @@ static const char *read_parsed(X509_REQ *x, struct span der, struct request *r)
 		return "it is not of version 1";
 	const char *why = read_key(x, r);
 	if (why == NULL)
+		why = check_signature(der, r->pk);
+	if (why == NULL)
 		why = read_kind(x, r, &is_critical);
 	if (why == NULL)
 		why = cert_read_name(X509_REQ_get_subject_name(x), &r->name, strings);
@@ -200,10 +210,7 @@ static const char *read_parsed(X509_REQ *x, struct span der, struct request *r)
 	if (reason != NAME_OK)
 		return name_reject_text(reason);
 	struct shape s = { &r->name, strings, r->kind, is_critical };
-	why = check_bytes(&s, r->pk, der);
-	if (why == NULL && X509_REQ_verify(x, X509_REQ_get0_pubkey(x)) != 1)
-		why = "its own key did not sign it";
-	return why;
+	return check_bytes(&s, r->pk, der);
 }
 
 int request_read(struct span der, struct request *ret, struct fault *f)

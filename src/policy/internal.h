@@ -109,9 +109,6 @@ struct policy_post {
 enum policy_reason policy_posts(
 	const struct policy *p, const struct claim *c, struct policy_post ret[POLICY_POSTS]);
 
-/* The claim's entry when it lists this very name with this very key, or NULL. */
-const struct directory_entry *policy_listed(const struct claim *c);
-
 /* Rule 1: a bit for each reason why the identity alone refuses. */
 uint32_t policy_identity_refusals(const struct policy *p, const struct claim *c, uint64_t wall_ms);
 

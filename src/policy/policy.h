@@ -5,8 +5,8 @@
  * May they: a claim in, a verdict out. Lists are compiled once from the configuration; the order of
  * entries never matters. The rule is doc/design.md "Access lists":
  *
- *   1 refuse unless authenticated; refuse when locked out, locked, disabled, revoked or expired, or when
- *     the key check fails
+ *   1 refuse unless authenticated; refuse when locked out, locked, disabled, revoked, expired or superseded,
+ *     or when the key check fails
  *   2 for L in service, server, door: a matching deny refuses
  *   3 for L in service, server, door: an allow that is set and does not match refuses
  *   4 a service without an allow list refuses (unless compat-open-lists)
@@ -32,7 +32,8 @@ struct claim {
 	bool is_revoked;    /* a certificate of the chain is on its certifier's list */
 	bool lacks_crl;     /* lists are required, and one is missing or too old */
 	bool is_not_yet;    /* a certificate of the chain is not valid yet */
-	bool is_certified;     /* verified chain, or the entry says certified-equivalent */
+	bool is_superseded; /* the line's key-next was used already, and this is the key before it */
+	bool is_certified;  /* verified chain, or the entry says certified-equivalent */
 	uint64_t not_after_ms; /* of the identity; UINT64_MAX: no end */
 	/* what for */
 	const struct config_service *service; /* NULL: no service has that name or port */
@@ -54,8 +55,9 @@ enum policy_reason {
 	POLICY_NO_CRL,
 	POLICY_NOT_YET,
 	POLICY_EXPIRED,
-	POLICY_KEY_CHECK, /* not in the directory, or with another key, under key-check */
-	POLICY_FROM,      /* the entry's from= does not cover the source */
+	POLICY_SUPERSEDED, /* an old key, after the first use of the one that follows it */
+	POLICY_KEY_CHECK,  /* not in the directory, or with another key, under key-check */
+	POLICY_FROM,       /* the entry's from= does not cover the source */
 	POLICY_UNKNOWN_SERVICE,
 	POLICY_DENY_SERVICE,
 	POLICY_DENY_SERVER,
@@ -90,6 +92,9 @@ void policy_free(struct policy *p);
 
 /* Pure but for the borrowed tables; allocates nothing. */
 struct verdict policy_decide(const struct policy *p, const struct claim *claim, uint64_t wall_ms);
+
+/* The claim's entry when it lists this very name with this very key, or NULL. */
+const struct directory_entry *policy_listed(const struct claim *c);
 
 /* The key presented against the directory's. */
 enum policy_key_match {

@@ -86,7 +86,10 @@ enum msg_type {
 	/* knock -> gate, when the table was made anew */
 	MSG_LEASE,  /* a connection goes on for the rest of its lease */
 	MSG_SETTLE, /* all that was live is restored */
-	MSG_KEPT,   /* knock -> gate: is there still a lease without an end with this mark? */
+	/* gate -> knock, and the answer, which shows that the loop which decodes goes round */
+	MSG_ASK,
+	MSG_WELL,
+	MSG_KEPT, /* knock -> gate: is there still a lease without an end with this mark? */
 	MSG_TYPE_COUNT,
 };
 

@@ -1,5 +1,5 @@
 /*
- * Claims: the replay key, its token's counter, its gate and its journal line go to disk in one transaction, before
+ * Claims: the replay key, its token's counter, that its key is the next one, its gate and its journal line go to disk in one transaction, before
  * anything opens. Invariant: whoever is told STORE_ACCEPTED for a key is the only owner that ever
  * will be. An owner may ask again, after an error or a crash, and hears the same; that is why a
  * failed commit, which may yet come back from the log after a crash, does no harm.
@@ -61,6 +61,8 @@ static int claim_one(
 	if (rc == 0 && is_new) {
 		if (c->fido_key_id != NULL)
 			rc = store_fido_raise(s, c->fido_key_id, c->fido_counter);
+		if (rc == 0 && c->key_next != NULL)
+			rc = store_key_next_put(s, c->key_next);
 		if (rc == 0 && c->gate != NULL)
 			rc = store_gate_add(s, c->gate);
 		if (rc == 0 && c->record != NULL)

@@ -23,7 +23,7 @@ static int forget_all(struct store *s, uint64_t wall_ms, uint64_t journal_ms)
 	if (rc == 0)
 		rc = forget(s, SQL_EXPIRE_GATE, wall_ms);
 	if (rc == 0)
-		rc = forget(s, SQL_EXPIRE_JOURNAL, journal_ms);
+		rc = store_chain_cut(s, journal_ms, wall_ms);
 	if (rc == 0)
 		rc = forget(s, SQL_EXPIRE_PREKEY, wall_ms);
 	if (rc == 0 && sqlite3_changes(s->db) > 0)
@@ -53,6 +53,12 @@ int store_expire(struct store *s, uint64_t wall_ms, uint64_t keep_s)
 		return rc;
 	rc = store_finish(s, forget_all(s, wall_ms, journal_ms));
 	return rc < 0 ? rc : scrub(s);
+}
+
+int store_probe(struct store *s)
+{
+	struct store_run r = store_begin_run(s, SQL_OPENED);
+	return store_run(&r);
 }
 
 int store_prekey_put(struct store *s, const struct store_prekey *k)

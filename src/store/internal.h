@@ -17,6 +17,8 @@ enum store_sql {
 	SQL_BEGIN,
 	SQL_COMMIT,
 	SQL_ROLLBACK,
+	SQL_BEGIN_READ,
+	SQL_END_READ,
 	SQL_OPENED,
 	SQL_REPLAY_ADD,
 	SQL_REPLAY_OWNER,
@@ -30,13 +32,21 @@ enum store_sql {
 	SQL_LOCKOUT_LIST,
 	SQL_JOURNAL_ADD,
 	SQL_JOURNAL_LIST,
+	SQL_CHAIN_ENDS,
+	SQL_CHAIN_LAST,
+	SQL_CHAIN_LIST,
+	SQL_CHAIN_SET,
+	SQL_CHAIN_OLDEST,
+	SQL_CHAIN_CUT,
+	SQL_CHAIN_ANCHOR,
 	SQL_FIDO_GET,
 	SQL_FIDO_RAISE,
+	SQL_KEY_NEXT_GET,
+	SQL_KEY_NEXT_PUT,
 	SQL_PREKEY_PUT,
 	SQL_PREKEY_LIST,
 	SQL_EXPIRE_REPLAY,
 	SQL_EXPIRE_GATE,
-	SQL_EXPIRE_JOURNAL,
 	SQL_EXPIRE_PREKEY,
 	SQL_COUNT,
 };
@@ -45,6 +55,8 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *sql[SQL_COUNT]; /* NULL: a reader does not have it */
 	bool must_scrub;              /* a prekey was erased: the log still holds its bytes */
+	bool has_head;                /* in a transaction that has written a record: */
+	struct store_head head;       /* the last one's */
 };
 
 /* The text of a statement, and whether a reader has it too. */
@@ -96,14 +108,37 @@ __attribute__((warn_unused_result)) int store_gate_add(struct store *s, const st
 __attribute__((warn_unused_result)) int store_record_add(
 	struct store *s, const struct store_record *r);
 
+/* The columns of SQL_JOURNAL_LIST and SQL_CHAIN_LIST. */
+void store_read_record(struct store_run *r, struct store_record *ret);
+
+/* The hash of a record, its id included, after another's. ret may be before. */
+void store_chain_hash(const uint8_t before[STORE_HASH_LEN], const struct store_record *r,
+	uint8_t ret[STORE_HASH_LEN]);
+
+/* Where the next record goes on: the hash of the last, and the last id that was given out. */
+__attribute__((warn_unused_result)) int store_chain_head(struct store *s, struct store_head *ret);
+
+/* Give every record its hash: for a file that had none. */
+__attribute__((warn_unused_result)) int store_chain_build(struct store *s);
+
+/* Forget the oldest records, as many as one call may, and keep the anchor. */
+__attribute__((warn_unused_result)) int store_chain_cut(
+	struct store *s, uint64_t before_ms, uint64_t wall_ms);
+
 /* -ESTALE when the counter is not greater than the one that is remembered. */
 __attribute__((warn_unused_result)) int store_fido_raise(
 	struct store *s, const uint8_t key_id[32], uint32_t counter);
+
+__attribute__((warn_unused_result)) int store_key_next_put(
+	struct store *s, const uint8_t key_id[32]);
 
 /* Make the file ours when it is new, refuse it when it is another's or damaged. 0 or -errno with
  * *f. */
 __attribute__((warn_unused_result)) int store_schema_make(
 	struct store *s, const char *path, struct fault *f);
+/* Make one statement ready before the others. 0 or -errno. */
+__attribute__((warn_unused_result)) int store_prepare(struct store *s, enum store_sql id);
+
 __attribute__((warn_unused_result)) int store_schema_check(
 	struct store *s, const char *path, struct fault *f);
 

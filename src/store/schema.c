@@ -11,7 +11,7 @@
 #include "store/internal.h"
 
 #define APPLICATION_ID 0x70737472 /* "pstr" */
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 6
 
 /* Up to this size every page is looked at when the store is opened, which takes well under a
  * second; past it only what the statements touch. */
@@ -26,6 +26,12 @@
 #define LOCKOUT_TABLE                                                                               \
 	"CREATE TABLE lockout(key BLOB PRIMARY KEY, name TEXT NOT NULL, since_ms INTEGER NOT NULL," \
 	" by TEXT NOT NULL, text TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+
+#define KEY_NEXT_TABLE "CREATE TABLE key_next(key_id BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;"
+/* cut: the last record that retention took. old_id: the last that is older than the chain. */
+#define CHAIN_TABLE                                                                                \
+	"CREATE TABLE chain(cut_id INTEGER NOT NULL, cut_hash BLOB NOT NULL,"                      \
+	" old_id INTEGER NOT NULL) STRICT;"
 
 #define MARK                                                                                       \
 	"PRAGMA application_id = " QUOTED(APPLICATION_ID) ";PRAGMA user_version = " QUOTED(        \
@@ -54,15 +60,17 @@ static const char schema[] =
 	" event INTEGER NOT NULL, reason TEXT NOT NULL, name TEXT NOT NULL, key_id BLOB NOT NULL,"
 	" service TEXT NOT NULL, door TEXT NOT NULL, source BLOB, source_port INTEGER NOT NULL,"
 	" grant_id INTEGER NOT NULL, until_ms INTEGER NOT NULL, list TEXT NOT NULL,"
-	" entry TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
-	"CREATE INDEX journal_wall ON journal(wall_ms);"
+	" entry TEXT NOT NULL, text TEXT NOT NULL, hash BLOB NOT NULL) STRICT;"
 	"CREATE TABLE prekey(id INTEGER PRIMARY KEY, not_before_ms INTEGER NOT NULL,"
 	" not_after_ms INTEGER NOT NULL, erase_ms INTEGER NOT NULL, sk BLOB NOT NULL) STRICT;" FIDO_TABLE
-		LOCKOUT_TABLE MARK "COMMIT;";
+		LOCKOUT_TABLE KEY_NEXT_TABLE CHAIN_TABLE
+	"INSERT INTO chain VALUES(0, zeroblob(32), 0);" MARK "COMMIT;";
 
 /*
  * What came with each layout since the first: counters of tokens; lock-outs, and what a gate was granted
- * by; more kinds of gates. Of the gates of older layouts the directory knew every owner, and the end of each lease stands in
+ * by; keys that follow others; the chain of the journal, which is then made for the records there are
+ * (from id 0 of a zero hash); more kinds of gates. Of the gates of older layouts the directory knew every
+ * owner, and the end of each lease stands in
  * its own column, so that no end of the identity is needed.
  */
 static const char *const upgrades[SCHEMA_VERSION] = {
@@ -72,7 +80,13 @@ static const char *const upgrades[SCHEMA_VERSION] = {
 	      "ALTER TABLE gate ADD COLUMN not_after_ms INTEGER NOT NULL"
 	      " DEFAULT 9223372036854775807;"
 	      "ALTER TABLE gate ADD COLUMN path BLOB NOT NULL DEFAULT x'';" LOCKOUT_TABLE,
-	[3] = "ALTER TABLE gate RENAME COLUMN is_once TO kind;"
+	[3] = KEY_NEXT_TABLE,
+	[4] = "ALTER TABLE journal ADD COLUMN hash BLOB NOT NULL DEFAULT x'';"
+	      "DROP INDEX journal_wall;" CHAIN_TABLE "INSERT INTO chain VALUES("
+	      " coalesce((SELECT min(id) - 1 FROM journal),"
+	      " (SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0), zeroblob(32),"
+	      " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0));",
+	[5] = "ALTER TABLE gate RENAME COLUMN is_once TO kind;"
 	      "UPDATE gate SET kind = kind = 0;"
 	      "ALTER TABLE gate ADD COLUMN times INTEGER NOT NULL DEFAULT 0;"
 	      "ALTER TABLE gate ADD COLUMN bits INTEGER NOT NULL DEFAULT 128;"
@@ -192,15 +206,26 @@ static int run_schema(struct store *s, const char *sql, const char *path, struct
 	return rc;
 }
 
+static int chain_old_records(struct store *s)
+{
+	static const enum store_sql needed[] = { SQL_CHAIN_ENDS, SQL_CHAIN_LIST, SQL_CHAIN_SET };
+	int rc = 0;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]) && rc == 0; i++)
+		rc = store_prepare(s, needed[i]);
+	return rc == 0 ? store_chain_build(s) : rc;
+}
+
 /* From a layout to this one, in one transaction: a failure leaves the file as it was. */
 static int upgrade(struct store *s, size_t from, const char *path, struct fault *f)
 {
 	int done = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	for (size_t i = from; i < SCHEMA_VERSION && done == SQLITE_OK; i++)
 		done = sqlite3_exec(s->db, upgrades[i], NULL, NULL, NULL);
-	if (done == SQLITE_OK)
-		done = sqlite3_exec(s->db, MARK "COMMIT", NULL, NULL, NULL);
 	int rc = store_errno(s, done);
+	if (rc == 0)
+		rc = chain_old_records(s);
+	if (rc == 0)
+		rc = store_errno(s, sqlite3_exec(s->db, MARK "COMMIT", NULL, NULL, NULL));
 	if (rc < 0) {
 		fault_set(f, "%s: cannot be taken on from an older version: %s (%s)", path,
 			strerror(-rc), sqlite3_errmsg(s->db));

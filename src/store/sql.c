@@ -8,6 +8,11 @@
 
 #include "store/internal.h"
 
+/* The columns of a record, in the order in which it is read. */
+#define RECORD                                                                                     \
+	"id, wall_ms, event, reason, name, key_id, service, door, source, source_port, grant_id,"  \
+	" until_ms, list, entry, text, hash"
+
 static const struct {
 	const char *text;
 	bool is_read;
@@ -15,6 +20,8 @@ static const struct {
 	[SQL_BEGIN] = { "BEGIN IMMEDIATE", false },
 	[SQL_COMMIT] = { "COMMIT", false },
 	[SQL_ROLLBACK] = { "ROLLBACK", false },
+	[SQL_BEGIN_READ] = { "BEGIN", true },
+	[SQL_END_READ] = { "COMMIT", true },
 	[SQL_OPENED] = { "UPDATE counter SET opened = opened + 1", false },
 	[SQL_REPLAY_ADD] = { "INSERT INTO replay(key, owner, until_ms) VALUES(?, ?, ?)"
 			     " ON CONFLICT(key) DO NOTHING",
@@ -48,24 +55,35 @@ static const struct {
 	[SQL_LOCKOUT_LIST] = { "SELECT key, name, since_ms, by, text FROM lockout"
 			       " ORDER BY name COLLATE NOCASE, key",
 		true },
-	[SQL_JOURNAL_ADD] = { "INSERT INTO journal(wall_ms, event, reason, name, key_id, service,"
-			      " door, source, source_port, grant_id, until_ms, list, entry, text)"
-			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQL_JOURNAL_ADD] = { "INSERT INTO journal(id, wall_ms, event, reason, name, key_id,"
+			      " service, door, source, source_port, grant_id, until_ms, list, entry,"
+			      " text, hash) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		false },
-	/* +wall_ms: walk the ids backwards and stop at the limit, rather than sort what the index
-	 * on time finds. */
-	[SQL_JOURNAL_LIST] = { "SELECT id, wall_ms, event, reason, name, key_id, service, door,"
-			       " source, source_port, grant_id, until_ms, list, entry, text"
-			       " FROM journal WHERE id IN (SELECT id FROM journal"
-			       " WHERE id > ?1 AND +wall_ms >= ?2"
+	[SQL_JOURNAL_LIST] = { "SELECT " RECORD " FROM journal WHERE id IN (SELECT id FROM journal"
+			       " WHERE id > ?1 AND wall_ms >= ?2"
 			       " AND (?3 = '' OR name = ?3 COLLATE NOCASE)"
-			       " AND (?4 IS NULL OR source = ?4) ORDER BY id DESC LIMIT ?5)"
+			       " AND (?4 IS NULL OR source = ?4)"
+			       " AND (?6 = 0 OR wall_ms <= ?6) AND (?7 = '' OR service = ?7)"
+			       " AND (?8 = 0 OR event = ?8) ORDER BY id DESC LIMIT ?5)"
 			       " ORDER BY id",
 		true },
+	[SQL_CHAIN_ENDS] = { "SELECT cut_id, cut_hash, old_id,"
+			     " (SELECT seq FROM sqlite_sequence WHERE name = 'journal') FROM chain",
+		true },
+	[SQL_CHAIN_LAST] = { "SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1", true },
+	[SQL_CHAIN_LIST] = { "SELECT " RECORD " FROM journal WHERE id > ? ORDER BY id", true },
+	[SQL_CHAIN_SET] = { "UPDATE journal SET hash = ?2 WHERE id = ?1", false },
+	[SQL_CHAIN_OLDEST] = { "SELECT id, wall_ms, hash FROM journal ORDER BY id LIMIT ?", false },
+	[SQL_CHAIN_CUT] = { "DELETE FROM journal WHERE id <= ?", false },
+	[SQL_CHAIN_ANCHOR] = { "UPDATE chain SET cut_id = ?, cut_hash = ?", false },
 	[SQL_FIDO_GET] = { "SELECT counter FROM fido WHERE key_id = ?", true },
 	[SQL_FIDO_RAISE] = { "INSERT INTO fido(key_id, counter) VALUES(?, ?)"
 			     " ON CONFLICT(key_id) DO UPDATE SET counter = excluded.counter"
 			     " WHERE excluded.counter > counter",
+		false },
+	[SQL_KEY_NEXT_GET] = { "SELECT 1 FROM key_next WHERE key_id = ?", true },
+	[SQL_KEY_NEXT_PUT] = { "INSERT INTO key_next(key_id) VALUES(?)"
+			       " ON CONFLICT(key_id) DO NOTHING",
 		false },
 	[SQL_PREKEY_PUT] = { "INSERT INTO prekey(id, not_before_ms, not_after_ms, erase_ms, sk)"
 			     " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET"
@@ -80,9 +98,6 @@ static const struct {
 	[SQL_EXPIRE_GATE] = { "DELETE FROM gate WHERE grant_id IN (SELECT grant_id FROM gate"
 			      " WHERE max(until_ms, lease_until_ms) <= ?"
 			      " ORDER BY max(until_ms, lease_until_ms) LIMIT 1000)",
-		false },
-	[SQL_EXPIRE_JOURNAL] = { "DELETE FROM journal WHERE id IN (SELECT id FROM journal"
-				 " WHERE wall_ms < ? ORDER BY wall_ms LIMIT 2000)",
 		false },
 	[SQL_EXPIRE_PREKEY] = { "DELETE FROM prekey WHERE erase_ms <= ?", false },
 };
@@ -255,12 +270,14 @@ void store_get_bytes(struct store_run *r, void *to, size_t cap, size_t *ret_len)
 
 int store_start(struct store *s)
 {
+	s->has_head = false;
 	struct store_run r = store_begin_run(s, SQL_BEGIN);
 	return store_run(&r);
 }
 
 int store_finish(struct store *s, int rc)
 {
+	s->has_head = false;
 	if (rc == 0) {
 		struct store_run r = store_begin_run(s, SQL_COMMIT);
 		rc = store_run(&r);

@@ -93,17 +93,24 @@ static int run_script(struct store *s, const char *sql, const char *path, struct
 	return rc;
 }
 
+int store_prepare(struct store *s, enum store_sql id)
+{
+	if (s->sql[id] != NULL)
+		return 0;
+	return store_errno(s,
+		sqlite3_prepare_v3(s->db, store_sql_text(id), -1, SQLITE_PREPARE_PERSISTENT,
+			&s->sql[id], NULL));
+}
+
 static int prepare_all(struct store *s, bool is_reader, const char *path, struct fault *f)
 {
 	for (int i = 0; i < SQL_COUNT; i++) {
 		enum store_sql id = (enum store_sql)i;
 		if (is_reader && !store_sql_is_read(id))
 			continue;
-		int rc = sqlite3_prepare_v3(
-			s->db, store_sql_text(id), -1, SQLITE_PREPARE_PERSISTENT, &s->sql[i], NULL);
-		if (rc == SQLITE_OK)
+		int rc = store_prepare(s, id);
+		if (rc == 0)
 			continue;
-		rc = store_errno(s, rc);
 		fault_set(f, "%s: its tables are not those of this version (%s); move it away",
 			path, sqlite3_errmsg(s->db));
 		return rc == -EIO ? -EUCLEAN : rc;

@@ -2,7 +2,7 @@
 #define POSTERN_STORE_STORE_H
 
 /*
- * What must survive: replay memory, tokens' counters, gates, lock-outs, journal, prekeys. An interface; one back end a file
+ * What must survive: replay memory, tokens' counters, keys that follow others, gates, lock-outs, journal, prekeys. An interface; one back end a file
  * (store/sqlite.c). Opened by name once, before the sandbox; afterwards no file is opened by name.
  *
  * Every function returns 0 or -errno (-ENOSPC disk full, -EROFS also for a writer's call on a
@@ -27,6 +27,7 @@
 #define STORE_LIST_MAX 127
 #define STORE_TEXT_MAX 255
 #define STORE_BATCH_MAX 256
+#define STORE_HASH_LEN 32
 
 enum store_answer {
 	STORE_ACCEPTED, /* first time, or the same owner again */
@@ -53,6 +54,9 @@ enum store_event {
 
 const char *store_event_name(enum store_event e); /* "granted" */
 
+/* The event of a name; false (ret untouched) when there is none. */
+bool store_event_parse(const char *name, enum store_event *ret);
+
 /* One journal line. Text fields are terminated UTF-8; empty means absent. */
 struct store_record {
 	uint64_t id; /* given by the store, from 1, never reused */
@@ -70,6 +74,7 @@ struct store_record {
 	char list[STORE_LIST_MAX + 1]; /* the list that decided, and its entry */
 	char entry[STORE_LIST_MAX + 1];
 	char text[STORE_TEXT_MAX + 1]; /* one clause for people */
+	uint8_t hash[STORE_HASH_LEN];  /* given by the store: the chain up to here */
 };
 
 enum store_gate_state {
@@ -116,6 +121,8 @@ struct store_claim {
 	/* 32 bytes; NULL: no token signed, or one that does not count */
 	const uint8_t *fido_key_id;
 	uint32_t fido_counter; /* greater than what is remembered of that key */
+	/* 32 bytes; the key id of a key-next that is accepted, and so ends the key before it; or NULL */
+	const uint8_t *key_next;
 };
 
 struct store;
@@ -142,6 +149,9 @@ __attribute__((warn_unused_result)) int store_claim_batch(
  * or -errno. A claim whose counter is not greater fails with its whole batch (-ESTALE): ask before.
  */
 int store_fido_counter(struct store *s, const uint8_t key_id[32], uint32_t *ret);
+
+/* Was a claim accepted with this key id as its key_next? 1 yes, 0 no, or -errno. */
+int store_key_next_known(struct store *s, const uint8_t key_id[32]);
 
 /* Is this key remembered? 1 yes, 0 no, or -errno. */
 int store_replay_known(struct store *s, const uint8_t key[STORE_REPLAY_KEY_LEN]);
@@ -200,13 +210,55 @@ __attribute__((warn_unused_result)) int store_lockouts(
 struct store_query {
 	uint64_t after_id;
 	uint64_t since_ms;
+	uint64_t until_ms;             /* not later than this */
 	char name[STORE_NAME_MAX + 1]; /* equal, ASCII case ignored */
+	char service[STORE_SERVICE_MAX + 1];
+	enum store_event event;
 	struct addr source;
 	uint32_t limit; /* the newest so many; 0 = 1000 */
 };
 typedef void store_record_fn(void *arg, const struct store_record *r);
 __attribute__((warn_unused_result)) int store_journal(
 	struct store *s, const struct store_query *q, store_record_fn *fn, void *arg);
+
+/*
+ * The chain, doc/design.md "Journal": a record's hash is over the hash before it and over itself. A head
+ * is a record's id and hash; kept elsewhere, it shows later that nothing up to it was altered.
+ */
+struct store_head {
+	uint64_t id;
+	uint8_t hash[STORE_HASH_LEN];
+};
+
+enum store_chain {
+	STORE_CHAIN_WHOLE,
+	STORE_CHAIN_ALTERED, /* record id does not fit the one before it */
+	STORE_CHAIN_MISSING, /* record id is not there, though it was written */
+	STORE_CHAIN_OTHER,   /* record id is not the one that the kept head is of */
+};
+
+struct store_check {
+	enum store_chain chain;
+	uint64_t id;              /* the first record that does not fit */
+	uint64_t count;           /* records that fit */
+	struct store_head anchor; /* of the last record that retention took; id 0: none was */
+	struct store_head head;   /* of the last record that fits */
+	bool is_from_cut;         /* the kept head is older than the anchor: nothing to compare */
+};
+
+/* The id of the newest record, 0 when there is none. */
+__attribute__((warn_unused_result)) int store_last_id(struct store *s, uint64_t *ret);
+
+/* Walk the whole chain, from the anchor; from is a head that was kept elsewhere, or NULL. A reader may. */
+__attribute__((warn_unused_result)) int store_verify(
+	struct store *s, const struct store_head *from, struct store_check *ret);
+
+/* Every record after an id, oldest first, as of one moment, and the anchor before them. */
+__attribute__((warn_unused_result)) int store_export(struct store *s, uint64_t after_id,
+	struct store_head *ret_anchor, store_record_fn *fn, void *arg);
+
+/* Can it be written now? One small write. 0 or -errno. */
+__attribute__((warn_unused_result)) int store_probe(struct store *s);
 
 /* Forget replay keys, gates and prekeys past their time, and journal lines older than keep_s.
  * Bounded work a call (at most some thousand rows): call it every few seconds. */

@@ -30,12 +30,31 @@ says 2 'posternctl: close takes a name, an address or a grant number, or --all; 
 says 2 'posternctl: revoke takes a name, or --list; see posternctl --help' -- revoke
 says 2 'posternctl: revoke takes a name, or --list; see posternctl --help' -- revoke x/VSD --list
 says 2 'posternctl: restore takes a name; see posternctl --help' -- restore
-says 2 'posternctl: why takes a name and a service; see posternctl --help' -- why Ann/VSD
+says 2 'posternctl: why takes a name or an address, or a name and a service; see posternctl --help' -- why
+says 2 'posternctl: --config goes with a name and a service; see posternctl --help' -- why Ann/VSD -c x
+says 3 'posternctl: no daemon answers, and W/none.db: cannot be examined: No such file or directory' \
+	-- why Ann/VSD -s "$W/none" --store "$W/none.db"
+says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
+	-- why Ann/VSD ssh -s "$W/none"
 says 2 'posternctl: y: one argument too many; see posternctl --help' -- revoke x/VSD y
 says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
 	-- revoke Ann/VSD -s "$W/none"
 says 2 'posternctl: --since soon: neither a duration nor a time; see posternctl --help' \
 	-- journal --since soon
+says 2 'posternctl: --until soon: neither a duration nor a time; see posternctl --help' \
+	-- journal --until soon
+says 2 'posternctl: --event lost: there is none of this name, see posternctl(8); see posternctl --help' \
+	-- journal --event lost
+says 2 'posternctl: --follow, --verify and --export exclude each other; choose one; see posternctl --help' \
+	-- journal --follow --verify
+says 2 'posternctl: --from goes with --verify and --export only; see posternctl --help' \
+	-- journal --from x
+says 4 'posternctl: W/none.db: cannot be examined: No such file or directory' \
+	-- journal --store "$W/none.db" --verify
+says 4 'posternctl: W/none.db: cannot be examined: No such file or directory' \
+	-- journal --store "$W/none.db" --follow
+says 4 'posternctl: W/none: cannot be read: No such file or directory' \
+	-- journal --store "$W/none.db" --verify --from "$W/none"
 says 2 'posternctl: --limit 0: not a number from 1 to 1000000; see posternctl --help' \
 	-- journal --limit 0
 says 2 'posternctl: --address home: not an address in numbers; see posternctl --help' \
@@ -97,6 +116,23 @@ with 'cp -p server.key d; head -c 32 /dev/zero >server.key' 'mv d server.key' \
 	'W/pg/server.id: is not opened by the key file id-key names; name the right one'
 with 'cp -p server.key d; head -c 31 /dev/zero >server.key' 'mv d server.key' \
 	'W/pg/server.key: holds 31 bytes, a key file holds 32; make the server ID anew'
+with 'cp -p postern.conf d; sed -i "s|id-key = .*|id-key = \"credential:gw\"|" postern.conf' 'mv d postern.conf' \
+	'W/pg/server.id: id-key is the credential gw, but nothing was passed on; start posternd by systemd, with LoadCredentialEncrypted=gw:FILE in its unit'
+cp -p postern.conf keep
+sed -i 's|id-key = .*|id-key = "credential:gw"|' postern.conf
+mkdir passed
+export CREDENTIALS_DIRECTORY="$W/pg/passed"
+says 4 'W/pg/server.id: id-key is the credential gw, but systemd did not pass on that one; put LoadCredentialEncrypted=gw:FILE into the unit' \
+	-- $check "$config"
+cp -p server.key passed/gw
+chmod 400 passed/gw
+says 0 'W/pg/postern.conf is good; doors: 1, services: 1, people: 1' -- $check "$config"
+chmod 600 passed/gw
+head -c 31 /dev/zero >passed/gw
+says 4 'W/pg/passed/gw: holds 31 bytes, a key file holds 32; encrypt the right file' -- $check "$config"
+unset CREDENTIALS_DIRECTORY
+rm -r passed
+mv keep postern.conf
 with 'cp -p server.id d; cp admin.id server.id' 'mv d server.id' \
 	'W/pg/server.id: cannot be opened by a key file; make it anew with postern setup'
 with 'mv trust/VSD.pem d' 'mv d trust/VSD.pem' \

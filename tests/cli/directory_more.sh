@@ -205,8 +205,7 @@ edge() { # edge SERVER-OPTIONS SERVICE-OPTIONS
 edge 'allow = {"*/VSD"}' 'allow = {"*/QN/VSD", helpers}'
 says 0 '' -- directory export-edge --config edge.conf -o edge
 printed 'exported 4 of 5 entries to edge
-left out: 1 entries that no list can match
-left out of those exported: 1 public keys of certified people, 2 comments, 1 document keys'
+left out: entries that no list can match 1, public keys of certified people 1, comments 2, document keys 1'
 sed "s/sha256:06e3[0-9a-f]*/sha256:ANN/" edge >out
 printed "name=\"Ann/QN/VSD\",kind=user,from=\"10.0.0.0/8\" postern-key sha256:ANN
 name=\"Bob/UB/VSD\",kind=user,expires=2028-11-22,locked $key2

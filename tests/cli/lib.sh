@@ -101,10 +101,10 @@ make_server() {
 	[ "$code" = 0 ] || { fail "setup"; exit 1; }
 }
 
-# respond STATUS[,STATUS]: start the responder; fills $port.
+# respond STATUS[,STATUS] [FOLDER]: start the responder, as the server of FOLDER (pg); fills $port.
 respond() {
 	rm -f "$W/requests"
-	"$responder" "$W/pg/server.id" "$W/pg/server.key" "$1" >"$W/requests" &
+	"$responder" "$W/${2:-pg}/server.id" "$W/${2:-pg}/server.key" "$1" >"$W/requests" &
 	responder_pid=$!
 	children="$children $!"
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

@@ -65,6 +65,9 @@ printed 'Made server gw/VSD and administrator Admin/VSD in W/pg:
   trust/VSD.pem    the organisation'"'"'s certificate
   postern.conf     the configuration
 
+Whoever has this disk is this server, as server.key lies beside server.id: if it is
+stolen, revoke the server and make a new one.
+
 Move certifier.id to a place that is not on a network; it is needed only to
 certify more people and servers. Nothing is guarded yet. Next:
 
@@ -87,6 +90,30 @@ is 'no line past 100 columns' [ "$(awk 'length > 100' "$W/pg/postern.conf" | gre
 sed -n '/BEGIN CERT/,/END CERT/p' "$W/pg/admin.id" | openssl x509 >"$W/admin.pem" 2>/dev/null
 openssl verify -x509_strict -CAfile "$W/pg/trust/VSD.pem" "$W/admin.pem" >/dev/null 2>&1
 is 'openssl verifies the administrator' [ $? = 0 ]
+
+# The key elsewhere, or as a credential of systemd.
+says 2 'postern setup: --server-key tpm: it is file, credential or elsewhere=PATH; see postern setup --help' \
+	-- setup $common --server-key tpm
+says 2 'postern setup: --server-key elsewhere=key: name the file from / on; see postern setup --help' \
+	-- setup $common --server-key elsewhere=key
+mkdir "$W/stick"
+base='--org VSD --server gw --host gw.example.org --interface lo --kdf-mem 1'
+says 0 '' -- setup $base --dir "$W/away" --password-file "$W/p" --server-key "elsewhere=$W/stick/gw key"
+is 'the key is there' [ "$(stat -c '%a %s' "$W/stick/gw key")" = '600 32' ]
+is 'and not here' [ ! -e "$W/away/server.key" ]
+is 'its line' [ "$(normal "$W/out" | grep -c '^  W/stick/gw key  *secret: opens server.id$')" = 1 ]
+is 'named in the configuration' grep -q "id-key = \"$W/stick/gw key\"" "$W/away/postern.conf"
+is 'what it means' grep -q '^Whoever has this disk but not .*/stick/gw key is not this server' "$W/out"
+says 4 'postern: W/stick/gw key: exists already; move it away or choose another name' \
+	-- setup $base --dir "$W/again" --password-file "$W/p" --server-key "elsewhere=$W/stick/gw key"
+says 4 'postern: W/none/k: no file can be made beside it: No such file or directory' \
+	-- setup $base --dir "$W/again" --password-file "$W/p" --server-key "elsewhere=$W/none/k"
+is 'nothing was made' [ ! -e "$W/again" ]
+says 0 '' -- setup $base --dir "$W/cred" --password-file "$W/p" --server-key credential
+is 'a file to encrypt' [ "$(stat -c '%a %s' "$W/cred/server.cred.key")" = '600 32' ]
+is 'named in the configuration' grep -q 'id-key = "credential:postern-server-key"' "$W/cred/postern.conf"
+is 'the command' grep -q 'systemd-creds encrypt --name=postern-server-key .*/cred/server.cred.key' "$W/out"
+is 'the key is not printed' [ "$(grep -c -F "$(od -An -tx1 -N8 "$W/cred/server.cred.key" | tr -d ' ')" "$W/out")" = 0 ]
 
 # A second time refuses and changes nothing.
 before=$(cd "$W/pg" && find . -type f -exec cksum {} + | sort)

@@ -7,9 +7,13 @@ says 2 'postern: there is no option --fly; see postern --help' -- --fly
 says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
-for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' directory \
-	'directory add' 'directory remove' 'directory list' 'directory check' 'directory lock' \
-	'directory roll' 'directory import' 'directory export-edge'; do
+for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' 'id renew' \
+	'id rollover' 'id merge' 'id cross' 'id export' 'id import' \
+	'id authority' 'id protect' 'id recover' 'id documents' 'id encrypt' 'id decrypt' \
+	directory 'directory add' 'directory remove' 'directory list' 'directory check' \
+	'directory lock' 'directory roll' 'directory import' 'directory export-edge' \
+	certifier 'certifier new' 'certifier sign' 'certifier cross' 'certifier revoke' 'certifier crl' \
+	'certifier rollover' 'certifier show' 'certifier recovery'; do
 	# shellcheck disable=SC2086
 	says 0 '' -- $c --help
 	is "$c: a usage line" grep -q '^usage: postern' "$W/out"
@@ -72,6 +76,9 @@ says 2 'postern id show: one FILE at a time; see postern id show --help' -- id s
 says 2 'postern id passwd: which FILE?; see postern id passwd --help' -- id passwd
 says 2 'postern id passwd: --kdf-mem 0: not a number of MiB from 1 to 4096; see postern id passwd --help' \
 	-- id passwd x --kdf-mem 0
+says 2 'postern id cross: which CARD?; see postern id cross --help' -- id cross
+says 2 'postern id cross: --for all: it is organisation, unit or name; see postern id cross --help' \
+	-- id cross x --for all
 says 2 'postern id new: for whom? Say NAME; see postern id new --help' -- id new
 says 2 'postern id new: more than one NAME; put a name with blanks in quotes; see postern id new --help' \
 	-- id new Jane Doe --certifier x
@@ -94,6 +101,38 @@ says 2 'postern directory list: x: one argument too many; see postern directory 
 	-- directory list x
 says 2 'postern directory remove: there is no option --json; see postern directory remove --help' \
 	-- directory remove x --json
+
+says 2 'postern certifier: new, sign, cross, revoke, crl, rollover, show or recovery?; see postern certifier --help' -- certifier
+says 2 'postern certifier: there is no sell; it is new, sign, cross, revoke, crl, rollover, show or recovery; see postern certifier --help' \
+	-- certifier sell
+says 2 'postern certifier new: which NAME?; see postern certifier new --help' -- certifier new
+says 2 'postern certifier new: Doe: one argument too many; see postern certifier new --help' -- certifier new Jane Doe
+says 2 'postern certifier new: --years 101: not a number from 1 to 100; see postern certifier new --help' \
+	-- certifier new VSD --years 101
+says 2 'postern certifier new: --kdf-mem 0: not a number of MiB from 1 to 4096; see postern certifier new --help' \
+	-- certifier new VSD --kdf-mem 0
+says 2 'postern certifier sign: which REQUEST?; see postern certifier sign --help' -- certifier sign
+says 2 'postern certifier sign: who certifies? Say --certifier FILE; see postern certifier sign --help' \
+	-- certifier sign x
+says 2 'postern certifier sign: there is no option --yes; see postern certifier sign --help' \
+	-- certifier sign x --yes
+says 2 'postern certifier cross: --for all: it is organisation, unit or name; see postern certifier cross --help' \
+	-- certifier cross x --certifier y --for all
+says 2 'postern certifier cross: --fingerprint ab cd: not 64 hex digits; see postern certifier cross --help' \
+	-- certifier cross x --certifier y --fingerprint 'ab cd'
+says 2 'postern certifier revoke: which certificate? Say --certificate PEM or --serial HEX; see postern certifier revoke --help' \
+	-- certifier revoke --certifier x
+says 2 'postern certifier revoke: --serial 12: not 16 hex digits; see postern certifier revoke --help' \
+	-- certifier revoke --certifier x --serial 12
+# shellcheck disable=SC2046
+says 2 'postern certifier revoke: more than 64 at a time; see postern certifier revoke --help' \
+	-- certifier revoke --certifier x $(printf -- '--certificate x%.0s ' $(seq 65))
+says 2 'postern certifier crl: --days 3651: not a number from 1 to 3650; see postern certifier crl --help' \
+	-- certifier crl --certifier x --days 3651
+says 2 'postern certifier crl: x: one argument too many; see postern certifier crl --help' \
+	-- certifier crl --certifier x x
+says 2 'postern certifier rollover: which FILE?; see postern certifier rollover --help' -- certifier rollover
+says 2 'postern certifier show: which FILE?; see postern certifier show --help' -- certifier show
 
 if [ -e /dev/full ]; then
 	"$postern" --help >/dev/full 2>"$W/err"

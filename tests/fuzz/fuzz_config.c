@@ -40,12 +40,28 @@ static void check_service(const struct config_service *s)
 	require(s->open == CONFIG_OPEN_WINDOW ||
 		(s->port_last == 0 && s->prefix_v4 == 32 && s->prefix_v6 == 128));
 	require(s->allow.len <= CONFIG_LIST_MAX && s->deny.len <= CONFIG_LIST_MAX);
+	require((s->forward.len > 0) == config_is_forwarded(s));
+	require(!s->masquerade || config_is_forwarded(s));
 	for (size_t i = 0; i < s->allow.len; i++)
 		require(s->allow.items[i].text[0] != '\0' && s->allow.items[i].line > 0);
 }
 
+static void check_rescue(const struct config *c)
+{
+	const struct config_rescue *r = &c->rescue;
+	if (!r->is_on)
+		return;
+	require(r->prefix_count >= 1 && r->prefix_count <= CONFIG_RESCUE_MAX);
+	require(r->prefix_count == r->from.len);
+	require(r->after_s >= 10 && r->after_s <= 86400);
+	require(config_service_by_port(c, r->to.proto, r->to.port) != NULL);
+	for (size_t i = 0; i < r->prefix_count; i++)
+		require(r->prefixes[i].bits > 0);
+}
+
 static void check(const struct config *c)
 {
+	check_rescue(c);
 	require(c->server.id[0] == '/' && c->server.directory[0] == '/');
 	require(c->server.gates_max >= 1 && c->server.gates_max <= 65536);
 	require(c->server.mark_base != 0 && (c->server.mark_base & 0xffffff) == 0);

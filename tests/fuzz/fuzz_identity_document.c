@@ -33,7 +33,7 @@ static void keys_of(uint8_t fill, uint8_t pk[32], uint8_t sk[64])
 
 static void read_pieces(struct document_reader *d, struct span rest)
 {
-	static uint8_t to[DOCUMENT_PIECE_MAX];
+	static uint8_t to[DOCUMENT_ROOM_MAX];
 	bool is_last = false;
 	while (!is_last) {
 		size_t used = 0, len = 0;
@@ -41,7 +41,7 @@ static void read_pieces(struct document_reader *d, struct span rest)
 		must(rc == 0 || rc == -EAGAIN || rc == -EBADMSG);
 		if (rc != 0)
 			return;
-		must(used <= rest.len && used == len + 21 && len <= DOCUMENT_PIECE_MAX);
+		must(used <= rest.len && used == len + 21 + (is_last ? 64 : 0) && len <= DOCUMENT_PIECE_MAX);
 		rest = span_slice(rest, used, rest.len);
 	}
 	size_t used, len;

@@ -84,10 +84,28 @@ def test_refusals():
         assert status == 1 and answer["status"] == "LIMIT" and answer["retry_after_seconds"] > 0, answer
         reasons = {r["reason"] for r in lab.journal("refused")}
         assert reasons == {"not-allowed-service", "unknown-service", "expired", "limit-service"}, reasons
-        # Somebody whom the directory no longer knows hears nothing.
-        status, answer, err = lab.knock("ssh", id=unknown)
+        # Somebody whom the directory no longer knows: by key id silence, by certificate the reason, as
+        # this server reveals it.
+        status, answer, err = lab.knock("ssh", "--identity", "key", id=unknown)
         assert status == 3, (status, answer, err)
         assert lab.status()["ignored"]["identity-unknown"] >= 1
+        status, answer, err = lab.knock("ssh", "--identity", "chain", id=unknown)
+        assert status == 1 and answer["status"] == "DENIED", (status, answer, err)
+        assert lab.journal("refused")[-1]["reason"] == "key-check"
+        # One that does not reveal it says nothing to whom it does not list, and writes it down.
+        with open(lab.path("postern.conf")) as f:
+            text = f.read()
+        with open(lab.path("postern.conf"), "w") as f:
+            f.write(text.replace("reveal    = yes", "reveal    = no"))
+        lab.ctl("reload")
+        lab.settled()
+        count = len(lab.journal("refused"))
+        status, answer, err = lab.knock("ssh", "--identity", "chain", id=unknown)
+        assert status == 3, (status, answer, err)
+        refused = lab.journal("refused")
+        assert len(refused) > count and refused[-1]["reason"] == "key-check", refused
+        status, answer, err = lab.knock("ssh", id=jane)
+        assert status == 1 and answer["status"] == "DENIED", (status, answer, err)
 
 
 def test_stealth():

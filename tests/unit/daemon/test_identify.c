@@ -3,7 +3,9 @@
  */
 
 #include <sodium.h>
+#include <unistd.h>
 
+#include "base/text.h"
 #include "config/internal.h"
 #include "daemon/identify.h"
 #include "identity/crl.h"
@@ -32,6 +34,7 @@ struct bench {
 	struct identify identify;
 	struct chain_identity chain;
 	struct claim claim;
+	uint64_t wall_ms; /* of the next request */
 };
 
 static const char conf[] =
@@ -149,6 +152,7 @@ static struct bench *bench_new(const char *key_check)
 	char text[2048], config[1024];
 	int len = snprintf(config, sizeof(config), conf, key_check);
 
+	b->wall_ms = WALL;
 	make_world(b);
 	b->boot.config = config_parse_text("postern.conf", span_of(config, (size_t)len), &r);
 	if (r.kept > 0)
@@ -215,7 +219,7 @@ static enum identify_result ask(
 		signature, NULL, transcript.data, transcript.len, b->people[signer].sk);
 	q.signature = SPAN_OF(signature);
 	b->claim = (struct claim){ .service = &b->boot.config->services[0] };
-	return identify_request(&b->identify, &q, transcript, WALL, &b->claim, &b->chain);
+	return identify_request(&b->identify, &q, transcript, b->wall_ms, &b->claim, &b->chain);
 }
 
 static void test_who(void **state)
@@ -325,6 +329,152 @@ static void test_policy(void **state)
 	}
 }
 
+/* Another directory in place of the bench's. */
+static void list(struct bench *b, const char *text)
+{
+	static struct directory_faults faults;
+	struct config_report r = { 0 };
+	struct config *config = (struct config *)b->boot.config;
+	policy_free(b->boot.policy);
+	directory_free(b->boot.directory);
+	b->boot.directory = directory_parse(span_of(text, strlen(text)), &faults);
+	if (faults.count > 0)
+		print_error("%s\n", faults.items[0].text);
+	assert_non_null(b->boot.directory);
+	b->boot.policy = policy_new(config, b->boot.directory, &r);
+	assert_non_null(b->boot.policy);
+}
+
+/* What was remembered of a path ends with its unit's certificate; the renewed one is good at once. */
+static void test_renewed_above(void **state)
+{
+	struct bench *b = bench_new("off");
+	(void)state;
+	certify(&b->certifiers[NN], CERT_CERTIFIER, &b->certifiers[VSD], WALL - YEAR_MS,
+		WALL + 86400000);
+	for (int again = 0; again < 2; again++)
+		assert_int_equal(ask(b, ANN, ANN, SPA_ID_TEMPLATE, SPA_SIG_ED25519), IDENTIFY_OK);
+	b->wall_ms = WALL + 2 * UINT64_C(86400000);
+	assert_int_equal(ask(b, ANN, ANN, SPA_ID_TEMPLATE, SPA_SIG_ED25519), IDENTIFY_OK);
+	assert_int_equal(
+		policy_decide(b->boot.policy, &b->claim, b->wall_ms).reason, POLICY_EXPIRED);
+	certify(&b->certifiers[NN], CERT_CERTIFIER, &b->certifiers[VSD], WALL, WALL + YEAR_MS);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(ask(b, ANN, ANN, SPA_ID_TEMPLATE, SPA_SIG_ED25519), IDENTIFY_OK);
+		assert_int_equal(
+			policy_decide(b->boot.policy, &b->claim, b->wall_ms).reason, POLICY_GRANT);
+	}
+	bench_free(b);
+}
+
+/* A key that is locked under one name does not come in as another that it was certified for. */
+static void test_locked_key(void **state)
+{
+	static const struct {
+		const char *options;
+		enum policy_reason expected;
+	} cases[] = {
+		{ "", POLICY_GRANT },
+		{ ",locked", POLICY_LOCKED },
+		{ ",disabled", POLICY_DISABLED },
+	};
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct bench *b = bench_new("off");
+		struct party rob = b->people[ANN], other = b->people[ANN];
+		char text[2048];
+		assert_int_equal(name_parse("Rob/VSD", false, &rob.name), NAME_OK);
+		memset(other.pk, 0x77, sizeof(other.pk));
+		size_t n = person_line(&rob, cases[i].options, text, sizeof(text));
+		person_line(&other, "", text + n, sizeof(text) - n);
+		list(b, text);
+		assert_int_equal(ask(b, ANN, ANN, SPA_ID_TEMPLATE, SPA_SIG_ED25519), IDENTIFY_OK);
+		TEST_CASE(cases[i].options,
+			policy_decide(b->boot.policy, &b->claim, WALL).reason == cases[i].expected);
+		bench_free(b);
+	}
+}
+
+/* posternctl revoke of the name that a key has in the directory, and of the one it comes with. */
+static void test_lockout_by_key(void **state)
+{
+	static const char *const names[] = { "Rob/VSD", "ann/nn/vsd", "Bob/NN/VSD" };
+	struct bench *b = bench_new("off");
+	struct party rob = b->people[ANN];
+	char text[1024];
+	(void)state;
+	assert_int_equal(name_parse("Rob/VSD", false, &rob.name), NAME_OK);
+	person_line(&rob, "", text, sizeof(text));
+	list(b, text);
+	assert_int_equal(ask(b, ANN, ANN, SPA_ID_TEMPLATE, SPA_SIG_ED25519), IDENTIFY_OK);
+	assert_false(identify_is_locked_out(NULL, &b->claim));
+	for (size_t i = 0; i < TEST_LEN(names); i++) {
+		struct lockout *l = lockout_new();
+		uint8_t folded[NAME_FOLDED_MAX];
+		struct name n;
+		assert_int_equal(name_parse(names[i], false, &n), NAME_OK);
+		assert_true(lockout_put(l, folded, name_fold(&n, folded)));
+		TEST_CASE(names[i], identify_is_locked_out(l, &b->claim) == (i < 2));
+		lockout_free(l);
+	}
+	bench_free(b);
+}
+
+/* A line with key-next: its key is good until the next one was accepted, also after a restart. */
+static void test_key_next(void **state)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char folder[] = "/tmp/postern-next-XXXXXX", path[64], options[100], text[512], hex[65];
+	struct bench *b = bench_new("all");
+	struct party next = b->people[BOB];
+	struct store *s = NULL;
+	struct store_claim c = { .replay_until_ms = WALL, .key_next = next.key_id };
+	enum store_answer answer;
+	struct fault f;
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/db", folder);
+	assert_int_equal(store_open(path, &s, &f), 0);
+	snprintf(options, sizeof(options), ",key-next=sha256:%s",
+		text_hex(SPAN_OF(next.key_id), hex));
+	person_line(&b->people[ANN], options, text, sizeof(text));
+	list(b, text);
+	/* The next key is certified for Ann's name. */
+	b->people[BOB].name = b->people[ANN].name;
+	certify(&b->people[BOB], CERT_USER, &b->certifiers[NN], WALL - YEAR_MS, WALL + YEAR_MS);
+	for (int round = 0; round < 3; round++) {
+		bool is_ended = round > 0;
+		for (int type = SPA_ID_KEY; type <= SPA_ID_TEMPLATE; type++) {
+			assert_int_equal(ask(b, ANN, ANN, (enum spa_identity)type, SPA_SIG_ED25519),
+				IDENTIFY_OK);
+			assert_false(identify_is_next(&b->claim));
+			b->claim.is_superseded = identify_is_superseded(s, &b->claim);
+			if (type != SPA_ID_KEY)
+				assert_int_equal(
+					policy_decide(b->boot.policy, &b->claim, WALL).reason,
+					is_ended ? POLICY_SUPERSEDED : POLICY_GRANT);
+			assert_true(b->claim.is_superseded == is_ended);
+			assert_false(identify_is_superseded(NULL, &b->claim));
+		}
+		assert_int_equal(ask(b, BOB, BOB, SPA_ID_TEMPLATE, SPA_SIG_ED25519), IDENTIFY_OK);
+		assert_true(identify_is_next(&b->claim));
+		assert_false(identify_is_superseded(s, &b->claim));
+		assert_int_equal(
+			policy_decide(b->boot.policy, &b->claim, WALL).reason, POLICY_GRANT);
+		if (round == 0)
+			assert_int_equal(store_claim_batch(s, &c, 1, &answer), 0);
+		store_close(s);
+		assert_int_equal(store_open(path, &s, &f), 0);
+	}
+	store_close(s);
+	for (size_t i = 0; i < TEST_LEN(ends); i++) {
+		snprintf(path, sizeof(path), "%s/db%s", folder, ends[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(folder), 0);
+	bench_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +482,10 @@ int main(void)
 		cmocka_unit_test(test_claim),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_renewed_above),
+		cmocka_unit_test(test_locked_key),
+		cmocka_unit_test(test_lockout_by_key),
+		cmocka_unit_test(test_key_next),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,8 @@
 /* Gates judged again: the same gates under changed configurations, directories and lock-outs. */
 
+#include <unistd.h>
+
+#include "base/text.h"
 #include "daemon/standing.h"
 #include "identity/pki.h"
 #include "people.h"
@@ -141,7 +144,7 @@ static void check(size_t i)
 	b.trust = trust_of(NULL, NULL, TRUST_CRL_IF_PRESENT);
 	certify(&g, cases[i].has_path ? 2 : 0);
 	g.is_certified = cases[i].has_path;
-	standing_of(&b, l, &g, PEOPLE_WALL, &st);
+	standing_of(&b, l, NULL, &g, PEOPLE_WALL, &st);
 	if (st.verdict.reason != cases[i].reason || strcmp(st.verdict.list, cases[i].list) != 0 ||
 		strcmp(st.verdict.entry, cases[i].entry) != 0)
 		fail_msg("%s: %s by \"%s\" \"%s\"", cases[i].name,
@@ -162,6 +165,50 @@ static void test_cases(void **state)
 		check(i);
 }
 
+/* A gate of a key that was known by the directory alone, under lines that only name key ids. */
+static void test_superseded(void **state)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	char directory[512] = "", folder[] = "/tmp/postern-next-XXXXXX", path[64], option[100];
+	uint8_t next[32];
+	char hex[65];
+	struct store_claim c = { .replay_until_ms = PEOPLE_WALL, .key_next = next };
+	struct store *s = NULL;
+	struct standing st;
+	enum store_answer answer;
+	struct fault f;
+	(void)state;
+	memset(next, 0xcc, sizeof(next));
+	snprintf(option, sizeof(option), "key-next=sha256:%s", text_hex(SPAN_OF(next), hex));
+	people_line(directory, sizeof(directory), option, "Bob/VSD", BOB);
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/db", folder);
+	assert_int_equal(store_open(path, &s, &f), 0);
+	struct boot b = people_boot(GOOD, directory);
+	struct store_gate old = people_gate(1, "Bob/VSD", BOB, &b.config->services[0]);
+	struct store_gate new = people_gate(2, "Bob/VSD", 0xcc, &b.config->services[0]);
+	b.trust = trust_of(NULL, NULL, TRUST_CRL_IF_PRESENT);
+	certify(&new, 2);
+	/* The next key is never known by the directory alone. */
+	standing_of(&b, NULL, s, &new, PEOPLE_WALL, &st);
+	assert_int_equal(st.verdict.reason, POLICY_GRANT);
+	new.path_count = 0;
+	standing_of(&b, NULL, s, &new, PEOPLE_WALL, &st);
+	assert_int_equal(st.verdict.reason, POLICY_KEY_CHECK);
+	standing_of(&b, NULL, s, &old, PEOPLE_WALL, &st);
+	assert_int_equal(st.verdict.reason, POLICY_GRANT);
+	assert_int_equal(store_claim_batch(s, &c, 1, &answer), 0);
+	standing_of(&b, NULL, s, &old, PEOPLE_WALL, &st);
+	assert_int_equal(st.verdict.reason, POLICY_SUPERSEDED);
+	store_close(s);
+	people_free(&b);
+	for (size_t i = 0; i < TEST_LEN(ends); i++) {
+		snprintf(path, sizeof(path), "%s/db%s", folder, ends[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(folder), 0);
+}
+
 /* What the record claims of a person without certificates counts for nothing. */
 static void test_nothing_is_gained(void **state)
 {
@@ -175,19 +222,19 @@ static void test_nothing_is_gained(void **state)
 	struct boot b = people_boot(only_certified, directory);
 	struct store_gate g = people_gate(1, "Bob/VSD", BOB, &b.config->services[0]);
 	g.is_certified = true;
-	standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
+	standing_of(&b, NULL, NULL, &g, PEOPLE_WALL, &st);
 	assert_int_equal(st.verdict.reason, POLICY_NOT_ALLOWED_SERVICE);
 	certify(&g, 1);
-	standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
+	standing_of(&b, NULL, NULL, &g, PEOPLE_WALL, &st);
 	assert_int_equal(st.verdict.reason, POLICY_NOT_AUTHENTICATED);
 	b.trust = trust_of(NULL, NULL, TRUST_CRL_IF_PRESENT);
-	standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
+	standing_of(&b, NULL, NULL, &g, PEOPLE_WALL, &st);
 	assert_int_equal(st.verdict.reason, POLICY_GRANT);
 	g.is_certified = false;
-	standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
+	standing_of(&b, NULL, NULL, &g, PEOPLE_WALL, &st);
 	assert_int_equal(st.verdict.reason, POLICY_NOT_ALLOWED_SERVICE);
 	snprintf(g.name, sizeof(g.name), "no name");
-	standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
+	standing_of(&b, NULL, NULL, &g, PEOPLE_WALL, &st);
 	assert_int_equal(st.verdict.reason, POLICY_NOT_AUTHENTICATED);
 	people_free(&b);
 }
@@ -220,11 +267,11 @@ static void test_ends(void **state)
 		b.trust = trust_of(NULL, NULL, TRUST_CRL_IF_PRESENT);
 		certify(&g, ends[i].has_path ? 1 : 0);
 		g.not_after_ms = ends[i].not_after_ms;
-		standing_of(&b, NULL, &g, PEOPLE_WALL, &st);
+		standing_of(&b, NULL, NULL, &g, PEOPLE_WALL, &st);
 		TEST_CASE(ends[i].name, st.end_ms == ends[i].want_ms);
 		TEST_CASE(ends[i].name, st.verdict.reason == POLICY_GRANT);
 		if (ends[i].want_ms != UINT64_MAX) {
-			standing_of(&b, NULL, &g, ends[i].want_ms, &st);
+			standing_of(&b, NULL, NULL, &g, ends[i].want_ms, &st);
 			TEST_CASE(ends[i].name, st.verdict.reason == POLICY_EXPIRED);
 		}
 		people_free(&b);
@@ -297,7 +344,7 @@ static void test_certificates(void **state)
 		g.not_after_ms = id.not_after_ms;
 		b.trust = trust_of(changes[i].items_now, changes[i].crls, changes[i].policy);
 		uint64_t at_ms = changes[i].at_ms != 0 ? changes[i].at_ms : PKI_NOW_MS;
-		standing_of(&b, NULL, &g, at_ms, &st);
+		standing_of(&b, NULL, NULL, &g, at_ms, &st);
 		if (st.verdict.reason != changes[i].reason)
 			fail_msg("%s: %s", changes[i].name, policy_reason_name(st.verdict.reason));
 		trust_free(b.trust);
@@ -312,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_nothing_is_gained),
+		cmocka_unit_test(test_superseded),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_certificates),
 	};

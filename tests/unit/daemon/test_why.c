@@ -21,7 +21,13 @@ static const char directory[] =
 	"name=\"Old/VSD\",expires=2026-01-01 postern-key sha256:"
 	"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\n"
 	"name=\"Far/VSD\",from=\"198.51.100.0/24\" postern-key sha256:"
-	"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc\n";
+	"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc\n"
+	"name=\"Eva/VSD\",key-next=sha256:"
+	"eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee postern-key sha256:"
+	"dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd\n"
+	"name=\"Uwe/VSD\",key-next=sha256:"
+	"9999999999999999999999999999999999999999999999999999999999999999 postern-key sha256:"
+	"8888888888888888888888888888888888888888888888888888888888888888\n";
 
 #define AT " of /etc/directory"
 
@@ -50,6 +56,8 @@ static const struct {
 	{ "New/VSD", "ssh", "wan", "", "key-check",
 		"list the name with its key in /etc/directory, or set key-check to listed or off\n",
 		"not in the directory" },
+	{ "Eva/VSD", "ssh", "wan", "", "grant", "", "the key before it is superseded" },
+	{ "Uwe/VSD", "ssh", "wan", "", "grant", "", "for the key of its line" },
 	{ "Bob/VSD", "web", "wan", "", "unknown-service",
 		"name a service that the configuration has\n", "" },
 	{ "Out/VSD", "ssh", "wan", "", "locked",
@@ -90,6 +98,9 @@ static void check_one(size_t i, const json_t *o)
 	TEST_CASE(cases[i].name,
 		(json_object_get(o, "locked_out") != NULL) ==
 			(strcmp(cases[i].name, "Out/VSD") == 0));
+	TEST_CASE(cases[i].name,
+		json_is_true(json_object_get(json_object_get(o, "identity"), "superseded")) ==
+			(strcmp(cases[i].name, "Eva/VSD") == 0));
 }
 
 static void lock_out(struct store *s, const char *name)
@@ -100,6 +111,15 @@ static void lock_out(struct store *s, const char *name)
 	l.key_len = name_fold(&n, l.key);
 	name_format(&n, l.name);
 	assert_int_equal(store_lockout_put(s, &l, NULL), 0);
+}
+
+static void use_next_key(struct store *s, int key)
+{
+	uint8_t key_id[32];
+	struct store_claim c = { .replay_until_ms = PEOPLE_WALL, .key_next = key_id };
+	enum store_answer answer;
+	memset(key_id, key, sizeof(key_id));
+	assert_int_equal(store_claim_batch(s, &c, 1, &answer), 0);
 }
 
 static void test_answers(void **state)
@@ -114,6 +134,7 @@ static void test_answers(void **state)
 	snprintf(path, sizeof(path), "%s/db", folder);
 	assert_int_equal(store_open(path, &s, &f), 0);
 	lock_out(s, "out/vsd");
+	use_next_key(s, 0xee);
 	for (size_t i = 0; i < TEST_LEN(cases); i++) {
 		const struct why_question q = { cases[i].name, cases[i].service, cases[i].address,
 			cases[i].door };

@@ -3,12 +3,22 @@
 #include "gate/internal.h"
 #include "gate/traffic.h"
 
+static const int port = 22;
+
 static void test_text(void **state)
 {
 	(void)state;
-	static const struct gate_shape narrow = { 1234, 32, 128 };
-	char *text = gate_ruleset_text("other", &narrow);
+	struct config *c = configure(&port, 1);
+	c->server.log_group = 1234;
+	char *plain = gate_ruleset_text("other", c);
+	assert_non_null(plain);
+	assert_null(strstr(plain, "type nat"));
+	free(plain);
+	c->services[0].forward4.port = 443;
+	char *text = gate_ruleset_text("other", c);
 	assert_non_null(text);
+	assert_non_null(strstr(text, "type nat"));
+	assert_non_null(strstr(text, "ct mark and 0xff000000 == 0x50000000 jump"));
 	assert_non_null(strstr(text, "add set inet other lease "));
 	assert_non_null(strstr(text, "log group 1234 "));
 	assert_null(strchr(text, '%'));
@@ -22,21 +32,34 @@ static void test_text(void **state)
 	}
 	assert_true(lines > 30);
 	free(text);
+	free(c);
 }
 
 static void test_version(void **state)
 {
 	(void)state;
 	char a[GATE_VERSION_MAX], b[GATE_VERSION_MAX], other[GATE_VERSION_MAX];
-	static const struct gate_shape shape = { 7, 32, 128 }, group = { 8, 32, 128 };
-	static const struct gate_shape v4 = { 7, 24, 128 }, v6 = { 7, 32, 64 };
-	assert_true(gate_ruleset_version(&shape, a));
-	assert_true(gate_ruleset_version(&shape, b));
-	assert_true(gate_ruleset_version(&v4, other));
+	struct config *c = configure(&port, 1);
+	assert_true(gate_ruleset_version(c, a));
+	c->services[0].port++;
+	c->services[0].port_last = 2000;
+	c->server.mark_base = 0x60000000;
+	assert_true(gate_ruleset_version(c, b));
+	c->services[0].prefix_v4 = 24;
+	assert_true(gate_ruleset_version(c, other));
 	assert_string_not_equal(a, other);
-	assert_true(gate_ruleset_version(&v6, other));
+	c->services[0].prefix_v4 = 32;
+	c->services[0].prefix_v6 = 64;
+	assert_true(gate_ruleset_version(c, other));
 	assert_string_not_equal(a, other);
-	assert_true(gate_ruleset_version(&group, other));
+	c->services[0].prefix_v6 = 0;
+	c->services[0].forward6.port = 443;
+	assert_true(gate_ruleset_version(c, other));
+	assert_string_not_equal(a, other);
+	c->services[0].forward6.port = 0;
+	c->server.log_group = 8;
+	assert_true(gate_ruleset_version(c, other));
+	free(c);
 	assert_string_equal(a, b);
 	assert_string_not_equal(a, other);
 	assert_memory_equal(a, "postern rule set 1 ", 19);
@@ -47,12 +70,14 @@ static void test_version(void **state)
 static void test_nets(void **state)
 {
 	(void)state;
-	static const struct gate_shape narrow = { 7, 32, 128 }, wide = { 7, 24, 48 };
-	char *text = gate_ruleset_text("other", &narrow);
+	struct config *c = configure(&port, 1);
+	char *text = gate_ruleset_text("other", c);
 	assert_non_null(text);
 	assert_null(strstr(text, "@net"));
 	free(text);
-	text = gate_ruleset_text("other", &wide);
+	c->services[0].prefix_v4 = 24;
+	c->services[0].prefix_v6 = 48;
+	text = gate_ruleset_text("other", c);
 	assert_non_null(text);
 	assert_non_null(strstr(text, "add map inet other net4_24 { type ipv4_addr . mark : mark;"));
 	assert_non_null(strstr(text, " ip saddr & 255.255.255.0 . ct mark map @net4_24 "));
@@ -64,6 +89,7 @@ static void test_nets(void **state)
 	assert_null(strstr(text, "net6_47"));
 	assert_null(strstr(text, "net6_128"));
 	free(text);
+	free(c);
 }
 
 static void test_cover(void **state)
@@ -75,6 +101,12 @@ static void test_cover(void **state)
 	assert_non_null(text);
 	assert_non_null(strstr(text, "guarded { tcp . 22 timeout 10s }\n"));
 	assert_non_null(strstr(text, "guarded { udp . 53 timeout 10s }\n"));
+	assert_null(strstr(text, "hook forward"));
+	free(text);
+	c->services[0].forward4.port = 443;
+	text = gate_ruleset_cover(c);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "ours { 0x50000000-0x50ffffff timeout 10s }\n"));
 	free(text);
 	c->service_count = 0;
 	text = gate_ruleset_cover(c);

@@ -235,8 +235,7 @@ static void test_impostors(void **state)
 	struct fault f;
 	int s = serve(host(AF_INET, 1), SSH);
 
-	const struct gate_shape shape = gate_shape_of(c);
-	assert_true(gate_ruleset_version(&shape, version));
+	assert_true(gate_ruleset_version(c, version));
 	memset(huge, 'x', sizeof(huge) - 1);
 	huge[sizeof(huge) - 1] = '\0';
 	for (int i = 0; i < 5; i++) {
@@ -289,7 +288,7 @@ static void test_plain(void **state)
 	for (int again = 0; again < 2; again++) {
 		assert_int_equal(gate_table_replace(&nl, again, "some version", 0, &refusal), 0);
 		assert_int_equal(refusal, 0);
-		char *text = gate_ruleset_text(GATE_TABLE, &(struct gate_shape){ 7, 32, 128 });
+		char *text = gate_ruleset_text(GATE_TABLE, c);
 		assert_int_equal(gate_child_run(text, false, &f), 0);
 		free(text);
 		for (int i = 0; i < 2; i++) {

@@ -39,6 +39,7 @@ static inline struct config *configure(const int *ports, size_t n)
 	struct config *c = calloc(1, sizeof(*c));
 	assert_non_null(c);
 	c->server.log_group = 7;
+	c->server.mark_base = 0x50000000;
 	c->service_count = n;
 	for (size_t i = 0; i < n; i++) {
 		c->services[i].proto = ports[i] > 0 ? IPPROTO_TCP : IPPROTO_UDP;

@@ -101,6 +101,41 @@ static void test_empty(void **state)
 	release(der);
 }
 
+/* What is issued is what the strict reader reads. */
+static void test_read_back(void **state)
+{
+	(void)state;
+	enum { MANY = 500 };
+	struct holder by = holder(1), other = holder(2);
+	static struct crl_entry entries[MANY];
+	for (size_t i = 0; i < MANY; i++)
+		entries[i] = (struct crl_entry){ { 0x40, 0, 0, 0, 0, 0, (uint8_t)((MANY - i) >> 8),
+							 (uint8_t)(MANY - i) },
+			BEGIN_MS - i * 1000 };
+	static const size_t counts[] = { 0, 1, 2, MANY };
+	for (size_t i = 0; i < TEST_LEN(counts); i++) {
+		struct crl_order o = list_of(&by, entries, counts[i]);
+		o.number = 129 + i; /* two bytes, the first one zero */
+		struct span der = made(&o);
+		struct crl c;
+		uint8_t serial[CRL_SERIAL_LEN];
+		uint64_t ms;
+		size_t n = 0;
+		assert_int_equal(crl_decode(der, &c), CERT_OK);
+		assert_true(c.number == o.number && c.count == counts[i]);
+		assert_true(c.this_update_ms == BEGIN_MS && c.next_update_ms == NEXT_MS);
+		assert_true(name_equal(&c.issuer, &o.issuer));
+		assert_true(crl_signed_by(&c, by.pk) && !crl_signed_by(&c, other.pk));
+		for (struct span at = c.entries; crl_next(&at, serial, &ms); n++) {
+			const struct crl_entry *e = &entries[counts[i] - 1 - n];
+			assert_memory_equal(serial, e->serial, sizeof(serial));
+			assert_true(ms == e->revoked_ms);
+		}
+		assert_int_equal(n, counts[i]);
+		release(der);
+	}
+}
+
 static void check_refused(const char *name, const struct crl_order *o, const char *expected)
 {
 	struct fault f = { "" };
@@ -198,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_read_back),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_openssl),
 	};

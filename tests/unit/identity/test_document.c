@@ -12,7 +12,7 @@
 #include "knock/vector.h"
 #include "test.h"
 
-#define WIRE_MAX (DOCUMENT_HEAD_MAX + 5 * (DOCUMENT_PIECE_MAX + 21))
+#define WIRE_MAX (DOCUMENT_HEAD_MAX + 5 * DOCUMENT_WIRE_MAX)
 
 static struct idfile_secrets ann, bob, stranger; /* what opens, by document keys */
 static uint8_t ann_pk[32], bob_pk[32];           /* of their newest document keys */
@@ -71,7 +71,7 @@ static struct wire *wire_of(
 		struct span piece = span_slice(data, at, size);
 		at += piece.len;
 		size_t len = document_write(d, piece, at == data.len, w->b + w->len);
-		assert_int_equal(len, piece.len + 21);
+		assert_int_equal(len, piece.len + 21 + (at == data.len ? 64 : 0));
 		w->len += len;
 		w->ends[w->pieces++] = w->len;
 	} while (at < data.len);
@@ -98,7 +98,7 @@ static struct plain *plain_of(struct span wire, const struct idfile_secrets *sec
 	if (p.rc != 0 && f.text[0] == '\0')
 		fail_msg("%d without a word", p.rc);
 	while (p.rc == 0 && !is_last) {
-		uint8_t to[DOCUMENT_PIECE_MAX];
+		uint8_t to[DOCUMENT_ROOM_MAX];
 		struct span rest = span_slice(wire, at, wire.len);
 		p.rc = document_read(d, rest, &used, to, &len, &is_last);
 		if (p.rc != 0)
@@ -335,6 +335,16 @@ static void test_pieces_mixed(void **state)
 	free(other);
 }
 
+/* Another recipient has the file key, and puts a text of its own under the sender's head. */
+static void test_forged_by_a_recipient(void **state)
+{
+	(void)state;
+	struct vector v = value("forged");
+	struct plain *p = plain_of(vector_span(&v), &ann);
+	assert_int_equal(p->rc, -EBADMSG);
+	assert_int_equal(p->len, 0);
+}
+
 static void test_trailing_bytes_are_left(void **state)
 {
 	(void)state;
@@ -355,9 +365,9 @@ static void test_other_tags_and_lengths(void **state)
 	w->b[w->head_len] = 0;
 	w->b[w->head_len + 1] = 1;
 	w->b[w->head_len + 2] = 0;
-	w->b[w->head_len + 3] = 18;
+	w->b[w->head_len + 3] = 82;
 	assert_int_equal(plain_of(span_of(w->b, w->len), &ann)->rc, -EBADMSG);
-	w->b[w->head_len + 3] = 17; /* 65536 bytes: there could be more to come */
+	w->b[w->head_len + 3] = 81; /* 65536 bytes and a signature: there could be more to come */
 	assert_int_equal(plain_of(span_of(w->b, w->len), &ann)->rc, -EAGAIN);
 	w->b[w->head_len + 1] = 0;
 	w->b[w->head_len + 3] = 16;
@@ -377,6 +387,7 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_not_a_document),
 		cmocka_unit_test(test_pieces_mixed),
+		cmocka_unit_test(test_forged_by_a_recipient),
 		cmocka_unit_test(test_trailing_bytes_are_left),
 		cmocka_unit_test(test_other_tags_and_lengths),
 	};

@@ -148,7 +148,7 @@ static void check_sealed(const char *text)
 	static const char *const labels[] = { "POSTERN ID", "CERTIFICATE", "POSTERN SEALED DATA" };
 	static char mixed[2 * IDFILE_MAX];
 	struct idfile *id = parsed(text);
-	assert_int_equal(idfile_open_seal(id, &file_key, NULL), IDFILE_OK);
+	assert_int_equal(idfile_unlock_file_key(id, &file_key, NULL), IDFILE_OK);
 	idfile_free(id);
 	for (size_t i = 0; i < TEST_LEN(old); i++) {
 		char *now = blocks_of(text, labels[i]);
@@ -163,7 +163,7 @@ static void check_sealed(const char *text)
 		bool is_all_old = i == 2 && strstr(text, pieces[ID]) != NULL &&
 			strstr(text, pieces[CERTS]) != NULL;
 		id = parsed(mixed);
-		if ((idfile_open_seal(id, &file_key, NULL) == IDFILE_OK) != is_all_old)
+		if ((idfile_unlock_file_key(id, &file_key, NULL) == IDFILE_OK) != is_all_old)
 			fail_msg("old %s", labels[i]);
 		idfile_free(id);
 		free(now);
@@ -390,6 +390,19 @@ static void test_new_key(void **state)
 	assert_int_equal(idfile_unlock_password(id, SPAN_OF(password), NULL, NULL), IDFILE_OK);
 	idfile_free(id);
 	free(text);
+
+	struct idfile_key fresh = { { 0x77 } }, seen;
+	c.new_key = &fresh;
+	text = changed(&c);
+	assert_non_null(text);
+	id = parsed(text);
+	assert_int_equal(idfile_unlock_password(id, SPAN_OF(password), NULL, &seen), IDFILE_OK);
+	assert_memory_equal(&seen, &fresh, sizeof(seen));
+	assert_int_equal(idfile_unlock_file_key(id, &file_key, NULL), IDFILE_TAMPERED);
+	idfile_free(id);
+	free(text);
+	c = (struct idfile_change){ .secrets = &secrets, .new_key = &fresh, .raw_key = raw_key };
+	assert_null(changed(&c)); /* old slots wrap the old file key */
 }
 
 static void test_recovery(void **state)

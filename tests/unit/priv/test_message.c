@@ -92,6 +92,8 @@ static const struct {
 			.mark = 0x50000001,
 			.lease_ms = 3600000 } },
 	{ "settle", { .type = MSG_SETTLE, .seq = 12 } },
+	{ "ask", { .type = MSG_ASK, .seq = 13 } },
+	{ "well", { .type = MSG_WELL, .seq = 13 } },
 	{ "kept", { .type = MSG_KEPT, .seq = 13, .mark = 0x50000001 } },
 };
 
@@ -245,7 +247,7 @@ static void test_refused(void **state)
 		const char *hex;
 	} cases[] = {
 		{ "no type", MSG_FROM_KNOCK, MSG_FROM_GATE, "0001000000000000" },
-		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "1201000000000000" },
+		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "1401000000000000" },
 		{ "type 255", MSG_FROM_KNOCK, MSG_FROM_GATE, "ff01000000000000" },
 		{ "version 0", MSG_FROM_KNOCK, MSG_FROM_GATE, "0400000000000000" },
 		{ "version 2", MSG_FROM_KNOCK, MSG_FROM_GATE, "0402000000000000" },

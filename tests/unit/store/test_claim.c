@@ -201,6 +201,37 @@ static void test_counter_of_a_replay(void **state)
 	store_close(s);
 }
 
+/* A key that follows another is remembered with the claim that used it, or not at all. */
+static void test_key_next(void **state)
+{
+	static const uint8_t one[32] = { 1 }, two[32] = { 2 }, token[32] = { 3 };
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	struct store_claim c = place_claim(1, 1), again = place_claim(2, 1);
+	struct store_claim replay = place_claim(1, 2),
+			   failing[] = { place_claim(3, 1), place_claim(4, 1) };
+	enum store_answer got[2];
+	assert_non_null(s);
+	assert_int_equal(store_key_next_known(s, one), 0);
+	c.key_next = again.key_next = one;
+	claim(s, &c, STORE_ACCEPTED);
+	claim(s, &again, STORE_ACCEPTED);
+	replay.key_next = two;
+	claim(s, &replay, STORE_REPLAY);
+	failing[0].key_next = two;
+	failing[1].fido_key_id = token; /* no counter grows to 0 */
+	c = place_claim(5, 1);
+	c.fido_key_id = token;
+	c.fido_counter = 1;
+	claim(s, &c, STORE_ACCEPTED);
+	assert_true(store_claim_batch(s, failing, 2, got) < 0);
+	store_close(s);
+	s = place_open_reader(p->path);
+	assert_int_equal(store_key_next_known(s, one), 1);
+	assert_int_equal(store_key_next_known(s, two), 0);
+	store_close(s);
+}
+
 static void keep_gate(void *arg, const struct store_gate *g)
 {
 	*(struct store_gate *)arg = *g;
@@ -417,6 +448,7 @@ int main(void)
 		TEST(test_all_or_nothing),
 		TEST(test_counters),
 		TEST(test_counter_of_a_replay),
+		TEST(test_key_next),
 		TEST(test_limits),
 		TEST(test_gate_fields),
 		TEST(test_gate_path),

@@ -105,6 +105,11 @@ static void test_filters(void **state)
 		{ "everything at once",
 			{ .after_id = 2, .since_ms = 400, .name = "even/nn", .limit = 2 }, 2,
 			{ 8, 10 } },
+		{ "until, itself", { .until_ms = 200 }, 2, { 1, 2 } },
+		{ "service", { .service = "ssh", .limit = 1 }, 1, { 10 } },
+		{ "no such service", { .service = "SSH" }, 0, { 0 } },
+		{ "event", { .event = STORE_GRANTED, .until_ms = 100 }, 1, { 1 } },
+		{ "another event", { .event = STORE_REFUSED }, 0, { 0 } },
 	};
 	struct place *p = *state;
 	struct store *s = place_open(p->path);
@@ -220,6 +225,14 @@ static void test_event_names(void **state)
 	(void)state;
 	for (int e = 1; e < STORE_EVENT_COUNT; e++)
 		assert_string_not_equal(store_event_name((enum store_event)e), "unknown");
+	for (int e = 1; e < STORE_EVENT_COUNT; e++) {
+		enum store_event got = STORE_EVENT_COUNT;
+		assert_true(store_event_parse(store_event_name((enum store_event)e), &got));
+		assert_int_equal(got, e);
+	}
+	enum store_event none = STORE_GRANTED;
+	assert_false(store_event_parse("unknown", &none));
+	assert_false(store_event_parse("", &none));
 	assert_string_equal(store_event_name(STORE_GRANTED), "granted");
 	assert_string_equal(store_event_name((enum store_event)0), "unknown");
 	assert_string_equal(store_event_name((enum store_event) - 1), "unknown");

@@ -82,10 +82,10 @@ static void test_not_ours(void **state)
 		{ "another's mark", "PRAGMA application_id = 5", "not a store", -EMEDIUMTYPE },
 		{ "a version but no mark", "PRAGMA user_version = 1", "not a store", -EMEDIUMTYPE },
 		{ "a newer version of ours",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 5; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 7; CREATE TABLE t(x)",
 			"another version", -EMEDIUMTYPE },
 		{ "our mark, other tables",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 4; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 6; CREATE TABLE t(x)",
 			"tables", -EUCLEAN },
 	};
 	struct place *p = *state;
@@ -102,13 +102,27 @@ static void test_not_ours(void **state)
 }
 
 /* The files of former layouts, made from one of today by taking away what they had not. */
-static void make_layout_3(const char *path)
+static void make_layout_5(const char *path)
 {
 	run_sql(path,
 		"ALTER TABLE gate DROP COLUMN times; ALTER TABLE gate DROP COLUMN bits;"
 		"ALTER TABLE gate DROP COLUMN source_port; ALTER TABLE gate DROP COLUMN port_last;"
 		"ALTER TABLE gate RENAME COLUMN kind TO is_once;"
-		"UPDATE gate SET is_once = is_once = 0; PRAGMA user_version = 3");
+		"UPDATE gate SET is_once = is_once = 0; PRAGMA user_version = 5");
+}
+
+static void make_layout_4(const char *path)
+{
+	make_layout_5(path);
+	run_sql(path,
+		"ALTER TABLE journal DROP COLUMN hash; DROP TABLE chain;"
+		"CREATE INDEX journal_wall ON journal(wall_ms); PRAGMA user_version = 4");
+}
+
+static void make_layout_3(const char *path)
+{
+	make_layout_4(path);
+	run_sql(path, "DROP TABLE key_next; PRAGMA user_version = 3");
 }
 
 static void make_layout_2(const char *path)
@@ -174,6 +188,40 @@ static void test_gates_are_taken_on(void **state)
 	}
 }
 
+/* Records from before the chain get one, whatever ids are missing among them; and it goes on after them. */
+static void test_records_are_chained(void **state)
+{
+	static void (*const makers[])(
+		const char *) = { make_layout_1, make_layout_2, make_layout_3 };
+	struct place *p = *state;
+	for (size_t i = 0; i < TEST_LEN(makers); i++) {
+		struct store_record r = place_record(i);
+		struct store_check check = { .id = 0 };
+		uint64_t first = 6 * i + 1;
+		struct store *s = place_open(p->path);
+		for (int k = 0; k < 4; k++)
+			assert_int_equal(store_write(s, NULL, 0, &r, 1), 0);
+		store_close(s);
+		makers[i](p->path);
+		char sql[128];
+		snprintf(sql, sizeof(sql), "DELETE FROM journal WHERE id IN (%d, %d) OR id < %d",
+			(int)first, (int)first + 2, (int)first);
+		run_sql(p->path, sql);
+		s = place_open(p->path);
+		assert_non_null(s);
+		assert_int_equal(store_verify(s, NULL, &check), 0);
+		assert_int_equal(check.chain, STORE_CHAIN_WHOLE);
+		assert_int_equal(check.count, 2);
+		assert_int_equal(check.anchor.id, first);
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(store_write(s, NULL, 0, &r, 1), 0);
+		assert_int_equal(store_verify(s, NULL, &check), 0);
+		assert_int_equal(check.chain, STORE_CHAIN_WHOLE);
+		assert_int_equal(check.head.id, first + 5);
+		store_close(s);
+	}
+}
+
 /* An upgrade that cannot be finished leaves the file as it was, for the version that made it. */
 static void test_upgrade_is_whole(void **state)
 {
@@ -189,6 +237,30 @@ static void test_upgrade_is_whole(void **state)
 		"ALTER TABLE gate ADD COLUMN door TEXT; ALTER TABLE gate DROP COLUMN door");
 	store_close(place_open(p->path));
 	assert_int_equal(try_read(p->path, &f), 0);
+}
+
+/* A store of layout 3 gets the table of keys that follow others, and keeps its lock-outs. */
+static void test_layout_3_is_taken_on(void **state)
+{
+	static const uint8_t key_id[32] = { 8 };
+	struct place *p = *state;
+	struct store_lockout l = { .key_len = 1, .key = { 9 }, .name = "x/VSD" };
+	struct store_claim c = place_claim(1, 1);
+	enum store_answer got = STORE_UNKNOWN;
+	int lockouts = 0;
+	struct store *s = place_open(p->path);
+	assert_int_equal(store_lockout_put(s, &l, NULL), 0);
+	store_close(s);
+	make_layout_3(p->path);
+	s = place_open(p->path);
+	assert_non_null(s);
+	assert_int_equal(store_key_next_known(s, key_id), 0);
+	c.key_next = key_id;
+	assert_int_equal(store_claim_batch(s, &c, 1, &got), 0);
+	assert_int_equal(store_key_next_known(s, key_id), 1);
+	assert_int_equal(store_lockouts(s, count_lockout, &lockouts), 0);
+	assert_int_equal(lockouts, 1);
+	store_close(s);
 }
 
 /* A store of layout 1, which had no counters, keeps what it has and gets the table. */
@@ -459,7 +531,9 @@ int main(void)
 		TEST(test_new_file),
 		TEST(test_not_ours),
 		TEST(test_layout_1_is_taken_on),
+		TEST(test_layout_3_is_taken_on),
 		TEST(test_gates_are_taken_on),
+		TEST(test_records_are_chained),
 		TEST(test_upgrade_is_whole),
 		TEST(test_not_touched),
 		TEST(test_names),
