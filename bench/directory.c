@@ -15,43 +15,9 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "knock/spa.h"
+#include "crowd.h"
 
 #define LOOKUPS 1000000ul
-#define LINE_MAX_BYTES 256ul
-
-static void make_entry(unsigned long i, struct directory_entry *e)
-{
-	char name[64];
-	*e = (struct directory_entry){
-		.kind = DIRECTORY_USER,
-		.key = DIRECTORY_ED25519,
-		.is_certified_equivalent = true,
-		.expires_ms = UINT64_C(1858550400000),
-	};
-	snprintf(name, sizeof(name), "Jane Doe %lu/Sales %lu/East/VSD", i, i % 97);
-	if (name_parse(name, false, &e->name) != NAME_OK)
-		bench_die("%s: not a name", name);
-	crypto_generichash(e->pk, sizeof(e->pk), (const uint8_t *)name, strlen(name), NULL, 0);
-	spa_key_id(e->pk, e->key_id);
-}
-
-/* A directory's text; the keys are numbers that nobody has the secret half of. */
-static char *make_text(unsigned long count, size_t *ret_len)
-{
-	char *text = bench_new(count, LINE_MAX_BYTES);
-	size_t len = 0;
-	for (unsigned long i = 0; i < count; i++) {
-		struct directory_entry e;
-		make_entry(i, &e);
-		size_t n = directory_line_format(&e, "benchmark", text + len, LINE_MAX_BYTES);
-		if (n == 0)
-			bench_die("person %lu does not make a directory line", i);
-		len += n;
-	}
-	*ret_len = len;
-	return text;
-}
 
 static long resident_kib(void)
 {
@@ -139,7 +105,7 @@ int main(int argc, char **argv)
 	if (argc != 2 || sodium_init() < 0)
 		bench_die("usage: directory COUNT");
 	unsigned long count = bench_number(argv[1], 1, 2000000);
-	char *made = make_text(count, &len);
+	char *made = crowd_text(count, &len);
 	/* As the daemon has it: the text as long as the file, and no longer than the loading. */
 	char *text = bench_new(len, 1);
 	memcpy(text, made, len);

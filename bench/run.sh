@@ -1,6 +1,6 @@
 #!/bin/bash
 # postern beside fwknopd (pcap), fwknopd (UDP server) and knockd, in one run, in network namespaces.
-# Prints one table and asserts nothing. Under four minutes. Everything is removed at the end, on Ctrl-C too.
+# Prints one table and asserts nothing. About four minutes. Everything is removed at the end, on Ctrl-C too.
 #
 #   bench/run.sh BUILD-FOLDER     root; an optimised build (make bench makes one)
 # Prefixes, options and lists of processes are words to be split.
@@ -22,6 +22,7 @@ floods=16000  # knocks made for the flood, each from an address of its own
 people=256
 directories='1 1000 1000000' # people in a directory
 directory=()
+declare -A judged # nanoseconds of CPU by case
 
 daemons='postern pcap udp knockd'
 declare -A address=([postern]=10.77.0.1 [pcap]=10.77.0.3 [udp]=10.77.0.4 [knockd]=10.77.0.5)
@@ -338,15 +339,57 @@ measure_flood() {
 
 # How a lookup and the memory grow with the people that are known; no daemon, so nothing beside it.
 measure_directory() {
-	local n line
+	local n line word
 	for n in $directories; do
 		tell "postern: a directory of $n"
 		line=$(bench-directory "$n") || fail "bench-directory $n"
-		directory+=("$(printf '  %-32s %9s %9s %9s %9s %9s %9s' "$n" \
+		for word in $($here bench-judge "$n"); do
+			judged[${word%%=*}]=${word#*=}
+		done
+		directory+=("$(printf '  %-32s %9s %9s %9s %9s %9s %9s %9s' "$n" \
 			"$(calc "$(value load_us "$line") / 1e6" 3)" "$(calc "$(value held_kib "$line") / 1024" 1)" \
 			"$(calc "$(value peak_kib "$line") / 1024" 1)" "$(value find_ns "$line")" \
-			"$(value miss_ns "$line")" "$(value name_ns "$line")")")
+			"$(value miss_ns "$line")" "$(value name_ns "$line")" \
+			"$(calc "${judged[unknown_ns]:-0} / 1000" 1)")")
 	done
+}
+
+# judge_row LABEL CASE: CPU for one, how many a second that makes, and how many times that of a key id
+judge_row() {
+	local ns=${judged[$2_ns]:-0}
+	printf '  %-44s %9s %9s %9s\n' "$1" "$(calc "$ns / 1000" 1)" "$(calc "1e9 / ($ns + 1e-9)" 0)" \
+		"$(calc "$ns / (${judged[key_ns]:-0} + 1e-9)" 2)"
+}
+
+# read_row LABEL CASE: one certificate, read by postern's reader and by OpenSSL
+read_row() {
+	local own=${judged[read_$2_ns]:-0} openssl=${judged[openssl_$2_ns]:-0}
+	printf '  %-44s %9s %9s %9s\n' "$1" "$(calc "$own / 1000" 2)" "$(calc "$openssl / 1000" 1)" \
+		"$(ratio "$openssl" "$own")"
+}
+
+print_judge() {
+	printf '%-46s %9s %9s %9s\n' 'postern judges one knock' 'CPU, us' 'a second' 'x key id'
+	judge_row 'listed, by key id' key
+	judge_row 'certificates below 1 unit, none known' template1_cold
+	judge_row "the unit's known, the person's new" template1
+	judge_row 'all known' template1_cached
+	judge_row 'below 2 units, none known' template2_cold
+	judge_row "the units' known" template2
+	judge_row 'all known' template2_cached
+	judge_row 'below 4 units, none known' template4_cold
+	judge_row "the units' known" template4
+	judge_row 'all known' template4_cached
+	judge_row 'as DER, below 1 unit, none known' der1_cold
+	judge_row "the unit's known" der1
+	judge_row 'all known' der1_cached
+	judge_row "bogus: somebody's key id, wrong signature" stolen_key
+	judge_row "somebody's certificates, 4 units, the same" stolen4
+	judge_row 'a certificate of its own making, 1 unit' invented1
+	judge_row 'the same, 4 units' invented4
+	printf '%-46s %9s %9s %9s\n' 'one certificate is read, us' postern d2i_X509 times
+	read_row "a person's" leaf
+	read_row "a unit's" unit
 }
 
 # -- the table -------------------------------------------------------------------------------------
@@ -401,9 +444,11 @@ print_table() {
 	row "opened within 1 s, of $under_load" load none
 	row 'p50, ms' load_p50
 	rule
-	printf '%-34s %9s %9s %9s %9s %9s %9s\n' "postern's directory, people" 'load, s' MiB 'peak MiB' 'key, ns' \
-		'none, ns' 'name, ns'
+	printf '%-34s %9s %9s %9s %9s %9s %9s %9s\n' "postern's directory, people" 'load, s' MiB 'peak MiB' \
+		'key, ns' 'none, ns' 'name, ns' 'bogus, us'
 	printf '%s\n' "${directory[@]}"
+	rule
+	print_judge
 	rule
 	echo "postern's grants: ${figure[flood]}. CPU us for one: ${figure[split]%, }."
 	echo 'A machine shared with others: read ratios. How it is measured: doc/benchmarks.md'

@@ -113,6 +113,12 @@ void control_show_status(const json_t *o, bool first)
 		puts("  NOTE      another program has the log group: used gates are not noticed");
 }
 
+void control_show_metrics(const json_t *o, bool first)
+{
+	(void)first;
+	fputs(text(o, "metrics"), stdout);
+}
+
 void control_show_gate(const json_t *o, bool first)
 {
 	char left[40], port[40];

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 void control_show_status(const json_t *o, bool first);
+void control_show_metrics(const json_t *o, bool first);
 void control_show_gate(const json_t *o, bool first);
 void control_show_record(const json_t *o, bool first);
 void control_show_last(const json_t *o, bool first);

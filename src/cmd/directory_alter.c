@@ -98,7 +98,8 @@ static int entry_of_id(const struct idfile *id, const struct directory_order *o,
 	struct cert c;
 	struct fault why;
 	if (idfile_cert_count(id) == 0) {
-		fault_set(f, "this ID file has no certificate, so no public key to add");
+		fault_set(f,
+			"this ID file has no certificate yet; have it certified first, see postern id renew");
 		return -EINVAL;
 	}
 	if (cert_read(idfile_cert(id, 0), &c, &why) < 0) {
@@ -170,7 +171,8 @@ static int put_entry(
 		printf("replaced %s in %s; run posternctl reload\n", name_format(&e->name, name),
 			o->path);
 	else
-		printf("added %s to %s\n", name_format(&e->name, name), o->path);
+		printf("added %s to %s; run posternctl reload\n", name_format(&e->name, name),
+			o->path);
 	return rc == -ENOENT && !o->is_replace ? EXIT_LOCAL : code_of(rc);
 }
 
@@ -231,7 +233,8 @@ int directory_remove(const struct directory_order *o)
 	if (rc < 0)
 		say_trouble("%s", f.text);
 	else
-		printf("removed %s from %s\n", name_format(&name, text), o->path);
+		printf("removed %s from %s; run posternctl reload\n", name_format(&name, text),
+			o->path);
 	return code_of(rc);
 }
 

@@ -40,7 +40,8 @@ static bool is_new(struct span text, const struct directory_entry *e, struct fau
 	const struct directory_entry *same_name = directory_find_name(d, &e->name);
 	const struct directory_entry *same_key = directory_find(d, e->key_id);
 	if (same_name != NULL)
-		fault_set(f, "%s is there already, on line %u; remove that entry first",
+		fault_set(f,
+			"%s is there already, on line %u; say --replace, or remove that entry first",
 			name_format(&same_name->name, name), same_name->line);
 	else if (same_key != NULL)
 		fault_set(f,

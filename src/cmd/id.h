@@ -29,5 +29,6 @@ int id_documents(int argc, char **argv);
 int id_encrypt(int argc, char **argv);
 int id_decrypt(int argc, char **argv);
 int id_cross(int argc, char **argv);
+int id_card(int argc, char **argv);
 
 #endif

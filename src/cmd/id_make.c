@@ -123,6 +123,18 @@ int id_make_add(
 	return rc;
 }
 
+void id_make_print_server(const char *path, bool is_new_key)
+{
+	fputs(is_new_key ? "\nAll clients need a new card: once posternd runs with the new key, "
+			   "no knock with\nthe old card is understood. It is made with:\n"
+			 : "\nClients keep their card until the certificate in it ends. A new one "
+			   "is made with:\n",
+		stdout);
+	printf("\n  postern id card %s --like OLD.card -o NEW.card\n\n"
+	       "Then restart posternd, which has read the old file.\n",
+		path);
+}
+
 void id_make_print_line(const struct cert *c)
 {
 	char line[DIRECTORY_LINE_MAX + 2];

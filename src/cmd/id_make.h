@@ -3,6 +3,7 @@
 
 /* New ID files: locked and put among the files to be written; and IDs that have no certificate yet. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/file.h"
@@ -43,6 +44,12 @@ void id_make_file_name(const struct name *name, char *to, size_t cap);
 /* Text of any length as a file of the set; NULL marks it short. */
 void id_make_add_text(
 	struct fileset *s, const char *path, char *text, mode_t mode, const char *note);
+
+/*
+ * What is to be done when the ID file of a server was changed, on stdout: restart, and new cards. A new key
+ * makes the old cards useless.
+ */
+void id_make_print_server(const char *path, bool is_new_key);
 
 /* The line of a directory that makes the owner of a certificate known, on stdout. */
 void id_make_print_line(const struct cert *c);

@@ -20,6 +20,10 @@
 #define DAY_MS UINT64_C(86400000)
 #define PREKEY_YEARS 10
 
+_Static_assert(
+	ISSUE_CERTS_MAX <= CARD_CERTS_MAX, "a card has room for every certificate of a server");
+_Static_assert(CERT_LEN_MAX <= CARD_CERT_LEN_MAX, "and each of them fits");
+
 uint64_t issue_end_ms(uint64_t now_ms, unsigned years, unsigned days)
 {
 	time_t t = (time_t)(now_ms / 1000);
@@ -169,8 +173,9 @@ static void take_certs(const struct idfile *id, const struct cert *own, struct i
 	}
 }
 
-static int load(const char *path, const struct idfile *id, bool is_certifier,
-	const struct password *password, struct issue **ret, struct fault *f)
+/* All of it but the secrets. */
+static int load_public(const char *path, const struct idfile *id, bool is_certifier,
+	struct issue **ret, struct fault *f)
 {
 	struct cert own;
 	int rc = issue_own_cert(path, id, is_certifier, &own, f);
@@ -180,6 +185,26 @@ static int load(const char *path, const struct idfile *id, bool is_certifier,
 	if (i == NULL)
 		return -ENOMEM;
 	take_certs(id, &own, i);
+	*ret = i;
+	return 0;
+}
+
+int issue_of_open(const char *path, const struct idfile *id, const struct idfile_secrets *secrets,
+	struct issue **ret, struct fault *f)
+{
+	int rc = load_public(path, id, false, ret, f);
+	if (rc == 0)
+		(*ret)->secrets = *secrets;
+	return rc;
+}
+
+static int load(const char *path, const struct idfile *id, bool is_certifier,
+	const struct password *password, struct issue **ret, struct fault *f)
+{
+	struct issue *i = NULL;
+	int rc = load_public(path, id, is_certifier, &i, f);
+	if (rc < 0)
+		return rc;
 	rc = id_unlock_fault(
 		path, idfile_unlock_password(id, password_span(password), &i->secrets, NULL), f);
 	if (rc < 0)
@@ -282,7 +307,7 @@ char *issue_server_card(const struct issue *server, const struct issue_card *c, 
 		memcpy(card->stealth, c->stealth, sizeof(card->stealth));
 	crypto_sign_seed_keypair(pk, sk, server->secrets.seed);
 	make_prekey(server, c->now_ms, sk, &card->prekeys[card->prekey_count++]);
-	for (size_t i = 0; i < server->cert_count && i < CARD_CERTS_MAX; i++) {
+	for (size_t i = 0; i < server->cert_count; i++) {
 		memcpy(card->certs[i], server->certs[i], server->cert_len[i]);
 		card->cert_len[i] = server->cert_len[i];
 		card->cert_count++;
@@ -295,6 +320,33 @@ char *issue_server_card(const struct issue *server, const struct issue_card *c, 
 	sodium_memzero(card->stealth, sizeof(card->stealth));
 	free(card);
 	return text;
+}
+
+int issue_read_stealth(const char *path, uint8_t to[ISSUE_STEALTH_LEN], struct fault *f)
+{
+	uint8_t *data = NULL;
+	size_t len = 0;
+	/* More than it holds, so that a wrong file is told by its length. */
+	int rc = file_read(path, FILE_SECRET, 2 * (size_t)ISSUE_STEALTH_LEN, &data, &len, f);
+	if (rc < 0)
+		return rc;
+	if (len == ISSUE_STEALTH_LEN) {
+		memcpy(to, data, ISSUE_STEALTH_LEN);
+	} else {
+		fault_set(f,
+			"%s: holds %zu bytes, a stealth secret holds %d; name the file that stealth "
+			"names in postern.conf",
+			path, len, ISSUE_STEALTH_LEN);
+		rc = -EINVAL;
+	}
+	sodium_memzero(data, len);
+	free(data);
+	return rc;
+}
+
+mode_t issue_card_mode(bool has_stealth)
+{
+	return has_stealth ? 0600 : 0644;
 }
 
 char *issue_certificate_pem(const struct issue *i)

@@ -6,7 +6,9 @@
  * midnight UTC, so that a directory line, which counts whole days, says the same as the certificate.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/file.h"
 #include "base/span.h"
@@ -86,6 +88,10 @@ __attribute__((warn_unused_result)) int issue_load(const char *path, const struc
 __attribute__((warn_unused_result)) int issue_load_any(const char *path, const struct idfile *id,
 	const struct password *password, struct issue **ret, struct fault *f);
 
+/* Of an ID file that is open already: secrets are copied. 0, or -EINVAL, -ENOMEM with *f. */
+__attribute__((warn_unused_result)) int issue_of_open(const char *path, const struct idfile *id,
+	const struct idfile_secrets *secrets, struct issue **ret, struct fault *f);
+
 void issue_free(struct issue *i);
 
 /* How an ID file is locked: by a password (and its Argon2id memory, 0 = default) or a raw 32-byte key. */
@@ -107,7 +113,15 @@ struct issue_card {
 	uint64_t now_ms;
 	const uint8_t *stealth; /* 32 bytes; NULL: none */
 };
+#define ISSUE_STEALTH_LEN 32
 char *issue_server_card(const struct issue *server, const struct issue_card *c, struct fault *f);
+
+/* Read a stealth secret, ISSUE_STEALTH_LEN bytes, from a file that nobody else can read. 0, or -errno with *f. */
+__attribute__((warn_unused_result)) int issue_read_stealth(
+	const char *path, uint8_t to[ISSUE_STEALTH_LEN], struct fault *f);
+
+/* What a card may be read by. */
+mode_t issue_card_mode(bool has_stealth);
 
 /* The certificate as a PEM file, malloc'd, or NULL. */
 char *issue_certificate_pem(const struct issue *i);

@@ -290,6 +290,7 @@ static void report(const struct work *w)
 	printf("%s: list %llu of %s, %zu revoked, the next is due on %.10s\n", w->path,
 		(unsigned long long)(w->number + 1), name_format(&w->by.cert.subject, name),
 		w->count, time_format_utc(w->next_ms, when));
+	fputs("Copy it to the servers whose crl-files names it, then: posternctl reload\n", stdout);
 }
 
 static int make(struct work *w, struct fault *f)

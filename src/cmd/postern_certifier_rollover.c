@@ -290,7 +290,8 @@ static void report_next(const struct work *w)
 	const char *id = w->args->out != NULL ? w->args->out : w->args->operand;
 	printf("\nNext:\n\n"
 	       "  put %s among the trust files of every server and client\n"
-	       "  certify people and servers again, before %.10s when the old key ends:\n"
+	       "  certify units, people and servers again, before %.10s when the old key\n"
+	       "  ends, and have them put in what comes out (postern id merge):\n"
 	       "      postern certifier sign THEIR.id --certifier %s\n"
 	       "  start a revocation list of the new key; renew the old one while it is in use\n",
 		w->rollover_path, time_format_utc(w->self.cert.not_after_ms, when), id);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "base/clock.h"
 #include "base/pem.h"
 #include "base/text.h"
+#include "cmd/card_file.h"
+#include "cmd/card_show.h"
 #include "cmd/certifier.h"
 #include "cmd/commands.h"
 #include "identity/crl.h"
@@ -273,14 +276,46 @@ static int show_id(struct show *s, struct span text, struct fault *f)
 	return 0;
 }
 
+/* What a server card says before its certificates. */
+static int show_card(struct show *s, struct span text, struct fault *f)
+{
+	struct fault why;
+	struct card *c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		fault_set(f, "there is not enough memory to read it");
+		return -ENOMEM;
+	}
+	int rc = card_parse(text, c, &why);
+	if (rc < 0) {
+		fault_set(f, "%s: %.400s", s->path, why.text);
+		card_file_free(c);
+		return rc;
+	}
+	begin(s);
+	if (s->is_json)
+		json_array_append_new(s->items, card_show_json(c));
+	else
+		card_show_tell(c, s->now_ms);
+	card_file_free(c);
+	return 0;
+}
+
+static int show_any(struct show *s, struct span text, const struct pem_block *b, struct fault *f)
+{
+	if (strcmp(b->label, "POSTERN ID") == 0)
+		return show_id(s, text, f);
+	if (strcmp(b->label, "POSTERN CARD") == 0)
+		return show_card(s, text, f);
+	return show_block(s, b, f);
+}
+
 static int show_text(struct show *s, struct span text, struct fault *f)
 {
 	struct pem_reader r = pem_reader_init(text);
 	struct pem_block b;
 	enum pem_result got;
 	while ((got = pem_next(&r, &b)) == PEM_BLOCK) {
-		bool is_id = strcmp(b.label, "POSTERN ID") == 0;
-		int rc = is_id ? show_id(s, text, f) : show_block(s, &b, f);
+		int rc = show_any(s, text, &b, f);
 		if (rc < 0)
 			return rc;
 	}
@@ -290,7 +325,8 @@ static int show_text(struct show *s, struct span text, struct fault *f)
 	}
 	if (s->count > 0)
 		return 0;
-	fault_set(f, "%s: neither an ID, a certificate, a revocation list nor a request", s->path);
+	fault_set(f, "%s: neither an ID, a card, a certificate, a revocation list nor a request",
+		s->path);
 	return -EINVAL;
 }
 
@@ -327,6 +363,7 @@ int certifier_show(int argc, char **argv)
 	if (rc == 0 && s.is_json)
 		rc = print_json(&s, &f);
 	json_decref(s.items);
+	sodium_memzero(text, len); /* a card may hold a stealth secret */
 	free(text);
 	return certifier_end(rc, &f);
 }

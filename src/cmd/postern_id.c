@@ -19,7 +19,7 @@ static const char help[] =
 	"ID files: key, certificate and password of a person or a server.\n"
 	"\n"
 	"  new NAME           make one, certified at once or by request\n"
-	"  show FILE          say whose it is, without the password\n"
+	"  show FILE          say whose it is, without the password; also of a card\n"
 	"  passwd FILE        change its password\n"
 	"  renew FILE         a new certificate for the key it has, or a request for one\n"
 	"  rollover FILE      the next key, and its certificate or a request for one\n"
@@ -33,6 +33,7 @@ static const char help[] =
 	"  documents FILE     its key for files that others encrypt for it\n"
 	"  encrypt FILE       encrypt a file for people of a directory\n"
 	"  decrypt FILE       and read it again, knowing who it is from\n"
+	"  card SERVER.id     a new card of a server, for its clients\n"
 	"  cross CARD         trust a server of another organisation\n"
 	"\n"
 	"postern id PART --help explains one part.\n"
@@ -165,6 +166,7 @@ static const struct {
 	{ "encrypt", id_encrypt },
 	{ "decrypt", id_decrypt },
 	{ "cross", id_cross },
+	{ "card", id_card },
 };
 
 int cmd_id(int argc, char **argv)

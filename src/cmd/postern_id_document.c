@@ -351,8 +351,8 @@ static int encrypt(const struct words *w, struct fault *f)
 		rc = document_copy_encrypt(&c, r.all, r.count, &sender, o->sk, f);
 	rc = document_copy_end(&c, rc, f);
 	if (rc == 0 && strcmp(w->out, "-") != 0)
-		printf("%s is encrypted for %zu; %s itself is as it was\n", w->out, r.count,
-			w->file);
+		printf("%s is encrypted for %zu %s; %s itself is as it was\n", w->out, r.count,
+			r.count == 1 ? "reader" : "readers", w->file);
 out:
 	id_open_free(o);
 	return rc;

@@ -133,11 +133,10 @@ static int agree(
 	const struct id_path_cert *top = &p->certs[p->top];
 	if (is_same_organisation(old, p))
 		return 0;
-	printf("\n%s is below %s%s. The fingerprint of that organisation's\ncertificate is\n\n"
+	printf("\n%s is below %s: %s.\nIts certificate has the fingerprint\n\n"
 	       "  %.39s\n",
 		w->file,
-		old == NULL ? "no organisation yet, and will be below "
-			    : "another organisation from now on: ",
+		old == NULL ? "an organisation from now on" : "another organisation from now on",
 		name_format(&top->c.subject, name),
 		cert_fingerprint(span_of(top->der, top->len), print));
 	printf("  %s\n\nCompare it with what they tell you by another way.\n", print + 40);
@@ -182,8 +181,7 @@ static void report(const struct words *w, const struct id_open *o, const struct 
 	if (p->count == 0)
 		return;
 	if (idfile_header(o->file)->kind == IDFILE_SERVER)
-		fputs("Restart posternd, which has read the old file; clients need a new card.\n",
-			stdout);
+		id_make_print_server(w->file, p->is_pending);
 	id_make_print_line(&p->certs[0].c);
 }
 

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@ static const char help[] =
 	"  --host HOST         in the card: where clients reach the server\n"
 	"  --service NAME      in the card: the service they get who name none\n"
 	"  --port N            in the card: the UDP port to knock on (default: 62201)\n"
+	"  --stealth FILE      in the card: the secret, of 32 random bytes, that stealth\n"
+	"                      names in postern.conf; the card is secret then\n"
 	"  --certifier-password-file F  read the certifier's password from F, line 1\n"
 	"  --password-file F   read the new ID's password from F, line 1\n"
 	"  --kdf-mem MIB       memory that a try of the password costs, 1 to 4096\n"
@@ -59,6 +62,7 @@ enum {
 	OPT_HOST,
 	OPT_SERVICE,
 	OPT_PORT,
+	OPT_STEALTH,
 	OPT_CERTIFIER_PASSWORD_FILE,
 	OPT_PASSWORD_FILE,
 	OPT_KDF_MEM,
@@ -74,6 +78,7 @@ static const struct option options[] = {
 	{ "host", required_argument, NULL, OPT_HOST },
 	{ "service", required_argument, NULL, OPT_SERVICE },
 	{ "port", required_argument, NULL, OPT_PORT },
+	{ "stealth", required_argument, NULL, OPT_STEALTH },
 	{ "certifier-password-file", required_argument, NULL, OPT_CERTIFIER_PASSWORD_FILE },
 	{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
 	{ "kdf-mem", required_argument, NULL, OPT_KDF_MEM },
@@ -83,7 +88,7 @@ static const struct option options[] = {
 
 struct order {
 	const char *name_text, *certifier, *request, *out;
-	const char *host, *service;
+	const char *host, *service, *stealth;
 	const char *certifier_password_file, *password_file;
 	uint16_t port;
 	unsigned years, days; /* both 0: the default */
@@ -145,6 +150,9 @@ static int take_option(int c, struct order *o)
 			return say_usage(
 				"id new", "--port %s: not a number from 1 to 65535", optarg);
 		break;
+	case OPT_STEALTH:
+		o->stealth = optarg;
+		break;
 	case OPT_CERTIFIER_PASSWORD_FILE:
 		o->certifier_password_file = optarg;
 		break;
@@ -168,15 +176,15 @@ static int take_option(int c, struct order *o)
 /* What does not go together. */
 static int check_words(const struct order *o)
 {
-	bool is_card = o->host != NULL || o->service != NULL || o->port != 0;
+	bool is_card = o->host != NULL || o->service != NULL || o->port != 0 || o->stealth != NULL;
 	if (o->certifier != NULL && o->request != NULL)
 		return say_usage(
 			"id new", "either --certifier certifies now, or a --request is sent");
 	if (o->request != NULL && (o->years != 0 || o->days != 0))
 		return say_usage("id new", "--for is the certifier's to say, not the --request's");
 	if (!o->is_server && is_card)
-		return say_usage(
-			"id new", "--host, --service and --port are for the card of a --server");
+		return say_usage("id new",
+			"--host, --service, --port and --stealth are for the card of a --server");
 	if (o->request != NULL && is_card)
 		return say_usage("id new", "there is no card before there is a certificate");
 	if (o->is_server && o->password_file != NULL)
@@ -222,13 +230,23 @@ static int add_card(
 	struct issue_card c = { o->host != NULL ? o->host : "",
 		o->service != NULL ? o->service : "", o->port != 0 ? o->port : SETUP_KNOCK_PORT,
 		o->now_ms, NULL };
+	uint8_t stealth[ISSUE_STEALTH_LEN];
 	char path[PATH_MAX];
 
+	if (o->stealth != NULL) {
+		int rc = issue_read_stealth(o->stealth, stealth, f);
+		if (rc < 0)
+			return rc;
+		c.stealth = stealth;
+	}
 	char *card = issue_server_card(i, &c, f);
+	sodium_memzero(stealth, sizeof(stealth));
 	if (card == NULL)
 		return -EDOM;
 	id_make_beside(o->out, ".card", path, sizeof(path));
-	id_make_add_text(s, path, card, 0644, "what a client needs; give it to them");
+	id_make_add_text(s, path, card, issue_card_mode(c.stealth != NULL),
+		c.stealth != NULL ? "secret: what a client needs; give it to no one else"
+				  : "what a client needs; give it to them");
 	return 0;
 }
 
@@ -314,8 +332,8 @@ static void report(const struct order *o, const struct issue *i, const struct fi
 	for (size_t n = 0; n < s->count; n++)
 		printf("  %-20s %s\n", s->items[n].path, s->items[n].note);
 	if (o->request != NULL)
-		printf("\nThe certifier signs the request (postern certifier sign). What comes back goes "
-		       "into\nthe ID file with: postern id merge %s CHAIN.pem\n",
+		printf("\nThe certifier signs the request (postern certifier sign). Put in what comes\n"
+		       "back with:\n\n  postern id merge %s CHAIN.pem\n",
 			o->out);
 	else if (cert_read(span_of(i->certs[0], i->cert_len[0]), &own, &f) == 0)
 		id_make_print_line(&own);

@@ -261,8 +261,9 @@ static int write_text(const char *path, char *text, struct fault *f)
 
 static void report_request(const struct words *w)
 {
-	printf("wrote the request %s; send it to the certifier, who signs it (postern certifier\n"
-	       "sign), and put in what comes back with: postern id merge %s CHAIN.pem\n",
+	printf("wrote the request %s; send it to the certifier, who signs it (postern\n"
+	       "certifier sign). Put in what comes back with:\n\n"
+	       "  postern id merge %s CHAIN.pem\n",
 		w->request, w->file);
 }
 
@@ -280,6 +281,8 @@ static int renew_at_once(const struct words *w, const struct id_certifier *by, s
 	if (rc == 0) {
 		printf("%s (%s) is certified to %.10s\n", name_format(name, text), w->file,
 			time_format_utc(path->certs[0].c.not_after_ms, when));
+		if (path->certs[0].c.kind == CERT_SERVER)
+			id_make_print_server(w->file, false);
 		id_make_print_line(&path->certs[0].c);
 	}
 	free(path);
@@ -333,7 +336,8 @@ static int write_chain(const struct words *w, const struct id_certifier *by,
 	return rc;
 }
 
-static void report_rollover(const struct words *w, const uint8_t pk[32], const char *name)
+static void report_rollover(
+	const struct words *w, const uint8_t pk[32], const char *name, bool is_server)
 {
 	uint8_t key_id[32];
 	char hex[65];
@@ -341,13 +345,16 @@ static void report_rollover(const struct words *w, const uint8_t pk[32], const c
 	if (w->request != NULL)
 		report_request(w);
 	else
-		printf("wrote the certificate of the next key to %s; put it in with: postern id\n"
-		       "merge %s %s\n",
+		printf("wrote the certificate of the next key to %s; put it in with:\n\n"
+		       "  postern id merge %s %s\n",
 			w->out, w->file, w->out);
 	printf("\nBefore that, where a directory lists %s, add to its line there:\n\n"
 	       "  key-next=sha256:%s\n\n"
 	       "After it, postern directory add %s --replace makes the new line.\n",
 		name, text_hex(SPAN_OF(key_id), hex), w->file);
+	if (is_server)
+		printf("\nClients know a server by its key: after the merge all of them need its "
+		       "new card.\n");
 }
 
 static int rollover(const struct words *w, const struct id_certifier *by, const struct name *name,
@@ -373,7 +380,8 @@ static int rollover(const struct words *w, const struct id_certifier *by, const 
 				name, kind_of(idfile_header(o->file)), o->secrets.pending_seed, f),
 			f);
 	if (rc == 0)
-		report_rollover(w, pk, idfile_header(o->file)->name);
+		report_rollover(w, pk, idfile_header(o->file)->name,
+			idfile_header(o->file)->kind == IDFILE_SERVER);
 	id_open_free(o);
 	return rc;
 }

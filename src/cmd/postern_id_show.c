@@ -1,10 +1,17 @@
-/* postern id show: what an ID file says about itself, which nothing has proved before it is unlocked. */
+/*
+ * postern id show: what an ID file or a server card says about itself. Nothing has proved what an ID file
+ * says before it is unlocked; a card is at least signed by the key it names.
+ */
 
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cmd/card_file.h"
+#include "cmd/card_show.h"
 #include "cmd/commands.h"
 #include "cmd/id.h"
 #include "cmd/say.h"
@@ -12,14 +19,29 @@
 
 static const char help_show[] =
 	"usage: postern id show FILE [--json]\n"
+	"       postern id show CARD [--id ME.id] [--json]\n"
 	"\n"
 	"Says whose ID file this is, how it opens, and until when its certificates are\n"
 	"valid. The password is not needed; what the file says about itself is therefore\n"
-	"not yet proved.\n"
+	"not yet proved. Of a server card: whose it is, where to knock, and who certified\n"
+	"the server; of a stealth secret only that there is one.\n"
 	"\n"
-	"Exit codes: 0 done, 2 usage, 4 the file cannot be read or is not an ID file.\n";
+	"  --id ME.id          say also whether this ID trusts the card, as postern knock\n"
+	"                      decides it; asks for the password of the ID\n"
+	"  --password-file F   read that password from F, line 1\n"
+	"  --json              for programs\n"
+	"\n"
+	"Exit codes: 0 done, 1 the ID does not trust the card, 2 usage, 4 wrong password,\n"
+	"or the file cannot be read or is neither an ID file nor a card.\n";
 
-enum { OPT_JSON = 256 };
+enum { OPT_JSON = 256, OPT_ID, OPT_PASSWORD_FILE };
+
+struct words {
+	const char *file;
+	struct card_show_id id; /* path NULL: nobody is asked */
+	bool is_json, is_help;
+	uint64_t now_ms;
+};
 
 static const char *kind_text(enum idfile_kind kind)
 {
@@ -135,18 +157,8 @@ static json_t *slots_json(const struct idfile *id)
 	return slots;
 }
 
-static int show_json(const struct idfile *id)
+static int print_json(json_t *j)
 {
-	const struct idfile_header *h = idfile_header(id);
-	char hex[65], when[TIME_TEXT_MAX];
-
-	json_t *certs = json_array();
-	for (size_t i = 0; i < idfile_cert_count(id); i++)
-		json_array_append_new(certs, cert_json(idfile_cert(id, i)));
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o}", "name", h->name, "kind",
-		kind_text(h->kind), "key_id", text_hex(SPAN_OF(h->key_id), hex), "created",
-		time_format_utc(h->created_ms, when), "quality_min", (int)h->quality_min,
-		"opens_with", slots_json(id), "certificates", certs);
 	if (j == NULL || json_dumpf(j, stdout, JSON_INDENT(2)) < 0) {
 		say_trouble("no memory for the JSON output");
 		json_decref(j);
@@ -157,37 +169,154 @@ static int show_json(const struct idfile *id)
 	return EXIT_DONE;
 }
 
-int id_show(int argc, char **argv)
+static int show_json(const struct idfile *id)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, OPT_JSON },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
+	const struct idfile_header *h = idfile_header(id);
+	char hex[65], when[TIME_TEXT_MAX];
+
+	json_t *certs = json_array();
+	for (size_t i = 0; i < idfile_cert_count(id); i++)
+		json_array_append_new(certs, cert_json(idfile_cert(id, i)));
+	return print_json(json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o}", "name", h->name, "kind",
+		kind_text(h->kind), "key_id", text_hex(SPAN_OF(h->key_id), hex), "created",
+		time_format_utc(h->created_ms, when), "quality_min", (int)h->quality_min,
+		"opens_with", slots_json(id), "certificates", certs));
+}
+
+/* ------------------------------------------------------------------ cards */
+
+static struct span card_cert(const struct card *c, size_t i)
+{
+	return span_of(c->certs[i], c->cert_len[i]);
+}
+
+/* t NULL: nobody was asked. */
+static void tell_card(const struct words *w, const struct card *c, const struct card_show_trust *t)
+{
+	card_show_tell(c, w->now_ms);
+	for (size_t i = 0; i < c->cert_count; i++)
+		show_cert(i + 1, card_cert(c, i), w->now_ms);
+	if (c->cert_count == 0)
+		printf("\nno certificates: nothing shows whose card it is\n");
+	if (t == NULL)
+		return;
+	printf("\n%s %s it%s%s\n", w->id.path, t->is_trusted ? "trusts" : "does not trust",
+		t->why[0] != '\0' ? ": " : "", t->why);
+}
+
+static int card_json(const struct words *w, const struct card *c, const struct card_show_trust *t)
+{
+	json_t *certs = json_array();
+	for (size_t i = 0; i < c->cert_count; i++)
+		json_array_append_new(certs, cert_json(card_cert(c, i)));
+	json_t *j = card_show_json(c);
+	json_object_set_new(j, "certificates", certs);
+	if (t != NULL)
+		json_object_set_new(j, "trust",
+			json_pack("{s:s, s:b, s:s}", "id", w->id.path, "trusted",
+				(int)t->is_trusted, "why", t->why));
+	return print_json(j);
+}
+
+static int show_card(const struct words *w)
+{
+	struct card_show_trust trust;
+	struct card *c = NULL;
+	struct fault f;
+	bool is_asked = w->id.path != NULL;
+
+	int rc = card_file_load(w->file, FILE_ANY, &c, &f);
+	if (rc == 0 && is_asked)
+		rc = card_show_ask(w->file, &w->id, w->now_ms, &trust, &f);
+	if (rc < 0) {
+		say_trouble("%s", f.text);
+		card_file_free(c);
+		return EXIT_LOCAL;
+	}
+	rc = EXIT_DONE;
+	if (w->is_json)
+		rc = card_json(w, c, is_asked ? &trust : NULL);
+	else
+		tell_card(w, c, is_asked ? &trust : NULL);
+	card_file_free(c);
+	return rc == EXIT_DONE && is_asked && !trust.is_trusted ? EXIT_REFUSED : rc;
+}
+
+/* ------------------------------------------------------------------ the command */
+
+static int show_id(const struct words *w)
+{
 	struct idfile *id = NULL;
 	struct fault f;
-	bool is_json = false;
-	int c, rc = EXIT_DONE;
+	int rc = EXIT_DONE;
 
-	while ((c = say_next_option("id show", argc, argv, options)) != -1) {
-		if (c == SAY_BAD_OPTION)
-			return EXIT_USAGE;
-		if (c == 'h') {
-			fputs(help_show, stdout);
-			return EXIT_DONE;
-		}
-		is_json = true;
-	}
-	if (argc - optind != 1)
-		return say_usage("id show", argc == optind ? "which FILE?" : "one FILE at a time");
-	if (id_file_load(argv[optind], FILE_ANY, &id, &f) < 0) {
+	if (w->id.path != NULL)
+		return say_usage("id show", "--id goes with a server card");
+	if (id_file_load(w->file, FILE_ANY, &id, &f) < 0) {
 		say_trouble("%s", f.text);
 		return EXIT_LOCAL;
 	}
-	if (is_json)
+	if (w->is_json)
 		rc = show_json(id);
 	else
 		show(id);
 	idfile_free(id);
 	return rc;
+}
+
+/* Whatever cannot be read is no card; what it is instead is said by who reads ID files. */
+static bool is_card(const char *path)
+{
+	uint8_t *text = NULL;
+	struct fault f;
+	size_t len = 0;
+	if (file_read(path, FILE_ANY, IDFILE_MAX, &text, &len, &f) < 0)
+		return false;
+	bool is = card_file_is(span_of(text, len));
+	sodium_memzero(text, len); /* it may hold a stealth secret */
+	free(text);
+	return is;
+}
+
+static int parse(int argc, char **argv, struct words *w)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, OPT_JSON },
+		{ "id", required_argument, NULL, OPT_ID },
+		{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c;
+	while ((c = say_next_option("id show", argc, argv, options)) != -1) {
+		if (c == SAY_BAD_OPTION)
+			return EXIT_USAGE;
+		if (c == 'h') {
+			w->is_help = true;
+			return EXIT_DONE;
+		}
+		if (c == OPT_JSON)
+			w->is_json = true;
+		else if (c == OPT_ID)
+			w->id.path = optarg;
+		else
+			w->id.password_file = optarg;
+	}
+	if (argc - optind != 1)
+		return say_usage("id show", argc == optind ? "which FILE?" : "one FILE at a time");
+	w->file = argv[optind];
+	return EXIT_DONE;
+}
+
+int id_show(int argc, char **argv)
+{
+	struct words w = { .now_ms = clock_wall_ms() };
+	int code = parse(argc, argv, &w);
+	if (code != EXIT_DONE)
+		return code;
+	if (w.is_help) {
+		fputs(help_show, stdout);
+		return EXIT_DONE;
+	}
+	return is_card(w.file) ? show_card(&w) : show_id(&w);
 }

@@ -25,6 +25,7 @@ static const char help[] =
 	"usage: posternctl COMMAND [options]\n"
 	"\n"
 	"  status        what the daemon sees and does\n"
+	"  metrics       counters, in the OpenMetrics text form\n"
 	"  gates         the gates that are open now\n"
 	"  close WHAT    close gates: of a NAME, of an ADDRESS, a grant number; or --all\n"
 	"  reload        read the configuration again; open gates stay\n"
@@ -120,22 +121,10 @@ static bool parse_since(const char *text, uint64_t *ret_ms)
 	return true;
 }
 
-/* One option; -1 to go on, else an exit status. */
-static int take(int c, struct options *o)
+/* An option of the journal; -1 to go on, else an exit status. */
+static int take_of_journal(int c, struct options *o)
 {
 	switch (c) {
-	case 's':
-		o->socket = optarg;
-		return -1;
-	case OPT_JSON:
-		o->is_json = true;
-		return -1;
-	case OPT_CUT:
-		o->is_cut = true;
-		return -1;
-	case OPT_ALL:
-		o->is_all = true;
-		return -1;
 	case OPT_SINCE:
 		return parse_since(optarg, &o->since_ms)
 			? -1
@@ -163,6 +152,27 @@ static int take(int c, struct options *o)
 		return -1;
 	case OPT_FROM:
 		o->from = optarg;
+		return -1;
+	default:
+		return EXIT_USAGE;
+	}
+}
+
+/* One option; -1 to go on, else an exit status. */
+static int take(int c, struct options *o)
+{
+	switch (c) {
+	case 's':
+		o->socket = optarg;
+		return -1;
+	case OPT_JSON:
+		o->is_json = true;
+		return -1;
+	case OPT_CUT:
+		o->is_cut = true;
+		return -1;
+	case OPT_ALL:
+		o->is_all = true;
 		return -1;
 	case OPT_NAME:
 		o->name = optarg;
@@ -196,7 +206,7 @@ static int take(int c, struct options *o)
 		fputs(help, stdout);
 		return EXIT_DONE;
 	default:
-		return EXIT_USAGE;
+		return take_of_journal(c, o);
 	}
 }
 
@@ -370,6 +380,9 @@ static int run(int argc, char **argv)
 	if (strcmp(o.command, "status") == 0)
 		return control_ask(o.socket, json_pack("{s:s}", "command", "status"), o.is_json,
 			control_show_status);
+	if (strcmp(o.command, "metrics") == 0)
+		return control_ask(o.socket, json_pack("{s:s}", "command", "metrics"), o.is_json,
+			control_show_metrics);
 	if (strcmp(o.command, "gates") == 0)
 		return control_ask(o.socket, json_pack("{s:s}", "command", "gates"), o.is_json,
 			control_show_gate);

@@ -20,12 +20,11 @@
 #define YEARS_CERTIFIER 100
 #define YEARS_SERVER 10
 #define YEARS_USER 2
-#define SETUP_STEALTH_LEN 32
 
 struct people {
 	struct issue *organisation, *unit, *server, *admin; /* unit: NULL without one */
 	struct password certifier_password, admin_password;
-	uint8_t stealth[SETUP_STEALTH_LEN];
+	uint8_t stealth[ISSUE_STEALTH_LEN];
 };
 
 static void people_free(struct people *m)
@@ -155,7 +154,7 @@ static void add_server(struct fileset *s, const struct setup_plan *p, const stru
 static void add_card(
 	struct fileset *s, const struct setup_plan *p, const struct people *m, char *card_text)
 {
-	add_text(s, p->folder, "server.card", card_text, p->is_stealth ? 0600 : 0644,
+	add_text(s, p->folder, "server.card", card_text, issue_card_mode(p->is_stealth),
 		p->is_stealth ? "secret: what a client needs; give it to no one else"
 			      : "what a client needs; give it to them");
 	if (!p->is_stealth)

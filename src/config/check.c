@@ -180,6 +180,7 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 	for (size_t i = 0; i < c->service_count; i++)
 		check_service(&k, i);
 	check_port_count(&k);
+	config_check_lockdown(c, s, notes);
 	config_check_forward(c, s, notes);
 	config_check_rescue(c, s, notes);
 }

@@ -18,11 +18,12 @@
 #define CONFIG_DOORS_MAX 16
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
-#define CONFIG_RESCUE_MAX 16  /* prefixes */
-#define CONFIG_LIST_MAX 1024  /* entries in one list */
-#define CONFIG_NAME_MAX 63    /* service and door names: [a-z0-9-], as the wire has it */
-#define CONFIG_PORTS_MAX 1024 /* ports of all services together */
-#define CONFIG_RANGE_MAX 256  /* ports of one service */
+#define CONFIG_OPENINGS_MAX 64 /* ports that a lockdown leaves open */
+#define CONFIG_RESCUE_MAX 16   /* prefixes */
+#define CONFIG_LIST_MAX 1024   /* entries in one list */
+#define CONFIG_NAME_MAX 63     /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_PORTS_MAX 1024  /* ports of all services together */
+#define CONFIG_RANGE_MAX 256   /* ports of one service */
 #define CONFIG_TIMES_MAX 1000
 #define CONFIG_LEASE_MAX (30 * 86400)
 #define CONFIG_LEASE_NONE UINT32_MAX
@@ -51,6 +52,14 @@ enum config_crl { CONFIG_CRL_OFF, CONFIG_CRL_IF_PRESENT, CONFIG_CRL_REQUIRE };
 enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW, CONFIG_OPEN_TIMES };
 enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
 
+enum config_journal_log { CONFIG_LOG_NONE, CONFIG_LOG_SYSLOG, CONFIG_LOG_JOURNALD };
+
+/* A protocol and a port as one value. */
+struct config_endpoint {
+	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;
+};
+
 struct config_server {
 	const char *id; /* server ID file */
 	const char *
@@ -75,7 +84,14 @@ struct config_server {
 	uint32_t identity_gates_max; /* live gates of one identity; default 16 */
 	uint32_t identity_rate; /* authenticated knocks a second for one identity; default 10 */
 	uint32_t mark_base;     /* high 8 bits of every connection mark; default 0x50000000 */
-	uint16_t log_group;     /* nflog group on which the kernel reports a used gate; default 7 */
+	const char *metrics;    /* loopback address and port of the page of metrics; NULL: none */
+	enum config_journal_log journal_log; /* where decisions go beside the journal */
+	uint16_t log_group; /* nflog group on which the kernel reports a used gate; default 7 */
+	bool lockdown;      /* what nobody guards is closed and silent as well, but for: */
+	struct config_list lockdown_allow;
+	size_t opening_count;
+	struct config_endpoint openings[CONFIG_OPENINGS_MAX]; /* of lockdown_allow */
+	bool allows_echo;                                     /* and "icmp-echo" */
 };
 
 struct config_spa {
@@ -122,12 +138,6 @@ struct config_service {
 	struct config_list forward;
 	struct config_target forward4, forward6; /* of forward: one of each family at most */
 	bool masquerade;
-};
-
-/* A protocol and a port as one value. */
-struct config_endpoint {
-	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
-	uint16_t port;
 };
 
 /* Who gets in, without a knock, when postern has been dead for a while. */
@@ -197,6 +207,9 @@ static inline uint16_t config_service_last_port(const struct config_service *s)
 {
 	return s->port_last > s->port ? s->port_last : s->port;
 }
+
+/* "127.0.0.1:9462" or "[::1]:9462"; false (nothing written) unless it is a loopback address and a port. */
+bool config_loopback_parse(const char *text, struct addr *ret, uint16_t *ret_port);
 
 /* The service with this name, or that guards this port of a protocol; NULL when there is none. */
 const struct config_service *config_service_by_name(const struct config *c, const char *name);

@@ -112,11 +112,21 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 	case CONFIG_TYPE_CHOICE:
 		manual_choices(k, out);
 		break;
+	case CONFIG_TYPE_LOOPBACK:
+		fprintf(out,
+			"A loopback address and a port, like\n.Cm 127.0.0.1:9462\nor\n.Cm "
+			"[::1]:9462 .\n");
+		break;
 	case CONFIG_TYPE_MARK:
 		fprintf(out, "A hexadecimal number of which only the high eight bits are set.\n");
 		break;
 	case CONFIG_TYPE_PREFIXES:
 		fprintf(out, "A list of addresses and prefixes, IPv4 or IPv6.\n");
+		break;
+	case CONFIG_TYPE_OPENINGS:
+		fprintf(out,
+			"A list of ports like\n.Cm tcp/80\nor\n.Cm udp/53 ,\nand\n.Cm " CONFIG_ECHO
+			" .\n");
 		break;
 	case CONFIG_TYPE_TARGETS:
 		fprintf(out,

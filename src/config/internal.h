@@ -82,13 +82,15 @@ enum config_type {
 	CONFIG_TYPE_DURATION,
 	CONFIG_TYPE_CHOICE,
 	CONFIG_TYPE_MARK,
-	CONFIG_TYPE_LEASE, /* a duration, or "none" */
-	CONFIG_TYPE_PORT,  /* "tcp/22", "udp/6000-6010"; the target is a struct config_service */
+	CONFIG_TYPE_LEASE,    /* a duration, or "none" */
+	CONFIG_TYPE_PORT,     /* "tcp/22", "udp/6000-6010"; the target is a struct config_service */
+	CONFIG_TYPE_LOOPBACK, /* a loopback address and a port */
 	CONFIG_TYPE_NAMES,
 	CONFIG_TYPE_PATHS,
 	CONFIG_TYPE_ENDPOINT, /* "tcp/22"; the field is a struct config_endpoint */
 	CONFIG_TYPE_PREFIXES,
-	CONFIG_TYPE_TARGETS, /* "10.0.0.8:443"; one may stand without braces */
+	CONFIG_TYPE_OPENINGS, /* "tcp/80", or the word CONFIG_ECHO */
+	CONFIG_TYPE_TARGETS,  /* "10.0.0.8:443"; one may stand without braces */
 };
 
 struct config_keyword {
@@ -227,6 +229,15 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 
 /* "10.0.0.8:443" or "[2001:db8::8]:443". False: anything else. */
 bool config_target_parse(const char *text, struct config_target *ret);
+
+#define CONFIG_ECHO "icmp-echo"
+
+/* "tcp/22". False: anything else. */
+bool config_endpoint_parse(const char *text, struct config_endpoint *ret);
+
+/* The same for the lockdown. */
+void config_check_lockdown(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
 /* The same for where services are forwarded to. */
 void config_check_forward(

@@ -15,6 +15,7 @@
 #define KEYWORDS(array) .keywords = (array), .keyword_count = sizeof(array) / sizeof((array)[0])
 
 static const char *const key_check_choices[] = { "off", "listed", "all", NULL };
+static const char *const journal_log_choices[] = { "none", "syslog", "journald", NULL };
 static const char *const crl_choices[] = { "off", "if-present", "require", NULL };
 static const char *const capture_choices[] = { "pcap", NULL };
 static const char *const open_choices[] = { "once", "window", "times", NULL };
@@ -116,6 +117,22 @@ static const struct config_keyword server_keywords[] = {
 		.initial = "90d",
 		FIELD(config_server, retention_s),
 		.manual = "How long the journal is kept." },
+	{ .name = "journal-log",
+		.type = CONFIG_TYPE_CHOICE,
+		.choices = journal_log_choices,
+		.initial = "none",
+		FIELD(config_server, journal_log),
+		.manual =
+			"Where each record of the journal goes as well, when it is written: nowhere,\n"
+			"to syslog as a line of words, or to\n.Xr systemd-journald.service 8\nwith a "
+			"field for each fact." },
+	{ .name = "metrics",
+		.type = CONFIG_TYPE_LOOPBACK,
+		FIELD(config_server, metrics),
+		.manual =
+			"Where a collector on this machine finds\n.Pa /metrics\nby HTTP, in the "
+			"OpenMetrics text form, see\n.Xr posternctl 8 .\nEverybody on this machine can "
+			"read it.\nNot changed by a reload." },
 	{ .name = "gates-max",
 		.type = CONFIG_TYPE_NUMBER,
 		.min = 1,
@@ -150,6 +167,15 @@ static const struct config_keyword server_keywords[] = {
 		.initial = "7",
 		FIELD(config_server, log_group),
 		.manual = "Log group on which the kernel reports that a gate was used." },
+	{ .name = "lockdown",
+		.type = CONFIG_TYPE_BOOL,
+		.initial = "no",
+		FIELD(config_server, lockdown),
+		.manual = "Close every other port of this machine as well, without an answer." },
+	{ .name = "lockdown-allow",
+		.type = CONFIG_TYPE_OPENINGS,
+		FIELD(config_server, lockdown_allow),
+		.manual = "What a lockdown leaves to everybody.\nAt most 64 ports." },
 };
 
 static const struct config_keyword door_keywords[] = {
@@ -382,7 +408,8 @@ const struct config_keyword *config_keyword_find(enum config_block b, const char
 bool config_keyword_is_list(const struct config_keyword *k)
 {
 	return k->type == CONFIG_TYPE_NAMES || k->type == CONFIG_TYPE_PATHS ||
-		k->type == CONFIG_TYPE_PREFIXES || k->type == CONFIG_TYPE_TARGETS;
+		k->type == CONFIG_TYPE_PREFIXES || k->type == CONFIG_TYPE_TARGETS ||
+		k->type == CONFIG_TYPE_OPENINGS;
 }
 
 static void append(char to[CONFIG_WORDS_MAX], const char *word)

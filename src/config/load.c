@@ -260,11 +260,25 @@ static void fill_rescue(struct loader *l)
 			r->prefix_count++;
 }
 
+/* What is beyond the limit is a mistake, reported by the check. */
+static void fill_openings(struct config_server *s)
+{
+	for (size_t i = 0; i < s->lockdown_allow.len; i++) {
+		const char *text = s->lockdown_allow.items[i].text;
+		if (strcmp(text, CONFIG_ECHO) == 0)
+			s->allows_echo = true;
+		else if (s->opening_count < CONFIG_OPENINGS_MAX &&
+			config_endpoint_parse(text, &s->openings[s->opening_count]))
+			s->opening_count++;
+	}
+}
+
 static void fill_all(struct loader *l)
 {
 	if (count_blocks(l, CONFIG_BLOCK_SERVER) == 1)
 		fill(l, cfg_getnsec(l->tree, "server", 0), CONFIG_BLOCK_SERVER, 0,
 			&l->box->config.server);
+	fill_openings(&l->box->config.server);
 	fill_doors(l);
 	fill_services(l);
 	fill_groups(l);

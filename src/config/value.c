@@ -125,6 +125,46 @@ static bool check_user(const char *text, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
+bool config_loopback_parse(const char *text, struct addr *ret, uint16_t *ret_port)
+{
+	static const uint8_t v4_start[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
+	static const uint8_t v6_start[15] = { 0 };
+	char host[ADDR_TEXT_MAX];
+	struct addr a;
+	uint32_t port = 0;
+	const char *colon = strrchr(text, ':');
+	bool is_bracketed = text[0] == '[' && colon != NULL && colon > text && colon[-1] == ']';
+	const char *start = is_bracketed ? text + 1 : text;
+	size_t len = colon == NULL ? 0 : (size_t)(colon - start) - is_bracketed;
+	if (len == 0 || len >= sizeof(host) || number_parse(colon + 1, &port) < 0 || port < 1 ||
+		port > 65535)
+		return false;
+	memcpy(host, start, len);
+	host[len] = '\0';
+	if (!addr_parse(host, &a) || addr_is_v4(&a) == is_bracketed)
+		return false;
+	bool is_loopback = addr_is_v4(&a)
+		? memcmp(a.b, v4_start, sizeof(v4_start)) == 0
+		: memcmp(a.b, v6_start, sizeof(v6_start)) == 0 && a.b[15] == 1;
+	if (!is_loopback)
+		return false;
+	*ret = a;
+	*ret_port = (uint16_t)port;
+	return true;
+}
+
+static bool check_loopback(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct addr a;
+	uint16_t port;
+	if (config_loopback_parse(text, &a, &port))
+		return true;
+	return refuse(why,
+		"\"%s\" is not a loopback address and port; write one like 127.0.0.1:9462",
+		quoted(text, q));
+}
+
 static bool check_interface(const char *text, char why[CONFIG_WHY_MAX])
 {
 	char q[QUOTED_MAX];
@@ -241,19 +281,37 @@ static bool set_port(const char *text, void *base, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
-static bool set_endpoint(
-	const struct config_keyword *k, const char *text, void *base, char why[CONFIG_WHY_MAX])
+bool config_endpoint_parse(const char *text, struct config_endpoint *ret)
 {
-	char q[QUOTED_MAX];
 	uint32_t port = 0;
 	bool is_tcp = strncmp(text, "tcp/", 4) == 0;
 	if ((!is_tcp && strncmp(text, "udp/", 4) != 0) || number_parse(text + 4, &port) < 0 ||
 		port < 1 || port > 65535)
+		return false;
+	*ret = (struct config_endpoint){ is_tcp ? IPPROTO_TCP : IPPROTO_UDP, (uint16_t)port };
+	return true;
+}
+
+static bool set_endpoint(
+	const struct config_keyword *k, const char *text, void *base, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct config_endpoint e;
+	if (!config_endpoint_parse(text, &e))
 		return refuse(why, "\"%s\" is not a port; write one like tcp/22 or udp/51820",
 			quoted(text, q));
-	struct config_endpoint e = { is_tcp ? IPPROTO_TCP : IPPROTO_UDP, (uint16_t)port };
 	if (base != NULL)
 		memcpy((char *)base + k->offset, &e, sizeof(e));
+	return true;
+}
+
+static bool check_opening(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct config_endpoint e;
+	if (strcmp(text, CONFIG_ECHO) != 0 && !config_endpoint_parse(text, &e))
+		return refuse(why, "\"%s\" is no port; write tcp/80, udp/53 or " CONFIG_ECHO,
+			quoted(text, q));
 	return true;
 }
 
@@ -383,6 +441,8 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 		return check_path(text, SOCKET_LEN_MAX, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_USER:
 		return check_user(text, why) && put_text(k, text, base, arena, why);
+	case CONFIG_TYPE_LOOPBACK:
+		return check_loopback(text, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_INTERFACE:
 		return check_interface(text, why) && put_text(k, text, base, arena, why);
 	case CONFIG_TYPE_BOOL:
@@ -400,6 +460,7 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 	case CONFIG_TYPE_PATHS:
 	case CONFIG_TYPE_PREFIXES:
 	case CONFIG_TYPE_TARGETS:
+	case CONFIG_TYPE_OPENINGS:
 		break;
 	}
 	return refuse(why, "is a list");
@@ -416,6 +477,8 @@ bool config_value_check_item(
 		return check_prefix(text, why);
 	if (k->type == CONFIG_TYPE_TARGETS)
 		return check_target(text, why);
+	if (k->type == CONFIG_TYPE_OPENINGS)
+		return check_opening(text, why);
 	return true;
 }
 
@@ -479,6 +542,7 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 	switch (k->type) {
 	case CONFIG_TYPE_PATH:
 	case CONFIG_TYPE_SECRET:
+	case CONFIG_TYPE_LOOPBACK:
 	case CONFIG_TYPE_SOCKET:
 	case CONFIG_TYPE_USER:
 	case CONFIG_TYPE_INTERFACE:
@@ -487,6 +551,7 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 	case CONFIG_TYPE_PATHS:
 	case CONFIG_TYPE_PREFIXES:
 	case CONFIG_TYPE_TARGETS:
+	case CONFIG_TYPE_OPENINGS:
 		return print_list((const void *)((const char *)base + k->offset), out);
 	case CONFIG_TYPE_PORT: {
 		const struct config_service *s = base;

@@ -272,7 +272,10 @@ static void obey(struct client *c)
 		control_finish(c, -EINVAL, "not a request");
 	else if (strcmp(command, "status") == 0)
 		do_status(c);
-	else if (strcmp(command, "gates") == 0)
+	else if (strcmp(command, "metrics") == 0) {
+		c->is_metrics = true;
+		do_status(c);
+	} else if (strcmp(command, "gates") == 0)
 		do_gates(c);
 	else if (strcmp(command, "close") == 0)
 		do_close(c, q);
@@ -376,13 +379,24 @@ void control_done(struct knockd *k, const struct msg *m)
 		conclude(c);
 }
 
+static void say_metrics(struct client *c)
+{
+	char *text = metrics_text(c->k);
+	control_say(c, text != NULL ? json_pack("{s:s}", "metrics", text) : NULL);
+	free(text);
+}
+
 void control_listed(struct knockd *k, const struct msg *m)
 {
+	memcpy(k->kernel, m->counts, sizeof(k->kernel));
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &k->control->clients[i];
 		if (!c->is_used || c->waits != WAIT_LISTED)
 			continue;
-		control_say(c, report_status(k, m));
+		if (c->is_metrics)
+			say_metrics(c);
+		else
+			control_say(c, report_status(k, m));
 		control_finish(c, 0, "");
 	}
 }

@@ -16,6 +16,7 @@ struct client {
 	struct knockd *k;
 	uv_pipe_t pipe;
 	bool is_used, is_closing;
+	bool is_metrics; /* asked for the page rather than the status */
 	enum wait_for waits;
 	unsigned awaiting; /* answers of the gate process */
 	size_t closed, cut;

@@ -138,6 +138,8 @@ void control_revoke(struct client *c, const json_t *q)
 	}
 	fill_record(&r, STORE_REVOKED, l.name, l.by, l.text);
 	int rc = store_lockout_put(c->k->store, &l, &r);
+	if (rc == 0)
+		announce(&c->k->announcer, &r);
 	put_out(c, &name);
 	if (rc < 0) {
 		store_trouble(c->k, "recording who is locked out", rc);
@@ -163,6 +165,8 @@ void control_restore(struct client *c, const json_t *q)
 		by[0] = '\0';
 	fill_record(&r, STORE_RESTORED, name_format(&name, text), by, "");
 	int rc = store_lockout_remove(c->k->store, &name, &r);
+	if (rc == 0)
+		announce(&c->k->announcer, &r);
 	/* One that is in memory alone (the store could not be written then) can be let in as well. */
 	bool was_out = lockout_has(c->k->lockout, &name);
 	if (rc == 0 || rc == -ENOENT)

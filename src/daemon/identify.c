@@ -19,6 +19,7 @@ int identify_init(struct identify *i, const struct boot *boot)
 	memset(i, 0, sizeof(*i));
 	i->boot = boot;
 	randombytes_buf(seed, sizeof(seed));
+	randombytes_buf(i->seed, sizeof(i->seed));
 	i->cache = chain_cache_new(CACHE_SLOTS, seed);
 	return i->cache == NULL ? -ENOMEM : 0;
 }
@@ -66,20 +67,50 @@ static enum chain_reject split(struct span s, struct chain *ret)
 	return ret->count == 0 ? CHAIN_EMPTY : CHAIN_OK;
 }
 
+/* The place of the certificate at, which is the certifier's above the leaf, and its hash under that key. */
+static uint8_t *certifier_place(struct identify *i, size_t at, uint8_t hash[IDENTIFY_HASH_LEN])
+{
+	const struct chain_path *p = &i->path;
+	const uint8_t *by = at + 1 < p->count ? p->certs[at + 1].pk : p->anchor->cert.pk;
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, i->seed, sizeof(i->seed), IDENTIFY_HASH_LEN);
+	crypto_generichash_update(&state, by, 32);
+	crypto_generichash_update(&state, p->parts[at].der.data, p->parts[at].der.len);
+	crypto_generichash_final(&state, hash, IDENTIFY_HASH_LEN);
+	size_t place = (size_t)(hash[0] << 8 | hash[1]) & (IDENTIFY_CERTIFIERS - 1);
+	return i->certifiers[place];
+}
+
+static enum chain_reject walk(struct identify *i, uint64_t wall_ms, struct chain_identity *ret)
+{
+	uint8_t hashes[CHAIN_CERTS_MAX][IDENTIFY_HASH_LEN];
+	uint8_t *places[CHAIN_CERTS_MAX];
+	struct chain_path *p = &i->path;
+	for (size_t at = 1; at < p->count; at++) {
+		places[at] = certifier_place(i, at, hashes[at]);
+		p->is_signed[at] = memcmp(places[at], hashes[at], IDENTIFY_HASH_LEN) == 0;
+	}
+	enum chain_reject r = chain_walk(i->boot->trust, p, wall_ms, ret);
+	for (size_t at = 1; at < p->count; at++)
+		if (p->is_signed[at])
+			memcpy(places[at], hashes[at], IDENTIFY_HASH_LEN);
+	return r;
+}
+
 static enum chain_reject verify(struct identify *i, uint64_t wall_ms, const uint8_t key[32],
 	struct chain_identity *ret, bool *ret_is_cached)
 {
 	const struct chain_identity *known = chain_cache_get(i->cache, key);
 	*ret_is_cached = false;
 	if (known == NULL)
-		return chain_walk(i->boot->trust, &i->path, wall_ms, ret);
+		return walk(i, wall_ms, ret);
 	/*
 	 * The lists were asked when it was put there, and are the same until that time. What ended may be a
 	 * certificate above the leaf, and another one may have come in its place: those shown now decide.
 	 */
 	if (wall_ms >= known->valid_until_ms &&
 		chain_recheck(i->boot->trust, known, wall_ms) != CHAIN_OK)
-		return chain_walk(i->boot->trust, &i->path, wall_ms, ret);
+		return walk(i, wall_ms, ret);
 	*ret = *known;
 	*ret_is_cached = true;
 	return CHAIN_OK;

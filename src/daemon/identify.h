@@ -16,9 +16,18 @@
 #include "policy/policy.h"
 #include "store/store.h"
 
+#define IDENTIFY_HASH_LEN 32
+#define IDENTIFY_CERTIFIERS 512 /* a power of two */
+
 struct identify {
 	const struct boot *boot;
 	struct chain_cache *cache;
+	/*
+	 * Certifiers' certificates that were verified, by a hash that no stranger can work out: whoever puts
+	 * forged ones below them does not make us verify them each time.
+	 */
+	uint8_t seed[IDENTIFY_HASH_LEN];
+	uint8_t certifiers[IDENTIFY_CERTIFIERS][IDENTIFY_HASH_LEN];
 	/* private: room for one chain at a time */
 	struct template_room room;
 	struct chain chain;

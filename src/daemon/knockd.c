@@ -362,6 +362,8 @@ static int prepare(struct knockd *k)
 		log_warn("%s; the journal will not say when a gate is used", f.text);
 		k->nflog = NULL;
 	}
+	if (announce_open(k->config->server.journal_log, &k->announcer, &f) < 0)
+		log_warn("%s", f.text);
 	rc = open_store(k);
 	if (rc < 0)
 		return rc;
@@ -376,6 +378,8 @@ static int prepare(struct knockd *k)
 	rc = tell(start_loop(k), "the event loop");
 	if (rc == 0)
 		rc = tell(control_start(k), "the control socket");
+	if (rc == 0)
+		rc = tell(scrape_start(k), "the page of metrics");
 	if (rc == 0)
 		rc = become_nobody(k);
 	if (rc < 0)
@@ -405,6 +409,7 @@ static void release(struct knockd *k)
 	live_free(k->live);
 	lockout_free(k->lockout);
 	store_close(k->store);
+	announce_close(&k->announcer);
 	answer_close(&k->answers);
 }
 
@@ -419,6 +424,7 @@ int knockd_run(const struct knockd_start *start)
 	k->start = start;
 	k->config = start->boot->config;
 	k->answers = (struct answer_socket){ -1, -1 };
+	k->announcer.fd = -1;
 	k->started_wall_ms = clock_wall_ms();
 	k->started_mono_ms = k->beat_seen_ms = k->logged_mono_ms = clock_mono_ms();
 
@@ -431,6 +437,7 @@ int knockd_run(const struct knockd_start *start)
 		log_info("watching; services guarded: %zu", k->config->service_count);
 		uv_run(&k->loop, UV_RUN_DEFAULT);
 		control_close_all(k);
+		scrape_free(k);
 		note_stop(k);
 		status = k->exit_status;
 	}

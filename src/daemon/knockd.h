@@ -15,7 +15,9 @@ struct knockd_start {
 	int monitor;         /* channel; owned by this process */
 	int gate;            /* channel; owned by this process */
 	int control;         /* listening Unix socket; owned by this process */
+	int metrics;         /* listening TCP socket on loopback, the same; -1: none */
 	uint32_t generation; /* counts configurations, from 1 */
+	uint32_t reloads;    /* of the configuration, since the monitor began */
 	bool is_successor;   /* takes over from a living one, after a reload */
 	bool is_table_lost;  /* somebody took the rules away, and they were made anew */
 };

@@ -12,11 +12,13 @@
 #include <uv.h>
 
 #include "capture/capture.h"
+#include "daemon/announce.h"
 #include "daemon/answer.h"
 #include "daemon/judge.h"
 #include "daemon/knockd.h"
 #include "daemon/live.h"
 #include "daemon/lockout.h"
+#include "daemon/metrics.h"
 #include "priv/priv.h"
 #include "store/store.h"
 
@@ -37,6 +39,7 @@ struct slot {
 	uint16_t awaiting; /* answers of the gate process */
 	int result;        /* first of their errors */
 	uint64_t began_mono_ms;
+	uint64_t began_us; /* the same moment, for the time an answer took */
 	bool is_replacing; /* the mirror held another gate for the same place: */
 	struct live_gate replaced;
 	struct store_gate gate;
@@ -103,6 +106,11 @@ struct knockd {
 	uint64_t review_wall_ms; /* when the standing of gates must be looked at again */
 	/* control.c */
 	struct control *control;
+	/* metrics.c, scrape.c */
+	struct histogram answer_time, store_time;
+	uint64_t kernel[4]; /* counts of the kernel as last heard */
+	struct scrape *scrape;
+	struct announcer announcer;
 };
 
 /* turn.c */

@@ -61,10 +61,12 @@ void events_write(struct knockd *k)
 	int rc = store_write(k->store, e->changes, e->change_count, e->records, e->record_count);
 	if (rc < 0)
 		store_trouble(k, "writing the journal", rc);
-	else
+	for (size_t i = 0; rc == 0 && i < e->record_count; i++)
+		announce(&k->announcer, &e->records[i]);
+	if (rc == 0) {
 		e->change_count = e->record_count = 0;
-	if (rc == 0)
 		store_well(k);
+	}
 }
 
 /* Full of what could not be written: the oldest trouble goes, the store's own is in the log. */
@@ -263,6 +265,10 @@ static void beat(struct knockd *k, uint64_t mono_ms)
 	struct msg m = { .type = MSG_BEAT, .seq = SEQ_CONTROL };
 	if (msg_send(k->start->gate, &m) == 0)
 		k->beat_sent_ms = mono_ms;
+	/* The kernel's counters, for whoever reads the page of metrics; they are as old as this. */
+	struct msg list = { .type = MSG_LIST, .seq = SEQ_CONTROL };
+	if (k->scrape != NULL && msg_send(k->start->gate, &list) < 0)
+		log_warn("the gate process could not be asked for its counters");
 }
 
 /* Oldest first, as many as are awaited together; those whose gate stands are not asked about. */
@@ -321,6 +327,7 @@ void mirror_tick(struct knockd *k)
 	events_write(k);
 	probe_store(k);
 	log_drops(k, mono_ms);
+	scrape_tick(k, mono_ms);
 	if (k->ticks % BEAT_EVERY == 0)
 		beat(k, mono_ms);
 	if (k->ticks % EXPIRE_EVERY == 0) {

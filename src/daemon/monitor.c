@@ -56,6 +56,8 @@ struct monitor {
 	struct boot *old; /* of the running generation, while another one replaces it */
 	uint32_t number;
 	int control;
+	int metrics;      /* -1: none */
+	uint32_t reloads; /* that were taken up */
 	int signals;
 	sigset_t old_mask;
 	struct generation now;
@@ -175,11 +177,11 @@ static int fork_knock(struct monitor *m, int to_gate, bool is_successor, struct 
 	int rc = fork_child(ret, &fd);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	const int keep[] = { fd, to_gate, m->control };
-	child_settle(m, "posternd: knock", keep, 3);
+	const int keep[] = { fd, to_gate, m->control, m->metrics };
+	child_settle(m, "posternd: knock", keep, m->metrics >= 0 ? 4 : 3);
 	name_process("posternd: knock");
-	struct knockd_start s = { m->boot, fd, to_gate, m->control, m->number, is_successor,
-		m->is_table_lost };
+	struct knockd_start s = { m->boot, fd, to_gate, m->control, m->metrics, m->number,
+		m->reloads, is_successor, m->is_table_lost };
 	_exit(knockd_run(&s));
 }
 
@@ -336,6 +338,11 @@ static void report_text(const struct config_report *r, char *to, size_t cap)
 	}
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static void reload(struct monitor *m)
 {
 	struct config_report r = { 0 };
@@ -350,9 +357,10 @@ static void reload(struct monitor *m)
 	}
 	config_report_deinit(&r);
 	const struct config_server *a = &m->boot->config->server, *b = &next->config->server;
-	if (strcmp(a->control, b->control) != 0 || strcmp(a->store, b->store) != 0) {
+	if (strcmp(a->control, b->control) != 0 || strcmp(a->store, b->store) != 0 ||
+		!is_same_text(a->metrics, b->metrics)) {
 		tell_reloaded(m, -EINVAL,
-			"control and store cannot change while running; restart posternd");
+			"control, store and metrics cannot change while running; restart posternd");
 		boot_free(next);
 		return;
 	}
@@ -363,11 +371,13 @@ static void reload(struct monitor *m)
 	}
 	m->old = m->boot;
 	m->boot = next;
+	m->reloads++;
 	snprintf(text, sizeof(text), "reloaded %.500s; services guarded: %zu, people known: %zu",
 		m->path, next->config->service_count, directory_count(next->directory));
 	if (generation_replace(m, text) < 0) {
 		m->boot = m->old;
 		m->old = NULL;
+		m->reloads--;
 		boot_free(next);
 		tell_reloaded(
 			m, -EIO, "the new knock process did not start; its reason is in the log");
@@ -595,6 +605,8 @@ static int prepare(struct monitor *m)
 		rc = place_make_folder(m->boot->config->server.control, 0755, &f);
 	if (rc == 0)
 		rc = place_listen(m->boot->config->server.control, &m->control, &f);
+	if (rc == 0 && m->boot->config->server.metrics != NULL)
+		rc = place_listen_tcp(m->boot->config->server.metrics, &m->metrics, &f);
 	if (rc < 0)
 		log_error("%s", f.text);
 	return rc;
@@ -605,6 +617,7 @@ int monitor_run(const char *config_path)
 	struct monitor m = {
 		.path = config_path,
 		.control = -1,
+		.metrics = -1,
 		.signals = -1,
 		.now = { .knock = { 0, -1 }, .gate = { 0, -1 } },
 	};
@@ -635,6 +648,8 @@ out:
 		close(m.control);
 		unlink(m.boot->config->server.control);
 	}
+	if (m.metrics >= 0)
+		close(m.metrics);
 	if (m.signals >= 0)
 		close(m.signals);
 	boot_free(m.boot);

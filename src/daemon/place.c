@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "config/config.h"
+
 static char *title_start;
 static size_t title_len;
 
@@ -85,6 +87,30 @@ int place_listen(const char *path, int *ret_fd, struct fault *f)
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+int place_listen_tcp(const char *endpoint, int *ret_fd, struct fault *f)
+{
+	const int on = 1;
+	struct sockaddr_storage ss;
+	struct addr a;
+	uint16_t port = 0;
+	if (!config_loopback_parse(endpoint, &a, &port)) {
+		fault_set(f, "metrics: \"%s\" is not a loopback address and port", endpoint);
+		return -EINVAL;
+	}
+	socklen_t len = addr_to_sockaddr(&a, port, &ss);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+		bind(fd, (const struct sockaddr *)&ss, len) == 0 && listen(fd, 16) == 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	int rc = -errno;
+	fault_set(f, "metrics: cannot listen on %s: %s", endpoint, strerror(-rc));
+	if (fd >= 0)
+		close(fd);
+	return rc;
 }
 
 bool place_interface_is_up(const char *name)

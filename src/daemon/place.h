@@ -17,6 +17,10 @@ __attribute__((warn_unused_result)) int place_make_folder(
 __attribute__((warn_unused_result)) int place_listen(
 	const char *path, int *ret_fd, struct fault *f);
 
+/* Listen on a TCP port of a loopback address, written as in postern.conf(5). 0 or -errno with *f. */
+__attribute__((warn_unused_result)) int place_listen_tcp(
+	const char *endpoint, int *ret_fd, struct fault *f);
+
 bool place_interface_is_up(const char *name);
 
 /* Tell systemd (NOTIFY_SOCKET), when there is one. */

@@ -181,6 +181,7 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 			(json_int_t)listed->counts[2], "cut", (json_int_t)listed->counts[3]));
 	json_object_set_new(o, "gate_uses_heard", json_boolean(k->nflog != NULL));
 	set_number(o, "gate_uses_lost", k->nflog != NULL ? capture_nflog_lost(k->nflog) : 0);
+	set_number(o, "records_untold", k->announcer.lost);
 	json_object_set_new(o, "store_ok", json_boolean(k->store_error == 0));
 	if (k->store_error != 0)
 		set_text(o, "store_error", store_error_text(k->store_error));

@@ -89,6 +89,7 @@ static void reply(struct knockd *k, const struct slot *s)
 		clock_mono_ms(), datagram);
 	k->statuses[s->judged.status]++;
 	send_reply(k, &s->judged, datagram, len);
+	histogram_add(&k->answer_time, clock_mono_us() - s->began_us);
 }
 
 /* A packet that the network doubled comes twice in one turn, before the store knows of it. */
@@ -128,7 +129,8 @@ void turn_seen(void *arg, const struct sighting *seen)
 		return;
 	}
 	struct slot *s = k->spare;
-	s->began_mono_ms = clock_mono_ms();
+	s->began_us = clock_mono_us();
+	s->began_mono_ms = s->began_us / 1000;
 	s->gate.grant_id = 0;
 	s->outcome = judge_sighting(&k->judge, seen, clock_wall_ms(), s->began_mono_ms, &s->judged);
 	switch (s->outcome) {
@@ -574,6 +576,8 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 	case STORE_ACCEPTED:
 		break;
 	}
+	if (is_journalled(s))
+		announce(&k->announcer, &s->record);
 	note_key_mismatch(k, s);
 	if (s->outcome == JUDGE_OPEN) {
 		mirror_add(k, s);
@@ -598,7 +602,9 @@ void turn_flush(struct knockd *k)
 		prepare(k, i, claims, now);
 		answers[i] = STORE_UNKNOWN;
 	}
+	uint64_t began_us = clock_mono_us();
 	int rc = store_claim_batch(k->store, claims, n, answers);
+	histogram_add(&k->store_time, clock_mono_us() - began_us);
 	if (rc < 0)
 		store_trouble(k, "recording knocks", rc);
 	else

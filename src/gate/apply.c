@@ -213,9 +213,13 @@ static int read_one(struct gate *g, const char *name, uint64_t *ret)
 int gate_counts(struct gate *g, struct gate_counts *ret)
 {
 	struct gate_counts n = { 0 };
+	uint64_t locked = 0;
 	int rc = read_one(g, "c_open", &n.opened);
 	if (rc == 0)
 		rc = read_one(g, "c_drop", &n.dropped);
+	if (rc == 0)
+		rc = read_one(g, "c_locked", &locked);
+	n.dropped += locked;
 	if (rc == 0)
 		rc = read_one(g, "c_cut", &n.cut);
 	if (rc == 0)

@@ -177,6 +177,9 @@ uint16_t gate_fixture_endpoint(uint8_t *key, uint16_t at, const struct config_en
 bool gate_forward_is_on(const struct config *c); /* does c forward anything? */
 void gate_forward_elements(struct gate_nl *nl, const struct config *c); /* when it does */
 
+/* lockdown.c */
+void gate_lockdown_elements(struct gate_nl *nl, const struct config *c);
+
 /* Empty guarded and knock and fill them from c. */
 void gate_elements_guard(struct gate_nl *nl, const struct config *c);
 

@@ -75,6 +75,7 @@ static const char *const chains[] = {
 	"add chain inet %T input { type filter hook input priority 50; policy accept; }",
 	"add rule inet %T input iifname \"lo\" accept",
 	"add rule inet %T input meta l4proto . th dport @guarded jump arriving",
+	"add rule inet %T input meta nfproto @lockdown jump locked",
 	"add chain inet %T output { type filter hook output priority 50; policy accept; }",
 	"add rule inet %T output oifname \"lo\" accept",
 	"add rule inet %T output ct direction original accept",
@@ -135,6 +136,35 @@ static const char *const rescue_template[] = {
 	"add chain inet %T rescued_out",
 	"add rule inet %T rescued_out ip daddr . meta l4proto . th sport @rescue4 accept",
 	"add rule inet %T rescued_out ip6 daddr . meta l4proto . th sport @rescue6 accept",
+};
+
+/*
+ * The lockdown: what nobody guards is dropped as well, but for what keeps a machine on its network. On and
+ * off by elements, so that neither replaces the rule set. Loaded before the chain that jumps here.
+ */
+static const char *const lockdown_template[] = {
+	"# The lockdown: for which versions of IP it is on, and what it leaves to everybody.",
+	"add set inet %T lockdown { type nf_proto; size 2; }",
+	"add set inet %T allowed { type inet_proto . inet_service; size 64; }",
+	"add set inet %T echo { type nf_proto; size 2; }",
+	"add counter inet %T c_locked",
+	"add chain inet %T locked",
+	"# What this machine began, what was there before, and errors about either.",
+	"add rule inet %T locked ct state established,related accept",
+	"# Who the neighbours are, which way is out, and how large a packet may be.",
+	"add rule inet %T locked icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert,"
+	" nd-router-solicit, nd-router-advert, nd-redirect, mld-listener-query,"
+	" destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
+	"add rule inet %T locked icmp type destination-unreachable accept",
+	"add rule inet %T locked icmp type { time-exceeded, parameter-problem } accept",
+	"add rule inet %T locked ip protocol igmp accept",
+	"# Answers of a DHCP server, which come from another address than was asked.",
+	"add rule inet %T locked udp sport 67 udp dport 68 accept",
+	"add rule inet %T locked ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
+	"add rule inet %T locked meta nfproto @echo icmp type echo-request accept",
+	"add rule inet %T locked meta nfproto @echo icmpv6 type echo-request accept",
+	"add rule inet %T locked meta l4proto . th dport @allowed accept",
+	"add rule inet %T locked counter name c_locked drop",
 };
 
 /*
@@ -303,6 +333,7 @@ static unsigned widest_prefix(const struct config *c, bool is_v4)
 static void expand_all(struct expansion *e)
 {
 	expand(e, NULL, rescue_template, LEN(rescue_template));
+	expand(e, NULL, lockdown_template, LEN(lockdown_template));
 	expand(e, NULL, sets, LEN(sets));
 	for (size_t i = 0; i < FORM_COUNT; i++)
 		expand(e, &forms[i], sets_of_form, LEN(sets_of_form));
@@ -404,6 +435,18 @@ static void cover_service(FILE *f, const struct config_service *s)
 			s->proto == IPPROTO_TCP ? "tcp" : "udp", port, (unsigned)GATE_COVER_S);
 }
 
+/* Whoever begins something now, waits and tries again. */
+static void put_lockdown_cover(FILE *f)
+{
+	fprintf(f,
+		"add set inet " GATE_TABLE_COVER " lockdown { type nf_proto; flags timeout; }\n"
+		"add element inet " GATE_TABLE_COVER
+		" lockdown { ipv4 timeout %us, ipv6 timeout %us }\n"
+		"add rule inet " GATE_TABLE_COVER " input meta nfproto @lockdown"
+		" meta l4proto { tcp, udp } ct state new drop\n",
+		(unsigned)GATE_COVER_S, (unsigned)GATE_COVER_S);
+}
+
 char *gate_ruleset_cover(const struct config *c)
 {
 	char *text = NULL;
@@ -420,6 +463,8 @@ char *gate_ruleset_cover(const struct config *c)
 	fputs(cover, f);
 	if (gate_forward_is_on(c))
 		put_forward_cover(f, c);
+	if (c->server.lockdown)
+		put_lockdown_cover(f);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

@@ -115,6 +115,7 @@ int gate_table_adopt(struct gate_nl *nl, const struct config *c, uint32_t flags,
 	gate_nl_begin(nl);
 	put_table(nl, GATE_TABLE, flags, NULL);
 	gate_elements_guard(nl, c);
+	gate_lockdown_elements(nl, c);
 	if (gate_forward_is_on(c))
 		gate_forward_elements(nl, c);
 	return gate_nl_commit(nl, ret_refusal);

@@ -84,6 +84,7 @@ enum chain_reject chain_resolve(
 {
 	ret->count = 0;
 	ret->anchor = NULL;
+	memset(ret->is_signed, 0, sizeof(ret->is_signed));
 	if (c->count == 0)
 		return CHAIN_EMPTY;
 	if (c->count > CHAIN_CERTS_MAX)
@@ -184,12 +185,13 @@ static enum chain_reject check_structure(const struct chain_path *path)
 }
 
 /* From the anchor down: a stranger's first certificate costs one verification, not eight. */
-static enum chain_reject check_signatures(const struct chain_path *path)
+static enum chain_reject check_signatures(struct chain_path *path)
 {
 	const uint8_t *pk = path->anchor->cert.pk;
 	for (size_t i = path->count; i > 0; i--) {
-		if (!cert_parts_signed_by(&path->parts[i - 1], pk))
+		if (!path->is_signed[i - 1] && !cert_parts_signed_by(&path->parts[i - 1], pk))
 			return CHAIN_SIGNATURE;
+		path->is_signed[i - 1] = true;
 		pk = path->certs[i - 1].pk;
 	}
 	return CHAIN_OK;
@@ -274,8 +276,8 @@ static enum chain_reject check_path_lists(const struct trust *t, const struct ch
 	return check_lists(t, id, issuers, wall_ms, &id->valid_until_ms);
 }
 
-enum chain_reject chain_walk(const struct trust *t, const struct chain_path *p, uint64_t wall_ms,
-	struct chain_identity *ret)
+enum chain_reject chain_walk(
+	const struct trust *t, struct chain_path *p, uint64_t wall_ms, struct chain_identity *ret)
 {
 	uint64_t not_before_ms;
 	enum chain_reject reason = check_structure(p);

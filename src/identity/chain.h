@@ -79,15 +79,20 @@ struct chain_path {
 	struct cert certs[CHAIN_CERTS_MAX];
 	struct cert_parts parts[CHAIN_CERTS_MAX];
 	const struct trust_anchor *anchor;
+	/*
+	 * Known to be signed by the one above it, up to the anchor: not verified again. chain_resolve clears
+	 * them, whoever remembers sets them, chain_walk sets what it verified, also when it refuses the rest.
+	 */
+	bool is_signed[CHAIN_CERTS_MAX];
 };
 
 /* Decode and find the anchor. CHAIN_OK or a reason before CHAIN_ORDER; *ret is written in any case. Pure. */
 enum chain_reject chain_resolve(
 	const struct trust *t, const struct chain *c, struct chain_path *ret);
 
-/* Walk down. CHAIN_OK or a reason; *ret also for CHAIN_NOT_YET and what follows it. Pure. */
-enum chain_reject chain_walk(const struct trust *t, const struct chain_path *p, uint64_t wall_ms,
-	struct chain_identity *ret);
+/* Walk down. CHAIN_OK or a reason; *ret also for CHAIN_NOT_YET and what follows it. */
+enum chain_reject chain_walk(
+	const struct trust *t, struct chain_path *p, uint64_t wall_ms, struct chain_identity *ret);
 
 /* chain_resolve and chain_walk. */
 enum chain_reject chain_verify(

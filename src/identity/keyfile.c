@@ -28,6 +28,8 @@ const char *keyfile_result_text(enum keyfile_result r)
 		return "it is locked with a passphrase";
 	case KEYFILE_PASSWORD:
 		return "the password is wrong; try again";
+	case KEYFILE_COST:
+		return "a try of its password would take minutes or hours; have it made anew";
 	case KEYFILE_CIPHER:
 		return "it is locked with a cipher that is not known here";
 	case KEYFILE_KIND:

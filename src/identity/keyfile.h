@@ -35,6 +35,7 @@ enum keyfile_result {
 	KEYFILE_ENCRYPTED, /* locked, and no password was given or can be used */
 	KEYFILE_PASSWORD,  /* the password is wrong */
 	KEYFILE_CIPHER,    /* the password is right, but what it unlocks is not known here */
+	KEYFILE_COST,      /* one try of a password would take more work than any file is worth */
 	KEYFILE_KIND,      /* not an Ed25519 key */
 	KEYFILE_MISMATCH, /* private and public part, or key and certificate, do not belong together */
 	KEYFILE_SIZE,     /* a certificate or key longer than KEYFILE_DER_MAX */

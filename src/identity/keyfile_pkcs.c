@@ -23,7 +23,37 @@
 #define SALT_LEN 16
 #define PKCS12_ITERATIONS 100000 /* of PBKDF2, and of the tag over the whole */
 
+#define ITERATIONS_MAX 5000000 /* a few seconds, for a file that somebody else wrote */
+
+/* An absent count is 1. */
+static bool is_too_many(const ASN1_INTEGER *iterations)
+{
+	int64_t n = 1;
+	return iterations != NULL &&
+		(ASN1_INTEGER_get_int64(&n, iterations) != 1 || n > ITERATIONS_MAX);
+}
+
 /* ------------------------------------------------------------------ PKCS#8 */
+
+/* PBES2 with PBKDF2, as nearly all files; scrypt has OpenSSL's own bounds. */
+static bool is_too_costly(const X509_SIG *locked)
+{
+	const X509_ALGOR *how;
+	const ASN1_OCTET_STRING *unused;
+	bool is_costly = false;
+	X509_SIG_get0(locked, &how, &unused);
+	PBE2PARAM *two = OBJ_obj2nid(how->algorithm) == NID_pbes2
+		? ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), how->parameter)
+		: NULL;
+	if (two != NULL && OBJ_obj2nid(two->keyfunc->algorithm) == NID_id_pbkdf2) {
+		PBKDF2PARAM *kdf = ASN1_TYPE_unpack_sequence(
+			ASN1_ITEM_rptr(PBKDF2PARAM), two->keyfunc->parameter);
+		is_costly = kdf != NULL && is_too_many(kdf->iter);
+		PBKDF2PARAM_free(kdf);
+	}
+	PBE2PARAM_free(two);
+	return is_costly;
+}
 
 static PKCS8_PRIV_KEY_INFO *unlock_pkcs8(
 	struct span der, struct span password, enum keyfile_result *why)
@@ -35,8 +65,11 @@ static PKCS8_PRIV_KEY_INFO *unlock_pkcs8(
 		X509_SIG_free(locked);
 		return NULL;
 	}
-	*why = password.data == NULL ? KEYFILE_ENCRYPTED : KEYFILE_PASSWORD;
-	PKCS8_PRIV_KEY_INFO *info = password.data == NULL
+	bool is_costly = is_too_costly(locked);
+	*why = password.data == NULL ? KEYFILE_ENCRYPTED
+		: is_costly          ? KEYFILE_COST
+				     : KEYFILE_PASSWORD;
+	PKCS8_PRIV_KEY_INFO *info = password.data == NULL || is_costly
 		? NULL
 		: PKCS8_decrypt(locked, (const char *)password.data, (int)password.len);
 	X509_SIG_free(locked);
@@ -218,8 +251,13 @@ static enum keyfile_result open_pkcs12(PKCS12 *p, const char *password, struct k
 	X509 *cert = NULL;
 	STACK_OF(X509) *others = NULL;
 
+	const ASN1_INTEGER *iterations = NULL;
 	if (!PKCS12_mac_present(p))
 		return KEYFILE_FORMAT;
+	/* What is behind the tag is of somebody who knows the password. */
+	PKCS12_get0_mac(NULL, NULL, NULL, &iterations, p);
+	if (is_too_many(iterations))
+		return KEYFILE_COST;
 	if (PKCS12_verify_mac(p, password, -1) != 1)
 		return KEYFILE_PASSWORD;
 	if (PKCS12_parse(p, password, &key, &cert, &others) != 1)

@@ -15,6 +15,8 @@ static const char *const reject_texts[NAME_REJECT_COUNT] = {
 	[NAME_EMPTY] = "the name is empty",
 	[NAME_VALUE_LENGTH] = "a component has 1 to 64 bytes",
 	[NAME_CHARACTER] = "a component holds no / = * + , and no control character",
+	[NAME_INVISIBLE] =
+		"a component holds no invisible character and no space but the plain one",
 	[NAME_SPACE] = "a component has no leading, trailing or double space",
 	[NAME_UTF8] = "a component is valid UTF-8",
 	[NAME_DEPTH] = "a name has at most four organisational units",
@@ -70,6 +72,42 @@ static bool is_forbidden(uint32_t c)
 	return c == '/' || c == '=' || c == '*' || c == '+' || c == ',';
 }
 
+/*
+ * With these, two names could be one to the eye, or a name be read backwards: what Unicode calls
+ * default-ignorable or bidirectional formatting, and its other spaces. Ascending.
+ */
+static bool is_invisible(uint32_t c)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{ 0xa0, 0xa0 },
+		{ 0xad, 0xad },
+		{ 0x34f, 0x34f },
+		{ 0x61c, 0x61c },
+		{ 0x115f, 0x1160 },
+		{ 0x1680, 0x1680 },
+		{ 0x17b4, 0x17b5 },
+		{ 0x180b, 0x180f },
+		{ 0x2000, 0x200f },
+		{ 0x2028, 0x202f },
+		{ 0x205f, 0x206f },
+		{ 0x3000, 0x3000 },
+		{ 0x3164, 0x3164 },
+		{ 0xfe00, 0xfe0f },
+		{ 0xfeff, 0xfeff },
+		{ 0xffa0, 0xffa0 },
+		{ 0xfff0, 0xfffb },
+		{ 0x1bca0, 0x1bca3 },
+		{ 0x1d173, 0x1d17a },
+		{ 0xe0000, 0xe0fff },
+	};
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]) && ranges[i].first <= c; i++)
+		if (c <= ranges[i].last)
+			return true;
+	return false;
+}
+
 static enum name_reject check_value(struct span value, size_t *ret_characters)
 {
 	if (value.len == 0 || value.len > NAME_VALUE_MAX)
@@ -83,6 +121,8 @@ static enum name_reject check_value(struct span value, size_t *ret_characters)
 			return NAME_UTF8;
 		if (is_forbidden(c))
 			return NAME_CHARACTER;
+		if (is_invisible(c))
+			return NAME_INVISIBLE;
 		if (c == ' ' && before == ' ')
 			return NAME_SPACE;
 		before = c;

@@ -5,7 +5,8 @@
  * Hierarchical names, doc/design.md "Names": CN / OU x 0..4 / O / C. Stored root first (C, O, OU..,
  * CN); written leaf first, abbreviated ("Julia Herlihy/Sales/East/Renovations/US") or canonical
  * ("CN=.../OU=.../O=..."). Values: UTF-8, 1 to 64 bytes, none of / = * + , and no control character
- * (C0, DEL, C1), no leading, trailing or double space. Compared after lowering ASCII letters.
+ * (C0, DEL, C1), no invisible one and no space but U+0020, no leading, trailing or double space.
+ * Compared after lowering ASCII letters.
  */
 
 #include <stdbool.h>
@@ -37,10 +38,11 @@ enum name_reject {
 	NAME_EMPTY,
 	NAME_VALUE_LENGTH, /* a component is empty or longer than 64 bytes */
 	NAME_CHARACTER,    /* / = * + , or a control character inside a component */
-	NAME_SPACE,        /* leading, trailing or double space */
-	NAME_UTF8,         /* not valid UTF-8 */
-	NAME_DEPTH,        /* more than four OU */
-	NAME_KEYWORD,      /* canonical keyword unknown, missing or out of order */
+	NAME_INVISIBLE, /* a character that is not seen, turns the text round, or is another space */
+	NAME_SPACE,     /* leading, trailing or double space */
+	NAME_UTF8,      /* not valid UTF-8 */
+	NAME_DEPTH,     /* more than four OU */
+	NAME_KEYWORD,   /* canonical keyword unknown, missing or out of order */
 	NAME_NO_ORGANISATION,
 	NAME_NO_COMMON_NAME,     /* a person or server needs one */
 	NAME_SHORT_ORGANISATION, /* an O has three or more characters */

@@ -14,6 +14,7 @@
 
 #define ATTEMPTS_MAX 8
 #define LAST_WAIT_MS 2000u
+#define OFFSET_MAX_MS (UINT64_C(100) * 366 * 86400 * 1000) /* a century */
 
 _Static_assert((int)POSTERN_LIMIT == (int)SPA_STATUS_LIMIT && SPA_STATUS_COUNT == 9 &&
 		(int)POSTERN_PROBE == (int)SPA_PROBE,
@@ -264,13 +265,22 @@ static bool bind_address(struct spa_request *q, const struct spa_reply *r)
 	return true;
 }
 
+/* What a server says of its clock is kept for the next knock too: a time that no clock shows is not. */
+static bool take_time(struct postern_memory *m, uint64_t server_ms, uint64_t wall_ms)
+{
+	uint64_t apart_ms = server_ms > wall_ms ? server_ms - wall_ms : wall_ms - server_ms;
+	if (apart_ms > OFFSET_MAX_MS)
+		return false;
+	m->offset_ms = (int64_t)(server_ms - wall_ms);
+	return true;
+}
+
 /* Make the correction that an answer asks for. False when there is none or it cannot be made. */
 static bool correct(struct postern_session *s, const struct spa_reply *r, uint64_t wall_ms)
 {
 	switch (r->status) {
 	case SPA_STATUS_STALE:
-		s->memory->offset_ms = (int64_t)(r->time_ms - wall_ms);
-		return true;
+		return take_time(s->memory, r->time_ms, wall_ms);
 	case SPA_STATUS_RETRY:
 		return true; /* remember() took the instance */
 	case SPA_STATUS_BIND:

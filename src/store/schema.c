@@ -12,6 +12,7 @@
 
 #define APPLICATION_ID 0x70737472 /* "pstr" */
 #define SCHEMA_VERSION 6
+#define CHAINED_VERSION 5 /* the first whose journal is chained */
 
 /* Up to this size every page is looked at when the store is opened, which takes well under a
  * second; past it only what the statements touch. */
@@ -222,7 +223,8 @@ static int upgrade(struct store *s, size_t from, const char *path, struct fault 
 	for (size_t i = from; i < SCHEMA_VERSION && done == SQLITE_OK; i++)
 		done = sqlite3_exec(s->db, upgrades[i], NULL, NULL, NULL);
 	int rc = store_errno(s, done);
-	if (rc == 0)
+	/* A chain that is there stays as it is: made anew, it would fit whatever somebody altered. */
+	if (rc == 0 && from < CHAINED_VERSION)
 		rc = chain_old_records(s);
 	if (rc == 0)
 		rc = store_errno(s, sqlite3_exec(s->db, MARK "COMMIT", NULL, NULL, NULL));

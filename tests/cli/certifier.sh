@@ -186,7 +186,8 @@ is 'the name itself' verify -CAfile vsd.pem joe-cross.pem
 
 # revoke and crl
 says 0 '' -- certifier crl --certifier qn.id $pw
-printed "qn.crl: list 1 of QN/VSD, 0 revoked, the next is due on $(date -u -d '+30 days' +%F)"
+printed "qn.crl: list 1 of QN/VSD, 0 revoked, the next is due on $(date -u -d '+30 days' +%F)
+Copy it to the servers whose crl-files names it, then: posternctl reload"
 is 'its mode' [ "$(stat -c %a qn.crl)" = 644 ]
 crl_is_good() {
 	openssl crl -in "$1" -CAfile "$2" -verify -noout 2>&1 | grep -q 'verify OK'
@@ -200,7 +201,8 @@ is 'not revoked yet' checked joe-doe-chain.pem
 serial=$(openssl x509 -in joe-doe-chain.pem -noout -serial | sed 's/.*=//' | tr A-F a-f)
 says 0 '' -- certifier revoke --certifier qn.id $pw --certificate joe-doe-chain.pem --days 7
 printed "revoked $serial
-qn.crl: list 2 of QN/VSD, 1 revoked, the next is due on $(date -u -d '+7 days' +%F)"
+qn.crl: list 2 of QN/VSD, 1 revoked, the next is due on $(date -u -d '+7 days' +%F)
+Copy it to the servers whose crl-files names it, then: posternctl reload"
 is 'revoked for openssl' sh -c '! openssl verify -crl_check -partial_chain -CAfile qn.pem -CRLfile qn.crl joe-doe-chain.pem >/dev/null 2>&1'
 is 'others are not' checked gw.pem
 is 'openssl still verifies it' crl_is_good qn.crl qn.pem
@@ -209,7 +211,8 @@ says 0 '' -- certifier revoke --certifier qn.id $pw --certificate joe-doe-chain.
 printed "$serial was revoked already, on $(date -u +%F)
 revoked 0123456789abcdef
 revoked 7f00000000000000
-qn.crl: list 3 of QN/VSD, 3 revoked, the next is due on $(date -u -d '+30 days' +%F)"
+qn.crl: list 3 of QN/VSD, 3 revoked, the next is due on $(date -u -d '+30 days' +%F)
+Copy it to the servers whose crl-files names it, then: posternctl reload"
 says 0 '' -- certifier crl --certifier qn.id $pw --days 60
 is 'renewed with its entries' grep -q '^qn.crl: list 4 of QN/VSD, 3 revoked' out
 before=$(cksum qn.crl)
@@ -299,7 +302,7 @@ is 'a request in JSON' [ "$(jq -r '.[0] | [.type, .subject, .kind] | join(" ")' 
 says 4 'postern: password:1: text outside a block; name a file of PEM blocks' -- certifier show password
 says 4 'postern: forged.pem:1: the certificate is damaged: its own key did not sign it; take it from a backup' \
 	-- certifier show forged.pem
-says 4 'postern: joe.key: neither an ID, a certificate, a revocation list nor a request' -- certifier show joe.key
+says 4 'postern: joe.key: neither an ID, a card, a certificate, a revocation list nor a request' -- certifier show joe.key
 run certifier show bad.crl
 is 'a bad list' [ "$code" = 4 ] && grep -q '^postern: bad.crl:1: the revocation list is not of the profile: ' err
 

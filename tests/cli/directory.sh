@@ -15,7 +15,7 @@ chmod 644 dir
 says 2 'postern directory: ann.pub: a public key has no name; say --name NAME; see postern directory --help' \
 	-- directory add ann.pub $d
 says 0 '' -- directory add ann.pub $d --name Ann/VSD --expires 2028-11-22 --from 10.0.0.0/8,2001:db8::/32
-printed 'added Ann/VSD to W/dir'
+printed 'added Ann/VSD to W/dir; run posternctl reload'
 says 0 '' -- directory add bob.pub --name Bob/VSD --comment 'since May' $d --certified-equivalent
 says 0 '' -- directory add "$W/pg/admin.id" $d
 is 'mode stays' [ "$(stat -c %a dir)" = 644 ]
@@ -28,7 +28,7 @@ name=\"Bob/VSD\",kind=user,certified-equivalent $key2 since May
 name=\"Admin/VSD\",kind=user,expires=DAY,certified-equivalent ssh-ed25519 KEY"
 
 before=$(cksum dir)
-says 1 'postern: W/dir: Ann/VSD is there already, on line 4; remove that entry first' \
+says 1 'postern: W/dir: Ann/VSD is there already, on line 4; say --replace, or remove that entry first' \
 	-- directory add ann.pub $d --name ANN/vsd
 says 1 'postern: W/dir: the key of Eve/VSD is there already, on line 4, as the key of Ann/VSD; one key is one person'"'"'s' \
 	-- directory add ann.pub $d --name Eve/VSD
@@ -59,7 +59,7 @@ is 'JSON' [ "$(jq -r '[.[0].name, .[0].from[1], .[1].certified_equivalent, (.|le
 	'Ann/VSD 2001:db8::/32 true 3' ]
 
 says 0 '' -- directory remove bob/vsd $d
-printed 'removed bob/vsd from W/dir'
+printed 'removed bob/vsd from W/dir; run posternctl reload'
 is 'the line is gone' [ "$(grep -c Bob dir)" = 0 ]
 is 'comments stay' grep -q '^# end, without a line end$' dir
 

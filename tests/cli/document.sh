@@ -63,7 +63,7 @@ is 'nor to her ID' [ "$(grep -c 'DOCUMENT KEY' ann.id)" = 0 ]
 
 # ---- there and back
 says 0 'Ann/VSD (ann.id) has a key for files now; postern directory add makes it known' -- $enc --to Bob/VSD --to 'cn=cy/o=vsd'
-printed 'note.postern is encrypted for 2; note itself is as it was'
+printed 'note.postern is encrypted for 2 readers; note itself is as it was'
 says 4 'postern: note.postern: exists already; move it away or choose another name' -- $enc --to Bob/VSD
 is 'it is not readable' [ "$(grep -c 'writes to' note.postern)" = 0 ]
 says 0 '' -- id decrypt note.postern $bob --directory d -o note.bob

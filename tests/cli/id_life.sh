@@ -204,7 +204,7 @@ says 1 'postern: chain.pem: the certificate of Jane Doe/VSD is neither for a key
 	-- id merge gate.id chain.pem --key-file gate.key
 says 0 '' -- id rollover gate.id $by --key-file gate.key
 says 0 '' -- id merge gate.id gate.chain.pem --key-file gate.key
-is 'restart' grep -q '^Restart posternd' out
+is 'restart' grep -q '^Then restart posternd' out
 says 0 '' -- id passwd gate.id --key-file gate.key --new-password-file jane-password --kdf-mem 1
 rm gate.chain.pem
 says 0 '' -- id rollover gate.id $by --key-file gate.key

@@ -8,7 +8,7 @@ says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
 for c in '' setup knock close connect id 'id new' 'id show' 'id passwd' 'id renew' \
-	'id rollover' 'id merge' 'id cross' 'id export' 'id import' \
+	'id rollover' 'id merge' 'id card' 'id cross' 'id export' 'id import' \
 	'id authority' 'id protect' 'id recover' 'id documents' 'id encrypt' 'id decrypt' \
 	directory 'directory add' 'directory remove' 'directory list' 'directory check' \
 	'directory lock' 'directory roll' 'directory import' 'directory export-edge' \
@@ -88,7 +88,7 @@ says 2 'postern id new: --for 2h: not a time; write days or years, 90d or 2y; se
 	-- id new 'Jane Doe' --certifier x --for 2h
 says 2 'postern id new: --for 101y: longer than a hundred years; see postern id new --help' \
 	-- id new 'Jane Doe' --certifier x --for 101y
-says 2 'postern id new: --host, --service and --port are for the card of a --server; see postern id new --help' \
+says 2 'postern id new: --host, --service, --port and --stealth are for the card of a --server; see postern id new --help' \
 	-- id new 'Jane Doe' --certifier x --host gw
 says 2 'postern id new: a --server opens with a key file, not with a password; see postern id new --help' \
 	-- id new gw --certifier x --server --password-file y

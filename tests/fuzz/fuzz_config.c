@@ -62,6 +62,8 @@ static void check_rescue(const struct config *c)
 static void check(const struct config *c)
 {
 	check_rescue(c);
+	require(c->server.opening_count <= CONFIG_OPENINGS_MAX);
+	require(c->server.lockdown || !c->server.lockdown_allow.is_set);
 	require(c->server.id[0] == '/' && c->server.directory[0] == '/');
 	require(c->server.gates_max >= 1 && c->server.gates_max <= 65536);
 	require(c->server.mark_base != 0 && (c->server.mark_base & 0xffffff) == 0);

@@ -246,8 +246,8 @@ server {{
             f.write(text)
         os.chmod(self.path("postern.conf"), 0o644)
 
-    def start(self, check=True):
-        """Start posternd and wait for its READY."""
+    def start(self, check=True, wrap=()):
+        """Start posternd and wait for its READY. wrap: what to run it under."""
         notify = self.path("notify")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(notify)
@@ -256,7 +256,7 @@ server {{
         s.settimeout(0.2)
         log = open(self.path("posternd.log"), "a")
         self.daemon = subprocess.Popen(
-            ["ip", "netns", "exec", self.ns["server"], program("posternd"), "-c",
+            ["ip", "netns", "exec", self.ns["server"], *wrap, program("posternd"), "-c",
              self.path("postern.conf")], stdout=log, stderr=log,
             env=dict(os.environ, NOTIFY_SOCKET=notify, **self.extra_env))
         log.close()

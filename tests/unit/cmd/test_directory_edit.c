@@ -36,9 +36,9 @@ static void adds(void **state)
 			"# who\n\n" ANN " a@b\n" BOB " bob@home\n", NULL },
 		{ "last line without LF", ANN, NULL, ANN "\n" BOB "\n", NULL },
 		{ "name is there", "\n\n" BOB "\n", NULL, NULL,
-			"Bob/VSD is there already, on line 3; remove that entry first" },
+			"Bob/VSD is there already, on line 3; say --replace, or remove that entry first" },
 		{ "name in other case", "name=\"bob/vsd\" " KEY_A "\n", NULL, NULL,
-			"bob/vsd is there already, on line 1; remove that entry first" },
+			"bob/vsd is there already, on line 1; say --replace, or remove that entry first" },
 		{ "key is there", "name=\"Eve/VSD\" " KEY_B "\n", NULL, NULL,
 			"the key of Bob/VSD is there already, on line 1, as the key of Eve/VSD; "
 			"one key is one person's" },

@@ -367,6 +367,34 @@ static void test_renewed_above(void **state)
 	bench_free(b);
 }
 
+static enum identify_result ask_ann(struct bench *b)
+{
+	return ask(b, ANN, ANN, SPA_ID_TEMPLATE, SPA_SIG_ED25519);
+}
+
+/* What is remembered of certifiers makes nothing good that is not. */
+static void test_forged(void **state)
+{
+	struct bench *b = bench_new("off");
+	struct party *nn = &b->certifiers[NN], *ann = &b->people[ANN];
+	(void)state;
+	for (int is_known = 0; is_known < 2; is_known++) {
+		nn->der[nn->len - 60] ^= 1;
+		for (int again = 0; again < 2; again++)
+			assert_int_equal(ask_ann(b), IDENTIFY_UNKNOWN);
+		nn->der[nn->len - 60] ^= 1;
+		ann->der[ann->len - 60] ^= 1;
+		for (int again = 0; again < 2; again++)
+			assert_int_equal(ask_ann(b), IDENTIFY_UNKNOWN);
+		ann->der[ann->len - 60] ^= 1;
+		if (is_known == 0)
+			assert_int_equal(
+				ask(b, BOB, BOB, SPA_ID_TEMPLATE, SPA_SIG_ED25519), IDENTIFY_OK);
+	}
+	assert_int_equal(ask_ann(b), IDENTIFY_OK);
+	bench_free(b);
+}
+
 /* A key that is locked under one name does not come in as another that it was certified for. */
 static void test_locked_key(void **state)
 {
@@ -483,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_renewed_above),
+		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_locked_key),
 		cmocka_unit_test(test_lockout_by_key),
 		cmocka_unit_test(test_key_next),

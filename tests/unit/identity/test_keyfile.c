@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "base/file.h"
+#include "base/pem.h"
 #include "identity/keyfile.h"
 #include "test.h"
 
@@ -279,6 +280,60 @@ static void test_pkcs12_untagged(void **state)
 	EVP_PKEY_free(key);
 }
 
+/* 100000 iterations, wherever they stand, become 8388607. */
+static size_t make_costly(uint8_t *der, size_t len)
+{
+	static const uint8_t few[] = { 2, 3, 0x01, 0x86, 0xa0 },
+			     many[] = { 2, 3, 0x7f, 0xff, 0xff };
+	size_t found = 0;
+	for (size_t i = 0; i + sizeof(few) <= len; i++)
+		if (memcmp(der + i, few, sizeof(few)) == 0) {
+			memcpy(der + i, many, sizeof(many));
+			found++;
+		}
+	return found;
+}
+
+/* A file that would keep the machine busy is told so at once, before its password is tried. */
+static void test_costly(void **state)
+{
+	static struct keyfile_pair pair;
+	EVP_PKEY *key = new_key(false);
+	X509 *cert = new_cert(key);
+	uint8_t *der, *ours, *text, seed[32];
+	size_t ours_len = 0;
+	(void)state;
+	size_t len = make_pkcs12(key, cert, true, &der);
+	assert_int_equal(
+		keyfile_pkcs12_read(span_of(der, len), words("secret"), &pair), KEYFILE_OK);
+	ours = keyfile_pkcs12_write(&pair, "jane", words("secret"), &ours_len);
+	assert_non_null(ours);
+	assert_true(make_costly(ours, ours_len) > 0);
+	assert_int_equal(
+		keyfile_pkcs12_read(span_of(ours, ours_len), words("secret"), &pair), KEYFILE_COST);
+	free(ours);
+	OPENSSL_free(der);
+
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
+	X509_SIG *locked = PKCS8_encrypt(-1, EVP_aes_256_cbc(), "secret", 6, NULL, 0, 100000, info);
+	assert_non_null(locked);
+	ours = NULL;
+	int locked_len = i2d_X509_SIG(locked, &ours);
+	assert_true(locked_len > 0 && make_costly(ours, (size_t)locked_len) == 1);
+	text = calloc(1, 4096);
+	struct writer w = writer_init(text, 4096);
+	pem_write(&w, "ENCRYPTED PRIVATE KEY", span_of(ours, (size_t)locked_len));
+	assert_int_equal(keyfile_pkcs8_read(writer_span(&w), words("secret"), seed), KEYFILE_COST);
+	assert_int_equal(
+		keyfile_pkcs8_read(writer_span(&w), span_of(NULL, 0), seed), KEYFILE_ENCRYPTED);
+	free(text);
+	OPENSSL_free(ours);
+	X509_SIG_free(locked);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_pkcs12),
 		cmocka_unit_test(test_pkcs12_refused),
 		cmocka_unit_test(test_pkcs12_untagged),
+		cmocka_unit_test(test_costly),
 	};
 	if (sodium_init() < 0)
 		return 1;

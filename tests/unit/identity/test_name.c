@@ -103,7 +103,7 @@ static void test_bytes(void **state)
 		{ "DEL", "a\x7f/VSD", NAME_CHARACTER },
 		{ "C1 first", "a\xc2\x80/VSD", NAME_CHARACTER },
 		{ "C1 last", "a\xc2\x9f/VSD", NAME_CHARACTER },
-		{ "first after C1", "a\xc2\xa0/VSD", NAME_OK },
+		{ "first after C1", "a\xc2\xa1/VSD", NAME_OK },
 		{ "overlong slash of two bytes", "a\xc0\xaf/VSD", NAME_UTF8 },
 		{ "overlong of two bytes", "a\xc1\xbf/VSD", NAME_UTF8 },
 		{ "overlong of three bytes", "a\xe0\x9f\xbf/VSD", NAME_UTF8 },

@@ -192,9 +192,9 @@ static void test_order_of_blocks(void **state)
 	} cases[] = {
 		{ "CPS", 0 },
 		{ "CPPXXS", 0 },
-		{ "CPPPPPPPPXXXXXXS", 0 },
+		{ "CPPPPPPPPXXXXXXXXS", 0 },
 		{ "CPPPPPPPPPS", -22 },
-		{ "CPXXXXXXXS", -22 },
+		{ "CPXXXXXXXXXS", -22 },
 		{ "", -22 },
 		{ "C", -22 },
 		{ "CP", -22 },

@@ -42,6 +42,8 @@ static const struct {
 	{ "all three, a year off",
 		{ .offset_ms = 31536000000, .wants_instance = true, .wants_bind = true }, 0, 0,
 		POSTERN_DONE, POSTERN_OK, 4, 8, 6000 },
+	{ "two centuries off", { .offset_ms = 6311520000000 }, 0, 0, POSTERN_DONE, POSTERN_STALE, 1,
+		5, 6000 },
 	{ "bind, then corrected one lost once", { .wants_bind = true }, 2, 0, POSTERN_DONE,
 		POSTERN_OK, 2, 3, 1000 },
 	{ "bind, then silence", { .wants_bind = true }, ~(uint64_t)1, 0, POSTERN_SILENT, POSTERN_OK,

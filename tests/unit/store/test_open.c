@@ -148,8 +148,8 @@ static void keep_gate(void *arg, const struct store_gate *g)
 /* A gate of a former layout is still there, with what is not known of it, and a lock-out can be added. */
 static void test_gates_are_taken_on(void **state)
 {
-	static void (*const makers[])(
-		const char *) = { make_layout_1, make_layout_2, make_layout_3 };
+	static void (*const makers[])(const char *) = { make_layout_1, make_layout_2, make_layout_3,
+		make_layout_4, make_layout_5 };
 	struct place *p = *state;
 	for (uint32_t i = 0; i < TEST_LEN(makers); i++) {
 		struct store_gate g = place_gate(i + 1), got = { 0 };
@@ -157,7 +157,7 @@ static void test_gates_are_taken_on(void **state)
 		struct store_lockout l = { .key_len = 1, .key = { 9 }, .name = "x/VSD" };
 		enum store_answer answer = STORE_UNKNOWN;
 		int lockouts = 0;
-		bool has_grounds = makers[i] == make_layout_3;
+		bool has_grounds = i >= 2;
 		g.path_count = 1;
 		g.kind = i % 2;
 		c.gate = &g;
@@ -192,7 +192,7 @@ static void test_gates_are_taken_on(void **state)
 static void test_records_are_chained(void **state)
 {
 	static void (*const makers[])(
-		const char *) = { make_layout_1, make_layout_2, make_layout_3 };
+		const char *) = { make_layout_1, make_layout_2, make_layout_3, make_layout_4 };
 	struct place *p = *state;
 	for (size_t i = 0; i < TEST_LEN(makers); i++) {
 		struct store_record r = place_record(i);
@@ -218,6 +218,29 @@ static void test_records_are_chained(void **state)
 		assert_int_equal(store_verify(s, NULL, &check), 0);
 		assert_int_equal(check.chain, STORE_CHAIN_WHOLE);
 		assert_int_equal(check.head.id, first + 5);
+		store_close(s);
+	}
+}
+
+/* The chain of a former layout is taken on as it is: whoever altered a record is still found out. */
+static void test_chain_is_taken_on(void **state)
+{
+	struct place *p = *state;
+	for (int is_altered = 0; is_altered < 2; is_altered++) {
+		struct store_record r = place_record(1);
+		struct store_check check = { .id = 0 };
+		struct store *s = place_open(p->path);
+		for (int k = 0; k < 3; k++)
+			assert_int_equal(store_write(s, NULL, 0, &r, 1), 0);
+		store_close(s);
+		make_layout_5(p->path);
+		if (is_altered)
+			run_sql(p->path, "UPDATE journal SET name = 'somebody/else' WHERE id = 2");
+		s = place_open(p->path);
+		assert_non_null(s);
+		assert_int_equal(store_write(s, NULL, 0, &r, 1), 0);
+		assert_int_equal(store_verify(s, NULL, &check), 0);
+		assert_int_equal(check.chain == STORE_CHAIN_WHOLE, !is_altered);
 		store_close(s);
 	}
 }
@@ -534,6 +557,7 @@ int main(void)
 		TEST(test_layout_3_is_taken_on),
 		TEST(test_gates_are_taken_on),
 		TEST(test_records_are_chained),
+		TEST(test_chain_is_taken_on),
 		TEST(test_upgrade_is_whole),
 		TEST(test_not_touched),
 		TEST(test_names),
