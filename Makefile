@@ -5,6 +5,8 @@
 #   make check    install what is missing; every test with gcc, then under the sanitizers with clang,
 #                 then the format check (root)
 #   make fuzz     run the fuzz targets, FUZZ_TIME seconds each (FUZZ="name ..." picks some)
+#   make drills   build, then lock the owner out in twelve ways, in network namespaces, and show how he gets
+#                 in all the same; DRILLS="name ..." picks some (root)
 #   make bench    build optimised into build-bench/, then run the benchmarks (root)
 #   make format   lay out the C files
 #   make deps     install what building and testing need, on Debian (root)
@@ -32,6 +34,9 @@ check:
 fuzz:
 	tools/fuzz $(FUZZ_TIME) $(FUZZ)
 
+drills: deps build
+	cd tests/lab && POSTERN_BIN="$(CURDIR)/build/src/cmd" PYTHONDONTWRITEBYTECODE=1 python3 drills.py $(DRILLS)
+
 build-bench/build.ninja:
 	meson setup build-bench --buildtype=release -Dtests=false $(MESON_FLAGS)
 
@@ -50,4 +55,4 @@ clean:
 
 # What is missing is installed before anything is built.
 .NOTPARALLEL:
-.PHONY: build install demo check fuzz bench format deps clean
+.PHONY: build install demo check fuzz drills bench format deps clean

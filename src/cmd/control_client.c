@@ -114,9 +114,46 @@ static int read_answer(int fd, bool is_json, control_show *show)
 	return status;
 }
 
+static time_t wait_for(const json_t *request)
+{
+	bool is_long = is_command(request, "reload") || is_command(request, "trial");
+	return is_long ? WAIT_RELOAD_S : WAIT_S;
+}
+
+int control_fetch(const char *socket_path, json_t *request, json_t **ret)
+{
+	char *line = NULL;
+	size_t cap = 0;
+	bool is_whole = false;
+	int fd = connect_to(socket_path, wait_for(request));
+	FILE *in = NULL;
+	json_t *list = json_array();
+	if (fd >= 0 && send_request(fd, request))
+		in = fdopen(fd, "r");
+	json_decref(request);
+	while (in != NULL && !is_whole && getline(&line, &cap, in) > 0) {
+		json_error_t err;
+		json_t *o = json_loads(line, 0, &err);
+		is_whole = json_object_get(o, "result") != NULL;
+		if (o != NULL)
+			json_array_append_new(list, o);
+	}
+	free(line);
+	if (in != NULL)
+		fclose(in);
+	else if (fd >= 0)
+		close(fd);
+	if (is_whole) {
+		*ret = list;
+		return 0;
+	}
+	json_decref(list);
+	return fd < 0 ? fd : -ETIMEDOUT;
+}
+
 int control_ask(const char *socket_path, json_t *request, bool is_json, control_show *show)
 {
-	int fd = connect_to(socket_path, is_command(request, "reload") ? WAIT_RELOAD_S : WAIT_S);
+	int fd = connect_to(socket_path, wait_for(request));
 	if (fd < 0) {
 		/* The caller reads the store instead. */
 		bool is_journal = is_command(request, "journal") ||

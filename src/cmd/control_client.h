@@ -19,4 +19,11 @@ typedef void control_show(const json_t *object, bool first);
  */
 int control_ask(const char *socket_path, json_t *request, bool is_json, control_show *show);
 
+/*
+ * Ask and keep: *ret is an array of the answer's objects, the one with the result last; the caller's. Says
+ * nothing. 0, or -errno: -ENOENT or -ECONNREFUSED when no daemon is there, -ETIMEDOUT when it does not answer.
+ */
+__attribute__((warn_unused_result)) int control_fetch(
+	const char *socket_path, json_t *request, json_t **ret);
+
 #endif

@@ -98,6 +98,11 @@ void control_show_status(const json_t *o, bool first)
 	printf("posternd %s, %s, up %s, configuration %lld of %s\n", text(o, "version"),
 		text(o, "server"), show_age(number(o, "uptime_s"), up), number(o, "generation"),
 		text(o, "config"));
+	if (json_object_get(o, "trial_left_s") != NULL)
+		printf("  TRIAL     rolled back in %lld s without posternctl trial --confirm\n",
+			number(o, "trial_left_s"));
+	if (json_is_true(json_object_get(o, "fallback")))
+		puts("  FALLBACK  the last confirmed configuration runs; mend the file, then reload");
 	show_doors(json_object_get(o, "doors"));
 	printf("  %-10s%lld guarded, %lld gates open now, %lld people known\n", "services",
 		number(o, "services"), number(o, "gates"), number(o, "people"));

@@ -12,10 +12,14 @@
 #include "cmd/control_client.h"
 #include "cmd/control_journal.h"
 #include "cmd/control_show.h"
+#include "cmd/control_trial.h"
 #include "cmd/control_why.h"
+#include "cmd/doctor.h"
 #include "cmd/say.h"
+#include "daemon/trial.h"
 
 #define LIMIT_MAX 1000000
+#define CONFIG_DEFAULT "/etc/postern/postern.conf"
 #define LIMIT_DEFAULT 100
 #define LIMIT_FOLLOW 10
 #define LIMIT_WHY 5
@@ -30,6 +34,9 @@ static const char help[] =
 	"  close WHAT    close gates: of a NAME, of an ADDRESS, a grant number; or --all\n"
 	"  reload        read the configuration again; open gates stay\n"
 	"  journal       what was decided and why\n"
+	"  doctor        could you come back if you logged out now; what is in the way\n"
+	"  trial TIME    run a changed configuration; back after TIME if not confirmed\n"
+	"  disarm        remove the rules for good: what was guarded is open\n"
 	"  revoke NAME   lock a name out, close its gates and end its connections\n"
 	"  restore NAME  let it in again\n"
 	"  why NAME SERVICE  would it be let in; if not, what would have to change\n"
@@ -56,6 +63,21 @@ static const char help[] =
 	"  --from FILE         with --verify and --export: from this export on\n"
 	"  --store FILE        read this when no daemon answers, or for the last four\n"
 	"                      (default: " STORE_DEFAULT ")\n"
+	"\n"
+	"doctor:\n"
+	"  --as NAME           who wants to come back; may stand several times\n"
+	"  -c, --config FILE   what posternd is started with\n"
+	"                      (default: " CONFIG_DEFAULT ")\n"
+	"\n"
+	"trial:\n"
+	"  -c, --config FILE   try this file, which lies beside the live one\n"
+	"                      (default: the live one, as it was edited)\n"
+	"  --live FILE         what posternd was started with\n"
+	"                      (default: " CONFIG_DEFAULT ")\n"
+	"  --confirm           keep what is tried; --abort: go back at once\n"
+	"\n"
+	"disarm:\n"
+	"  --yes               do not ask\n"
 	"\n"
 	"revoke:\n"
 	"  --reason TEXT       why, for the journal and the list\n"
@@ -89,13 +111,20 @@ enum {
 	OPT_REASON,
 	OPT_LIST,
 	OPT_DOOR,
+	OPT_LIVE,
+	OPT_CONFIRM,
+	OPT_ABORT,
+	OPT_YES,
+	OPT_AS,
 	OPT_VERSION,
 };
 
 struct options {
 	const char *socket, *store, *name, *address, *reason, *door, *config;
-	const char *only_service, *export, *from;
+	const char *live, *only_service, *export, *from;
+	struct doctor_options doctor;
 	bool is_json, is_cut, is_all, is_list, is_follow, is_verify;
+	bool is_confirm, is_abort, is_yes;
 	uint64_t since_ms, until_ms;
 	enum store_event event;
 	unsigned long limit; /* 0: not given */
@@ -199,6 +228,24 @@ static int take(int c, struct options *o)
 	case 'c':
 		o->config = optarg;
 		return -1;
+	case OPT_LIVE:
+		o->live = optarg;
+		return -1;
+	case OPT_CONFIRM:
+		o->is_confirm = true;
+		return -1;
+	case OPT_ABORT:
+		o->is_abort = true;
+		return -1;
+	case OPT_AS:
+		if (o->doctor.name_count == DOCTOR_NAMES_MAX)
+			return say_usage(
+				"", "--as %s: more than %d names", optarg, DOCTOR_NAMES_MAX);
+		o->doctor.names[o->doctor.name_count++] = optarg;
+		return -1;
+	case OPT_YES:
+		o->is_yes = true;
+		return -1;
 	case OPT_VERSION:
 		puts("posternctl " POSTERN_VERSION);
 		return EXIT_DONE;
@@ -213,7 +260,7 @@ static int take(int c, struct options *o)
 /* Commands with a name or something like it behind them. */
 static bool takes_what(const char *command)
 {
-	static const char *const commands[] = { "close", "revoke", "restore", "why" };
+	static const char *const commands[] = { "close", "revoke", "restore", "why", "trial" };
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(command, commands[i]) == 0)
 			return true;
@@ -243,6 +290,11 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "list", no_argument, NULL, OPT_LIST },
 		{ "door", required_argument, NULL, OPT_DOOR },
 		{ "config", required_argument, NULL, 'c' },
+		{ "live", required_argument, NULL, OPT_LIVE },
+		{ "confirm", no_argument, NULL, OPT_CONFIRM },
+		{ "abort", no_argument, NULL, OPT_ABORT },
+		{ "yes", no_argument, NULL, OPT_YES },
+		{ "as", required_argument, NULL, OPT_AS },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -363,6 +415,29 @@ static int run_why(const struct options *o)
 	return control_ask(o->socket, q, o->is_json, control_show_why);
 }
 
+static int run_trial(const struct options *o)
+{
+	struct control_trial t = { o->socket, o->live, o->config, 0 };
+	if ((o->what != NULL) + o->is_confirm + o->is_abort != 1)
+		return say_usage("", "trial takes a time, or --confirm, or --abort");
+	if (o->is_confirm)
+		return control_trial_confirm(&t);
+	if (o->is_abort)
+		return control_trial_abort(&t);
+	if (duration_parse(o->what, &t.length_s) < 0 || t.length_s < TRIAL_MIN_S ||
+		t.length_s > TRIAL_MAX_S)
+		return say_usage("", "trial %s: not a time from 10s to 1d", o->what);
+	return control_trial_begin(&t);
+}
+
+static int run_doctor(struct options *o)
+{
+	o->doctor.socket = o->socket;
+	o->doctor.config = o->config != NULL ? o->config : CONFIG_DEFAULT;
+	o->doctor.is_json = o->is_json;
+	return doctor_run(&o->doctor);
+}
+
 static int run(int argc, char **argv)
 {
 	struct options o = {
@@ -372,6 +447,7 @@ static int run(int argc, char **argv)
 		.address = "",
 		.reason = "",
 		.door = "",
+		.live = CONFIG_DEFAULT,
 		.only_service = "",
 	};
 	int status = parse(argc, argv, &o);
@@ -399,6 +475,12 @@ static int run(int argc, char **argv)
 		return run_restore(&o);
 	if (strcmp(o.command, "why") == 0)
 		return run_why(&o);
+	if (strcmp(o.command, "trial") == 0)
+		return run_trial(&o);
+	if (strcmp(o.command, "doctor") == 0)
+		return run_doctor(&o);
+	if (strcmp(o.command, "disarm") == 0)
+		return control_disarm(o.socket, o.is_yes);
 	return say_usage("", "there is no command %s", o.command);
 }
 

@@ -263,6 +263,27 @@ static void do_reload(struct client *c)
 		c->waits = WAIT_RELOADED;
 }
 
+static void do_trial(struct client *c, const json_t *q)
+{
+	static const struct {
+		const char *word;
+		enum msg_type type;
+	} words[] = { { "begin", MSG_TRIAL_BEGIN }, { "confirm", MSG_TRIAL_CONFIRM },
+		{ "abort", MSG_TRIAL_ABORT } };
+	const char *word = control_text(q, "do");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct msg m = { .type = words[i].type };
+		if (strcmp(word, words[i].word) != 0)
+			continue;
+		if (msg_send(c->k->start->monitor, &m) < 0)
+			control_finish(c, -EAGAIN, "the monitor takes no orders now; try again");
+		else
+			c->waits = WAIT_RELOADED;
+		return;
+	}
+	control_finish(c, -EINVAL, "say begin, confirm or abort");
+}
+
 static void obey(struct client *c)
 {
 	json_error_t err;
@@ -283,6 +304,8 @@ static void obey(struct client *c)
 		do_journal(c, q);
 	else if (strcmp(command, "reload") == 0)
 		do_reload(c);
+	else if (strcmp(command, "trial") == 0)
+		do_trial(c, q);
 	else if (strcmp(command, "revoke") == 0)
 		control_revoke(c, q);
 	else if (strcmp(command, "restore") == 0)

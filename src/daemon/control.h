@@ -11,6 +11,7 @@
  *   {"command": "close", "what": "NAME|ADDRESS|GRANT|", "cut": false}     "" is every gate
  *   {"command": "journal", "after": 0, "since_ms": 0, "name": "", "address": "", "limit": 100}
  *   {"command": "reload"}
+ *   {"command": "trial", "do": "begin"}                        or "confirm", "abort"; daemon/trial.h
  *   {"command": "revoke", "name": "NAME", "by": "", "text": "why"}
  *   {"command": "restore", "name": "NAME", "by": ""}
  *   {"command": "lockouts"}                                    one object a name

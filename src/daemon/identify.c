@@ -91,7 +91,7 @@ static enum chain_reject walk(struct identify *i, uint64_t wall_ms, struct chain
 		p->is_signed[at] = memcmp(places[at], hashes[at], IDENTIFY_HASH_LEN) == 0;
 	}
 	enum chain_reject r = chain_walk(i->boot->trust, p, wall_ms, ret);
-	for (size_t at = 1; at < p->count; at++)
+	for (size_t at = 1; at < p->count && at < CHAIN_CERTS_MAX; at++)
 		if (p->is_signed[at])
 			memcpy(places[at], hashes[at], IDENTIFY_HASH_LEN);
 	return r;

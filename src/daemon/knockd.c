@@ -138,8 +138,10 @@ void knockd_told(struct knockd *k, const struct msg *m)
 		k->beat_seen_ms = clock_mono_ms();
 	} else if (m->type == MSG_ASK) {
 		struct msg well = { .type = MSG_WELL, .seq = m->seq };
+		k->asked_seq = k->store_bad_mono_ms != 0 ? m->seq : 0;
 		/* One that is gone is noticed at the end of its answers. */
-		(void)!msg_send(k->start->gate, &well);
+		if (k->store_bad_mono_ms == 0)
+			(void)!msg_send(k->start->gate, &well);
 	} else if (m->type == MSG_LISTED) {
 		control_listed(k, m);
 	} else if ((m->seq & SEQ_CONTROL) != 0) {

@@ -97,6 +97,8 @@ struct knockd {
 	uint64_t started_wall_ms, started_mono_ms;
 	int store_error; /* why it could not be written last; 0 since it could */
 	uint64_t store_trouble_mono_ms, gate_trouble_mono_ms;
+	uint64_t store_bad_mono_ms; /* last trouble, while nothing may be granted; 0: all is well */
+	uint32_t asked_seq;         /* MSG_ASK that waits for the end of that; 0: none */
 	uint64_t logged_drops, logged_mono_ms;
 	unsigned ticks;
 	uint64_t kept_after;     /* the last grant that was asked about; UINT64_MAX: all were */
@@ -154,6 +156,8 @@ void store_trouble(struct knockd *k, const char *doing, int rc);
 void store_well(struct knockd *k); /* it was written */
 const char *store_error_text(int rc);
 void knockd_stop(struct knockd *k, int exit_status);
+/* A gate was recorded, or as good as that: whoever asks for the rescue hears that all is well. */
+void mirror_can_grant(struct knockd *k);
 void knockd_told(struct knockd *k, const struct msg *m); /* something by the gate process */
 
 /* restore.c */

@@ -19,6 +19,7 @@
 #define BEAT_LOST_MS 30000
 #define DROPS_EVERY_MS 60000
 #define TROUBLE_EVERY_MS 10000
+#define STORE_QUIET_MS 60000
 #define GRACE_MS 1000 /* the kernel's clock is allowed to be this far behind ours */
 
 const char *store_error_text(int rc)
@@ -29,6 +30,7 @@ const char *store_error_text(int rc)
 void store_trouble(struct knockd *k, const char *doing, int rc)
 {
 	uint64_t now = clock_mono_ms();
+	k->store_bad_mono_ms = now;
 	k->store_error = rc;
 	if (k->store_trouble_mono_ms != 0 && now - k->store_trouble_mono_ms < TROUBLE_EVERY_MS)
 		return;
@@ -316,11 +318,38 @@ void mirror_kept(struct knockd *k, const struct msg *m)
 		events_change(k, k->kept[i], STORE_GATE_EXPIRED);
 }
 
+/* Whoever cannot grant is as good as dead to its owner: the rescue's question waits until it can again. */
+void mirror_can_grant(struct knockd *k)
+{
+	struct msg ask = { .type = MSG_ASK, .seq = k->asked_seq };
+	if (k->store_bad_mono_ms == 0)
+		return;
+	k->store_bad_mono_ms = 0;
+	if (ask.seq != 0)
+		knockd_told(k, &ask);
+}
+
+/*
+ * Nobody knocks, so a grant shows nothing. A small thing may still fit where a grant does not; so this counts
+ * only when it was quiet for a while, and the rescue, if there is one, had its time before.
+ */
+static void try_store(struct knockd *k, uint64_t mono_ms)
+{
+	uint64_t quiet_ms = 3000ull * k->config->rescue.after_s;
+	if (quiet_ms < STORE_QUIET_MS)
+		quiet_ms = STORE_QUIET_MS;
+	if (k->store_bad_mono_ms == 0 || mono_ms - k->store_bad_mono_ms < quiet_ms)
+		return;
+	if (store_probe(k->store) == 0)
+		mirror_can_grant(k);
+}
+
 void mirror_tick(struct knockd *k)
 {
 	uint64_t mono_ms = clock_mono_ms();
 	int rc;
 	k->ticks++;
+	try_store(k, mono_ms);
 	expire_gates(k, mono_ms);
 	restore_review(k, clock_wall_ms());
 	look_at_kept(k);

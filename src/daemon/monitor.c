@@ -26,6 +26,7 @@
 #include "daemon/gated.h"
 #include "daemon/ground.h"
 #include "daemon/knockd.h"
+#include "daemon/monitor_internal.h"
 #include "daemon/place.h"
 #include "priv/priv.h"
 
@@ -38,40 +39,6 @@
 #define LOOK_EVERY_MS 500
 #define LOST_EVERY_MS 5000 /* a table that is lost again within this waits for a moment */
 #define EXIT_TROUBLE 4
-
-struct child {
-	pid_t pid; /* 0: none */
-	int fd;    /* our end of its channel; -1 */
-};
-
-struct generation {
-	struct child knock, gate;
-	bool is_new_table;
-	uint64_t began_mono_ms;
-};
-
-struct monitor {
-	const char *path;
-	struct boot *boot;
-	struct boot *old; /* of the running generation, while another one replaces it */
-	uint32_t number;
-	int control;
-	int metrics;      /* -1: none */
-	uint32_t reloads; /* that were taken up */
-	int signals;
-	sigset_t old_mask;
-	struct generation now;
-	bool lost[CONFIG_DOORS_MAX]; /* doors that wait for their interface */
-	bool is_stopping;
-	bool is_table_lost;        /* the next gate process makes it anew */
-	uint64_t lost_mono_ms;     /* when it was, the last time; 0: never */
-	uint64_t retry_at_mono_ms; /* 0: nothing to retry */
-	uint64_t backoff_ms;
-	uint64_t look_at_mono_ms,
-		look_ms;            /* no interface is looked for before; and the pause after */
-	uint64_t reload_at_mono_ms; /* 0: none is asked for */
-	uint64_t reloaded_mono_ms;
-};
 
 static void child_forget(struct child *c)
 {
@@ -127,6 +94,8 @@ static void child_settle(struct monitor *m, const char *who, const int *keep, si
 	/* The keys of before, of which this is a copy. */
 	boot_free(m->old);
 	m->old = NULL;
+	boot_free(m->trial.before);
+	m->trial.before = NULL;
 }
 
 /* Name the process for ps: both the short name and the command line. */
@@ -180,8 +149,19 @@ static int fork_knock(struct monitor *m, int to_gate, bool is_successor, struct 
 	const int keep[] = { fd, to_gate, m->control, m->metrics };
 	child_settle(m, "posternd: knock", keep, m->metrics >= 0 ? 4 : 3);
 	name_process("posternd: knock");
-	struct knockd_start s = { m->boot, fd, to_gate, m->control, m->metrics, m->number,
-		m->reloads, is_successor, m->is_table_lost };
+	struct knockd_start s = {
+		.boot = m->boot,
+		.monitor = fd,
+		.gate = to_gate,
+		.control = m->control,
+		.metrics = m->metrics,
+		.generation = m->number,
+		.reloads = m->reloads,
+		.is_successor = is_successor,
+		.is_table_lost = m->is_table_lost,
+		.trial_until_mono_ms = m->trial.until_mono_ms,
+		.is_fallback = m->trial.is_fallback,
+	};
 	_exit(knockd_run(&s));
 }
 
@@ -208,8 +188,7 @@ static int await_ready(struct child *c, enum msg_from from, bool *ret_is_new)
 	}
 }
 
-/* Returns the exit status of the gate process. */
-static int generation_stop(struct generation *g)
+int monitor_stop_generation(struct generation *g)
 {
 	child_stop(&g->knock);
 	return child_stop(&g->gate);
@@ -241,7 +220,7 @@ static int go(struct monitor *m)
 }
 
 /* From nothing. The knock process opens its doors first: when it cannot, the firewall was not touched. */
-static int generation_start(struct monitor *m)
+int monitor_start_generation(struct monitor *m)
 {
 	int pair[2];
 	int rc = priv_channel(pair);
@@ -256,13 +235,13 @@ static int generation_start(struct monitor *m)
 	close(pair[0]);
 	close(pair[1]);
 	if (rc < 0)
-		generation_stop(&m->now);
+		monitor_stop_generation(&m->now);
 	else
 		m->is_table_lost = false;
 	return rc;
 }
 
-static void tell_reloaded(struct monitor *m, int result, const char *text)
+void monitor_tell(struct monitor *m, int result, const char *text)
 {
 	struct msg msg = { .type = MSG_RELOADED, .result = result };
 	snprintf(msg.text, sizeof(msg.text), "%s", text);
@@ -284,7 +263,7 @@ static void tell_reloaded(struct monitor *m, int result, const char *text)
  * The next generation with m->boot: the new knock process opens its doors while the old one still
  * answers; then the old pair goes and the new gate process adopts the table as it is.
  */
-static int generation_replace(struct monitor *m, const char *why)
+int monitor_replace_generation(struct monitor *m, const char *why)
 {
 	struct generation next = { .knock = { 0, -1 }, .gate = { 0, -1 } };
 	int pair[2];
@@ -300,8 +279,8 @@ static int generation_replace(struct monitor *m, const char *why)
 		close(pair[1]);
 		return rc;
 	}
-	tell_reloaded(m, 0, why);
-	generation_stop(&m->now);
+	monitor_tell(m, 0, why);
+	monitor_stop_generation(&m->now);
 	m->now = next;
 	m->retry_at_mono_ms = 0;
 	rc = gate_start(m, pair[1], true, &m->now);
@@ -311,7 +290,7 @@ static int generation_replace(struct monitor *m, const char *why)
 	close(pair[1]);
 	if (rc < 0) {
 		log_error("the new processes did not start; trying again");
-		generation_stop(&m->now);
+		monitor_stop_generation(&m->now);
 		m->backoff_ms = BACKOFF_MIN_MS;
 		m->retry_at_mono_ms = clock_mono_ms() + m->backoff_ms;
 	}
@@ -326,7 +305,7 @@ static void warn(const struct config *c)
 		log_warn("%s", f[i].text);
 }
 
-static void report_text(const struct config_report *r, char *to, size_t cap)
+void monitor_report_text(const struct config_report *r, char *to, size_t cap)
 {
 	size_t at = 0;
 	to[0] = '\0';
@@ -343,49 +322,77 @@ static bool is_same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static void reload(struct monitor *m)
+struct boot *monitor_load_next(struct monitor *m, const char *path)
 {
 	struct config_report r = { 0 };
-	struct boot *next = boot_load(m->path, &r);
+	struct boot *next = boot_load(path, &r);
 	struct fault f;
 	char text[MSG_TEXT_MAX];
 	if (next == NULL) {
-		report_text(&r, text, sizeof(text));
-		tell_reloaded(m, -EINVAL, text);
+		monitor_report_text(&r, text, sizeof(text));
+		monitor_tell(m, -EINVAL, text);
 		config_report_deinit(&r);
-		return;
+		return NULL;
 	}
 	config_report_deinit(&r);
 	const struct config_server *a = &m->boot->config->server, *b = &next->config->server;
 	if (strcmp(a->control, b->control) != 0 || strcmp(a->store, b->store) != 0 ||
 		!is_same_text(a->metrics, b->metrics)) {
-		tell_reloaded(m, -EINVAL,
+		monitor_tell(m, -EINVAL,
 			"control, store and metrics cannot change while running; restart posternd");
 		boot_free(next);
-		return;
+		return NULL;
 	}
 	if (ground_check(next->config, &f) < 0) {
-		tell_reloaded(m, -EINVAL, f.text);
+		monitor_tell(m, -EINVAL, f.text);
 		boot_free(next);
-		return;
+		return NULL;
 	}
+	if (next->warning[0] != '\0')
+		log_warn("%s", next->warning);
+	warn(next->config);
+	return next;
+}
+
+int monitor_swap(struct monitor *m, struct boot *next, struct boot **ret_old, const char *why)
+{
 	m->old = m->boot;
 	m->boot = next;
 	m->reloads++;
-	snprintf(text, sizeof(text), "reloaded %.500s; services guarded: %zu, people known: %zu",
-		m->path, next->config->service_count, directory_count(next->directory));
-	if (generation_replace(m, text) < 0) {
+	int rc = monitor_replace_generation(m, why);
+	if (rc < 0) {
+		m->reloads--;
 		m->boot = m->old;
 		m->old = NULL;
-		m->reloads--;
+		return rc;
+	}
+	*ret_old = m->old;
+	m->old = NULL;
+	return 0;
+}
+
+static void reload(struct monitor *m)
+{
+	char text[MSG_TEXT_MAX];
+	struct boot *old = NULL;
+	if (monitor_trial_forbids(m))
+		return;
+	struct boot *next = monitor_load_next(m, m->path);
+	if (next == NULL)
+		return;
+	bool was_fallback = m->trial.is_fallback;
+	m->trial.is_fallback = false;
+	snprintf(text, sizeof(text), "reloaded %.500s; services guarded: %zu, people known: %zu",
+		m->path, next->config->service_count, directory_count(next->directory));
+	if (monitor_swap(m, next, &old, text) < 0) {
+		m->trial.is_fallback = was_fallback;
 		boot_free(next);
-		tell_reloaded(
+		monitor_tell(
 			m, -EIO, "the new knock process did not start; its reason is in the log");
 		return;
 	}
-	boot_free(m->old);
-	m->old = NULL;
-	warn(m->boot->config);
+	boot_free(old);
+	monitor_trial_settled(m);
 }
 
 /*
@@ -401,9 +408,9 @@ static void on_table_lost(struct monitor *m, uint64_t now)
 }
 
 /* A child of the running generation ended by itself: the other goes too, both come back. */
-static void on_death(struct monitor *m, int gate_status)
+void monitor_on_death(struct monitor *m, int gate_status)
 {
-	int status = generation_stop(&m->now);
+	int status = monitor_stop_generation(&m->now);
 	uint64_t now = clock_mono_ms();
 	if (gate_status == GATED_TABLE_LOST || status == GATED_TABLE_LOST) {
 		on_table_lost(m, now);
@@ -447,7 +454,7 @@ static void on_signal(struct monitor *m)
 			bool knock = has_ended(&m->now.knock, &knock_status);
 			bool gate = has_ended(&m->now.gate, &gate_status);
 			if (knock || gate)
-				on_death(m, gate_status);
+				monitor_on_death(m, gate_status);
 			break;
 		}
 		default:
@@ -463,11 +470,14 @@ static void on_knock(struct monitor *m)
 	if (rc == -EAGAIN)
 		return;
 	if (rc <= 0) {
-		on_death(m, 0);
+		monitor_on_death(m, 0);
 		return;
 	}
 	if (msg.type == MSG_RELOAD && m->reload_at_mono_ms == 0)
 		m->reload_at_mono_ms = m->reloaded_mono_ms + RELOAD_EVERY_MS;
+	else if (msg.type == MSG_TRIAL_BEGIN || msg.type == MSG_TRIAL_CONFIRM ||
+		msg.type == MSG_TRIAL_ABORT)
+		monitor_trial_word(m, msg.type);
 	else if (msg.type == MSG_DOOR_LOST && msg.door < m->boot->config->door_count)
 		m->lost[msg.door] = true;
 }
@@ -494,7 +504,7 @@ static void look_for_interfaces(struct monitor *m)
 		char text[128];
 		snprintf(text, sizeof(text), "interface %s is there; door %s opens its eyes",
 			d->interface, d->name);
-		if (generation_replace(m, text) < 0)
+		if (monitor_replace_generation(m, text) < 0)
 			m->lost[i] = true;
 		return;
 	}
@@ -504,10 +514,11 @@ static void look_for_interfaces(struct monitor *m)
 static void look_around(struct monitor *m)
 {
 	uint64_t now = clock_mono_ms();
+	monitor_trial_look(m, now);
 	if (m->retry_at_mono_ms != 0 && now >= m->retry_at_mono_ms) {
 		m->retry_at_mono_ms = 0;
-		if (generation_start(m) < 0)
-			on_death(m, 0);
+		if (monitor_start_generation(m) < 0)
+			monitor_on_death(m, 0);
 	} else if (m->reload_at_mono_ms != 0 && now >= m->reload_at_mono_ms) {
 		m->reload_at_mono_ms = 0;
 		reload(m);
@@ -531,6 +542,8 @@ static int wait_ms(const struct monitor *m)
 		wait = until(m->retry_at_mono_ms, wait);
 	if (m->reload_at_mono_ms != 0)
 		wait = until(m->reload_at_mono_ms, wait);
+	if (m->trial.until_mono_ms != 0)
+		wait = until(m->trial.until_mono_ms, wait);
 	for (size_t i = 0; i < m->boot->config->door_count; i++)
 		if (m->lost[i] && m->now.knock.pid != 0)
 			return until(m->look_at_mono_ms > clock_mono_ms()
@@ -555,7 +568,7 @@ static void loop(struct monitor *m)
 		else if (p[1].revents != 0 && m->now.knock.fd >= 0)
 			on_knock(m);
 		else if (p[2].revents != 0 && m->now.gate.fd >= 0)
-			on_death(m, 0); /* the gate process never speaks after READY */
+			monitor_on_death(m, 0); /* the gate process never speaks after READY */
 		look_around(m);
 	}
 }
@@ -574,9 +587,9 @@ static int take_signals(struct monitor *m)
 	return m->signals < 0 ? -errno : 0;
 }
 
+/* 0, 1 when nothing is to be guarded, or -errno; it says why. */
 static int prepare(struct monitor *m)
 {
-	struct config_report r = { 0 };
 	struct fault f;
 	int rc = ground_check_caps(&f);
 	if (rc < 0) {
@@ -587,12 +600,9 @@ static int prepare(struct monitor *m)
 	const struct rlimit none = { 0, 0 };
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		log_warn("a core file may be written: %s", strerror(errno));
-	m->boot = boot_load(m->path, &r);
-	for (size_t i = 0; i < r.kept; i++)
-		log_error("%s", r.lines[i]);
-	config_report_deinit(&r);
-	if (m->boot == NULL)
-		return -EINVAL;
+	rc = monitor_trial_choose(m);
+	if (rc != 0)
+		return rc;
 	if (m->boot->warning[0] != '\0')
 		log_warn("%s", m->boot->warning);
 	warn(m->boot->config);
@@ -624,24 +634,34 @@ int monitor_run(const char *config_path)
 	int status = EXIT_TROUBLE;
 
 	log_init("posternd");
-	if (prepare(&m) < 0)
+	int rc = prepare(&m);
+	if (rc > 0) {
+		/* Not to be started again and again by whoever waits for READY. */
+		place_notify("READY=1");
+		status = 0;
+	}
+	if (rc != 0)
 		goto out;
-	int rc = take_signals(&m);
+	rc = take_signals(&m);
 	if (rc < 0) {
 		log_error("no signals: %s", strerror(-rc));
 		goto out;
 	}
-	rc = generation_start(&m);
+	rc = monitor_trial_start(&m);
+	if (rc == 0)
+		rc = monitor_start_generation(&m);
 	if (rc < 0) {
 		if (rc != -ECHILD)
 			log_error("cannot start: %s", strerror(-rc));
 		goto out;
 	}
+	monitor_trial_settled(&m);
 	place_notify("READY=1");
 	loop(&m);
 	place_notify("STOPPING=1");
-	generation_stop(&m.now);
-	log_info("stopped; guarded ports stay closed");
+	monitor_stop_generation(&m.now);
+	if (!monitor_trial_stop(&m))
+		log_info("stopped; guarded ports stay closed");
 	status = 0;
 out:
 	if (m.control >= 0) {
@@ -652,6 +672,7 @@ out:
 		close(m.metrics);
 	if (m.signals >= 0)
 		close(m.signals);
+	boot_free(m.trial.before);
 	boot_free(m.boot);
 	return status;
 }

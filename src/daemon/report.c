@@ -167,6 +167,12 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	set_number(o, "uptime_s", (clock_mono_ms() - k->started_mono_ms) / 1000);
 	set_number(o, "generation", k->start->generation);
 	set_text(o, "config", k->config->file);
+	if (k->start->is_fallback)
+		json_object_set_new(o, "fallback", json_true());
+	if (k->start->trial_until_mono_ms != 0) {
+		uint64_t now = clock_mono_ms(), end = k->start->trial_until_mono_ms;
+		set_number(o, "trial_left_s", end > now ? (end - now + 999) / 1000 : 0);
+	}
 	set_number(o, "services", k->config->service_count);
 	set_number(o, "people", directory_count(k->start->boot->directory));
 	set_number(o, "gates", live_count(k->live));

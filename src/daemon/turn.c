@@ -610,6 +610,9 @@ void turn_flush(struct knockd *k)
 	else
 		store_well(k);
 	k->batch_count = 0;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (claims[i].gate != NULL && answers[i] == STORE_ACCEPTED)
+			mirror_can_grant(k);
 	for (size_t i = 0; i < n; i++)
 		after_claim(k, &k->slots[k->batch[i]], answers[i]);
 	events_write(k);

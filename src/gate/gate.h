@@ -137,7 +137,28 @@ __attribute__((warn_unused_result)) int gate_is_kept(struct gate *g, uint32_t ma
 /* Packets since the table was made. */
 __attribute__((warn_unused_result)) int gate_counts(struct gate *g, struct gate_counts *ret);
 
-/* Remove the table: for tests, and for uninstalling by hand. 0 also when there is none. */
+/* What stands in the kernel, for posternctl doctor: looking changes nothing. */
+struct gate_look {
+	bool is_there;
+	bool is_current; /* the rule set is the one this program would load */
+	bool is_owned;   /* a living process owns it */
+	bool is_lasting; /* it stays when that process dies */
+	bool is_covered; /* a cover is there as well: its maker died half way, or works on it now */
+	bool can_persist; /* the kernel knows tables that a flush passes by (6.9) */
+};
+/* c may be NULL: then every rule set counts as current. 0 or -errno with *f. */
+__attribute__((warn_unused_result)) int gate_look(
+	const struct config *c, struct gate_look *ret, struct fault *f);
+
+/* Can the kernel do this? Commands (a table inet postern-trial is made before them) that it checks and
+ * does not carry out. 0 yes, or -errno with *f. */
+__attribute__((warn_unused_result)) int gate_look_try(const char *commands, struct fault *f);
+
+/* Every rule set of the machine as libnftables writes it in JSON, sets without their elements. *ret is
+ * malloc'd and the caller's. 0 or -errno with *f. */
+__attribute__((warn_unused_result)) int gate_look_rules(char **ret, struct fault *f);
+
+/* Remove the table: for uninstalling, and for a first trial that nobody confirmed. 0 also when there is none. */
 __attribute__((warn_unused_result)) int gate_remove(struct fault *f);
 
 #endif

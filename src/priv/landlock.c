@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "priv/internal.h"
+#include "priv/priv.h"
 
 #define ASK_VERSION 1u
 
@@ -44,6 +45,12 @@ static int ask_version(void)
 	if (v >= 0)
 		return (int)v;
 	return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
+}
+
+int priv_landlock_version(void)
+{
+	int abi = ask_version();
+	return abi > 0 ? abi : 0;
 }
 
 int priv_landlock_close(int *ret_abi)

@@ -54,6 +54,9 @@ __attribute__((warn_unused_result)) int priv_drop(
 __attribute__((warn_unused_result)) int priv_sandbox_knock(int *ret_landlock, struct fault *f);
 __attribute__((warn_unused_result)) int priv_sandbox_gate(int *ret_landlock, struct fault *f);
 
+/* The version of Landlock that the running kernel has; 0: none. */
+int priv_landlock_version(void);
+
 /* Close every descriptor but 0, 1, 2 and the n in keep. */
 void priv_close_others(const int *keep, size_t n);
 
@@ -89,6 +92,10 @@ enum msg_type {
 	/* gate -> knock, and the answer, which shows that the loop which decodes goes round */
 	MSG_ASK,
 	MSG_WELL,
+	/* knock -> monitor: an administrator's word about a trial; which one, only the disk says */
+	MSG_TRIAL_BEGIN,
+	MSG_TRIAL_CONFIRM,
+	MSG_TRIAL_ABORT,
 	MSG_KEPT, /* knock -> gate: is there still a lease without an end with this mark? */
 	MSG_TYPE_COUNT,
 };

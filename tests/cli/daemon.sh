@@ -36,6 +36,14 @@ says 3 'posternctl: no daemon answers, and W/none.db: cannot be examined: No suc
 	-- why Ann/VSD -s "$W/none" --store "$W/none.db"
 says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
 	-- why Ann/VSD ssh -s "$W/none"
+says 2 'posternctl: trial takes a time, or --confirm, or --abort; see posternctl --help' -- trial
+says 2 'posternctl: trial takes a time, or --confirm, or --abort; see posternctl --help' \
+	-- trial 5m --confirm
+says 2 'posternctl: trial 9s: not a time from 10s to 1d; see posternctl --help' -- trial 9s
+says 2 'posternctl: trial soon: not a time from 10s to 1d; see posternctl --help' -- trial soon
+says 4 'posternctl: W/none: cannot be read: No such file or directory' -- trial 5m --live "$W/none"
+says 4 'posternctl: W/none: cannot be read: No such file or directory' \
+	-- trial --confirm --live "$W/none"
 says 2 'posternctl: y: one argument too many; see posternctl --help' -- revoke x/VSD y
 says 3 "posternctl: W/none: no daemon answers (No such file or directory); start posternd, or name its socket with --socket" \
 	-- revoke Ann/VSD -s "$W/none"

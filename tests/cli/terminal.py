@@ -175,7 +175,7 @@ old = open(bob).read()
 for answer, code in (("no", 1), ("\x04", 1), ("y\nno", 1), ("yes", 0)):
     s = Session("id", "merge", bob, chain)
     s.secret("Password of Bob/VSD: ", ADMIN)
-    s.wait_for("no organisation yet, and will be below VSD. The fingerprint")
+    s.wait_for("is below an organisation from now on: VSD")
     s.answer("Is that right? (yes/no) ", answer)
     check(f"merge answered {answer!r}", os.waitstatus_to_exitcode(s.end()) == code)
     check(f"what {answer!r} changes", (open(bob).read() == old) == (code == 1))

@@ -41,7 +41,8 @@ static void read_pieces(struct document_reader *d, struct span rest)
 		must(rc == 0 || rc == -EAGAIN || rc == -EBADMSG);
 		if (rc != 0)
 			return;
-		must(used <= rest.len && used == len + 21 + (is_last ? 64 : 0) && len <= DOCUMENT_PIECE_MAX);
+		must(used <= rest.len && used == len + 21 + (is_last ? 64 : 0) &&
+			len <= DOCUMENT_PIECE_MAX);
 		rest = span_slice(rest, used, rest.len);
 	}
 	size_t used, len;

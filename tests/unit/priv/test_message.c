@@ -94,7 +94,10 @@ static const struct {
 	{ "settle", { .type = MSG_SETTLE, .seq = 12 } },
 	{ "ask", { .type = MSG_ASK, .seq = 13 } },
 	{ "well", { .type = MSG_WELL, .seq = 13 } },
-	{ "kept", { .type = MSG_KEPT, .seq = 13, .mark = 0x50000001 } },
+	{ "trial-begin", { .type = MSG_TRIAL_BEGIN, .seq = 13 } },
+	{ "trial-confirm", { .type = MSG_TRIAL_CONFIRM, .seq = 14 } },
+	{ "trial-abort", { .type = MSG_TRIAL_ABORT, .seq = 15 } },
+	{ "kept", { .type = MSG_KEPT, .seq = 16, .mark = 0x50000001 } },
 };
 
 struct vector {

@@ -1,0 +1,108 @@
+#ifndef POSTERN_DAEMON_MONITOR_INTERNAL_H
+#define POSTERN_DAEMON_MONITOR_INTERNAL_H
+
+/* What the monitor's two halves share: monitor.c has the processes, monitor_trial.c the trials. */
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/boot.h"
+#include "priv/priv.h"
+
+struct child {
+	pid_t pid; /* 0: none */
+	int fd;    /* our end of its channel; -1 */
+};
+
+struct generation {
+	struct child knock, gate;
+	bool is_new_table;
+	uint64_t began_mono_ms;
+};
+
+/* What runs on trial, or instead of what was not confirmed. */
+struct monitor_trial {
+	uint64_t until_mono_ms; /* 0: no trial runs */
+	struct boot *before;    /* what ran before it; NULL: what is on the disk, or nothing */
+	bool is_asked;          /* it begins with this start */
+	bool is_fallback;       /* the confirmed configuration runs, not that of path */
+};
+
+struct monitor {
+	const char *path;
+	struct boot *boot;
+	struct boot *old; /* of the running generation, while another one replaces it */
+	uint32_t number;
+	int control;
+	int metrics;      /* -1: none */
+	uint32_t reloads; /* that were taken up */
+	int signals;
+	sigset_t old_mask;
+	struct generation now;
+	bool lost[CONFIG_DOORS_MAX]; /* doors that wait for their interface */
+	bool is_stopping;
+	bool is_unguarded;     /* a trial of guarding at all was not confirmed: the table is gone */
+	bool is_table_lost;    /* the next gate process makes it anew */
+	uint64_t lost_mono_ms; /* when it was, the last time; 0: never */
+	uint64_t retry_at_mono_ms; /* 0: nothing to retry */
+	uint64_t backoff_ms;
+	uint64_t look_at_mono_ms,
+		look_ms;            /* no interface is looked for before; and the pause after */
+	uint64_t reload_at_mono_ms; /* 0: none is asked for */
+	uint64_t reloaded_mono_ms;
+	struct monitor_trial trial;
+};
+
+/* monitor.c */
+
+/* From nothing, with m->boot. 0 or -errno. */
+__attribute__((warn_unused_result)) int monitor_start_generation(struct monitor *m);
+/* Returns the exit status of the gate process. */
+int monitor_stop_generation(struct generation *g);
+
+/* The next generation with m->boot, saying why. -errno: the running one goes on, untouched. */
+__attribute__((warn_unused_result)) int monitor_replace_generation(
+	struct monitor *m, const char *why);
+
+/* The same with another configuration: next becomes m->boot, the one before *ret_old, the caller's. */
+__attribute__((warn_unused_result)) int monitor_swap(
+	struct monitor *m, struct boot *next, struct boot **ret_old, const char *why);
+
+/* Load and check what a running daemon may change to; NULL when it may not, which was said. */
+struct boot *monitor_load_next(struct monitor *m, const char *path);
+
+/* Answer who asked for a change, and log it. */
+void monitor_tell(struct monitor *m, int result, const char *text);
+void monitor_report_text(const struct config_report *r, char *to, size_t cap);
+
+/* A generation ended by itself, or must: stop what is left of it and try again soon. gate_status: of a gate
+ * process that ended by itself, else 0. */
+void monitor_on_death(struct monitor *m, int gate_status);
+
+/* monitor_trial.c */
+
+/* Fill m->boot: with the configuration at m->path, what is to be tried, or the confirmed one. 0, 1 when
+ * nothing is to be guarded, or -errno; it says why. */
+__attribute__((warn_unused_result)) int monitor_trial_choose(struct monitor *m);
+
+/* Just before the first generation: a trial that was asked for is on record from here on. 0 or -errno. */
+__attribute__((warn_unused_result)) int monitor_trial_start(struct monitor *m);
+
+/* A generation runs that was not begun by a trial: unless one runs, its configuration is the confirmed one. */
+void monitor_trial_settled(struct monitor *m);
+
+/* True, after saying so, while a trial runs: no reload then. */
+bool monitor_trial_forbids(struct monitor *m);
+
+/* MSG_TRIAL_BEGIN, _CONFIRM or _ABORT. */
+void monitor_trial_word(struct monitor *m, enum msg_type word);
+
+/* Roll back when the time is up. */
+void monitor_trial_look(struct monitor *m, uint64_t now_mono_ms);
+
+/* The daemon stops: true when a trial of guarding at all ends with it and the table was removed. */
+bool monitor_trial_stop(struct monitor *m);
+
+#endif
