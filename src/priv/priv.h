@@ -96,19 +96,25 @@ enum msg_type {
 	MSG_TRIAL_BEGIN,
 	MSG_TRIAL_CONFIRM,
 	MSG_TRIAL_ABORT,
+	MSG_KEPT, /* knock -> gate: is there still a lease without an end with this mark? */
 	MSG_TYPE_COUNT,
 };
 
+#define MSG_KIND_MAX 2
 #define MSG_TEXT_MAX 1024
 #define MSG_LEN_MAX (MSG_TEXT_MAX + 64)
 
 struct msg {
 	enum msg_type type;
 	uint32_t seq;                /* echoed in the answer */
-	uint16_t service;            /* OPEN, CLOSE, LEASE: index in the configuration */
-	uint8_t kind;                /* OPEN, CLOSE: enum gate_kind, 0 or 1 */
+	uint16_t service;            /* OPEN, LEASE: index in the configuration */
+	uint8_t kind;                /* OPEN: enum gate_kind */
+	uint8_t proto;               /* CLOSE: of the service, which may be none any more */
+	uint16_t port;               /* CLOSE: its first */
 	struct addr addr;            /* OPEN, CLOSE */
-	uint32_t mark;               /* OPEN, CUT, LEASE */
+	uint8_t bits;                /* OPEN, CLOSE: of addr; 128: one host */
+	uint16_t source_port;        /* OPEN, CLOSE: 0: any */
+	uint32_t mark;               /* OPEN, CUT, LEASE, KEPT */
 	uint32_t wait_ms;            /* OPEN */
 	uint64_t lease_ms;           /* OPEN, LEASE */
 	int32_t result;              /* DONE, RELOADED: 0 or -errno */
