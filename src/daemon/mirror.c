@@ -273,6 +273,32 @@ static void beat(struct knockd *k, uint64_t mono_ms)
 		log_warn("the gate process could not be asked for its counters");
 }
 
+/* Whoever cannot grant is as good as dead to its owner: the rescue's question waits until it can again. */
+void mirror_can_grant(struct knockd *k)
+{
+	struct msg ask = { .type = MSG_ASK, .seq = k->asked_seq };
+	if (k->store_bad_mono_ms == 0)
+		return;
+	k->store_bad_mono_ms = 0;
+	if (ask.seq != 0)
+		knockd_told(k, &ask);
+}
+
+/*
+ * Nobody knocks, so a grant shows nothing. A small thing may still fit where a grant does not; so this counts
+ * only when it was quiet for a while, and the rescue, if there is one, had its time before.
+ */
+static void try_store(struct knockd *k, uint64_t mono_ms)
+{
+	uint64_t quiet_ms = 3000ull * k->config->rescue.after_s;
+	if (quiet_ms < STORE_QUIET_MS)
+		quiet_ms = STORE_QUIET_MS;
+	if (k->store_bad_mono_ms == 0 || mono_ms - k->store_bad_mono_ms < quiet_ms)
+		return;
+	if (store_probe(k->store) == 0)
+		mirror_can_grant(k);
+}
+
 /* Oldest first, as many as are awaited together; those whose gate stands are not asked about. */
 static void ask_kept(void *arg, const struct store_gate *g)
 {
@@ -316,32 +342,6 @@ void mirror_kept(struct knockd *k, const struct msg *m)
 	k->kept_awaiting--;
 	if (m->result == -ENOENT)
 		events_change(k, k->kept[i], STORE_GATE_EXPIRED);
-}
-
-/* Whoever cannot grant is as good as dead to its owner: the rescue's question waits until it can again. */
-void mirror_can_grant(struct knockd *k)
-{
-	struct msg ask = { .type = MSG_ASK, .seq = k->asked_seq };
-	if (k->store_bad_mono_ms == 0)
-		return;
-	k->store_bad_mono_ms = 0;
-	if (ask.seq != 0)
-		knockd_told(k, &ask);
-}
-
-/*
- * Nobody knocks, so a grant shows nothing. A small thing may still fit where a grant does not; so this counts
- * only when it was quiet for a while, and the rescue, if there is one, had its time before.
- */
-static void try_store(struct knockd *k, uint64_t mono_ms)
-{
-	uint64_t quiet_ms = 3000ull * k->config->rescue.after_s;
-	if (quiet_ms < STORE_QUIET_MS)
-		quiet_ms = STORE_QUIET_MS;
-	if (k->store_bad_mono_ms == 0 || mono_ms - k->store_bad_mono_ms < quiet_ms)
-		return;
-	if (store_probe(k->store) == 0)
-		mirror_can_grant(k);
 }
 
 void mirror_tick(struct knockd *k)
