@@ -143,6 +143,8 @@ struct postern_request {
 		address; /* NULL: the address the server observes; else a numeric address to be signed */
 	uint16_t source_port; /* 0: any */
 	enum postern_identity identity;
+	uint16_t port_last; /* of a range that begins with port; 0: that port alone */
+	uint8_t prefix; /* with address: its network of so many bits (/24, /64); 0: the address alone */
 	/* Of POSTERN_ACTION. UTF-8 without control characters but line ends; NULL: none. */
 	const char *message;
 	size_t message_len;

@@ -130,14 +130,19 @@ void control_show_metrics(const json_t *o, bool first)
 
 void control_show_gate(const json_t *o, bool first)
 {
+	char left[40], port[40];
 	char until[TIME_TEXT_MAX];
 	if (first)
 		printf("%-6s %-10s %-22s %-18s %-6s  %s\n", "GRANT", "SERVICE", "FOR", "FROM",
 			"KIND", "UNTIL");
-	printf("%-6lld %-10s %-22s %-18s %-6s  %s%s\n", number(o, "grant"), text(o, "service"),
+	snprintf(left, sizeof(left), ", %lld left", number(o, "left"));
+	snprintf(port, sizeof(port), ", from port %lld", number(o, "source_port"));
+	printf("%-6lld %-10s %-22s %-18s %-6s  %s%s%s%s\n", number(o, "grant"), text(o, "service"),
 		text(o, "name"), text(o, "address"), text(o, "kind"),
 		when(o, "until_ms", until) + 11,
-		json_is_true(json_object_get(o, "used")) ? ", used" : "");
+		json_is_true(json_object_get(o, "used")) ? ", used" : "",
+		json_object_get(o, "left") != NULL ? left : "",
+		json_object_get(o, "source_port") != NULL ? port : "");
 }
 
 void control_show_lockout(const json_t *o, bool first)

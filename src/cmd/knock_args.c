@@ -51,6 +51,7 @@ static const char help_common[] =
 	"  --address ADDR      the address to open, signed into the knock; observed (the\n"
 	"                      default) is the one the server sees\n"
 	"  --source-port N     only for connections that come from this port\n"
+	"  --prefix N          with --address: for its whole network of N bits (24, 64)\n"
 	"  --id FILE           your ID file (default: default.id in the client folder)\n"
 	"  --agent             knock with a key in your SSH agent instead of an ID file\n"
 	"  --agent-key KEY     which one: fingerprint, comment or .pub file (default: the\n"
@@ -105,6 +106,7 @@ enum {
 	OPT_PASSWORD_FILE,
 	OPT_PORT,
 	OPT_SOURCE_PORT,
+	OPT_PREFIX,
 	OPT_SCHEME,
 	OPT_PROBE,
 	OPT_DRY_RUN,
@@ -129,6 +131,7 @@ static const struct {
 	{ { "password-file", required_argument, NULL, OPT_PASSWORD_FILE }, ALL },
 	{ { "port", required_argument, NULL, OPT_PORT }, ALL },
 	{ { "source-port", required_argument, NULL, OPT_SOURCE_PORT }, ALL },
+	{ { "prefix", required_argument, NULL, OPT_PREFIX }, KNOCK_OPEN | KNOCK_CONNECT },
 	{ { "scheme", required_argument, NULL, OPT_SCHEME }, KNOCK_OPEN },
 	{ { "probe", no_argument, NULL, OPT_PROBE }, KNOCK_OPEN },
 	{ { "dry-run", no_argument, NULL, OPT_DRY_RUN }, REPORTING },
@@ -193,6 +196,17 @@ static int take_address(const char *name, const char *text, const char **ret)
 	return EXIT_DONE;
 }
 
+/* A port is a number of the same shape. */
+static int take_prefix(const char *name, const char *text, uint8_t *ret)
+{
+	uint16_t bits = 0;
+	if (!say_parse_port(text, &bits) || bits > 128)
+		return say_usage(name,
+			"--prefix %s: not a prefix length; write a number from 1 to 128", text);
+	*ret = (uint8_t)bits;
+	return EXIT_DONE;
+}
+
 static int take_scheme(const char *name, const char *text)
 {
 	if (strcmp(text, "spa") == 0)
@@ -228,6 +242,8 @@ static int take_option(int c, struct knock_args *a)
 		return take_port(name, "--port ", optarg, &a->udp_port);
 	case OPT_SOURCE_PORT:
 		return take_port(name, "--source-port ", optarg, &a->source_port);
+	case OPT_PREFIX:
+		return take_prefix(name, optarg, &a->prefix);
 	case OPT_SCHEME:
 		return take_scheme(name, optarg);
 	case OPT_IDENTITY:
@@ -290,14 +306,31 @@ static int take_action(const char *text, struct knock_args *a)
 	return EXIT_DONE;
 }
 
+/* "6000", or "6000-6010" for all of these. */
+static int take_ports(const char *name, const char *proto, const char *text, struct knock_args *a)
+{
+	char first[8];
+	const char *dash = strchr(text, '-');
+	size_t len = dash != NULL ? (size_t)(dash - text) : 0;
+	if (dash == NULL || len >= sizeof(first))
+		return take_port(name, proto, text, &a->service_port);
+	memcpy(first, text, len);
+	first[len] = '\0';
+	int rc = take_port(name, proto, first, &a->service_port);
+	if (rc == EXIT_DONE)
+		rc = take_port(name, proto, dash + 1, &a->service_port_last);
+	if (rc == EXIT_DONE && a->service_port_last <= a->service_port)
+		return say_usage(name, "%s%s: write the lower port first", proto, text);
+	return rc;
+}
+
 /* "ssh", or "tcp/22" for a port whatever its name. */
 static int take_service(const char *text, struct knock_args *a)
 {
 	const char *name = command_names[a->command];
 	if (strncmp(text, "tcp/", 4) == 0 || strncmp(text, "udp/", 4) == 0) {
 		a->proto = text[0] == 't' ? IPPROTO_TCP : IPPROTO_UDP;
-		return take_port(
-			name, text[0] == 't' ? "tcp/" : "udp/", text + 4, &a->service_port);
+		return take_ports(name, text[0] == 't' ? "tcp/" : "udp/", text + 4, a);
 	}
 	if (!is_name(text))
 		return say_usage(name,
@@ -337,6 +370,10 @@ static int take_operands(int count, char **operands, struct knock_args *a)
 static int check_id(const struct knock_args *a)
 {
 	const char *name = command_names[a->command];
+	if (a->prefix != 0 && a->address == NULL)
+		return say_usage(name, "--prefix is of an address; say --address ADDR as well");
+	if (a->prefix != 0 && a->source_port != 0)
+		return say_usage(name, "a network has no one port; leave --source-port out");
 	if (a->is_agent && a->id != NULL)
 		return say_usage(name, "--agent and --id are two identities; choose one");
 	if (a->is_agent && a->password_file != NULL)

@@ -16,8 +16,10 @@ struct knock_args {
 	const char *service; /* by name, NULL: by port, or the card's default when port is 0 too */
 	uint8_t proto;
 	uint16_t service_port;
-	uint32_t for_s;      /* 0: as long as the service gives */
-	const char *address; /* NULL: as the server observes it */
+	uint16_t service_port_last; /* of a range; 0: one port */
+	uint32_t for_s;             /* 0: as long as the service gives */
+	const char *address;        /* NULL: as the server observes it */
+	uint8_t prefix;             /* of a network around address; 0: the address alone */
 	const char *id, *card, *password_file;
 	const char *agent_key; /* NULL: the agent's first that will do */
 	uint16_t udp_port;     /* 0: the card's */

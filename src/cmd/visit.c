@@ -42,8 +42,10 @@ const char *visit_service(const struct visit *v, char to[VISIT_SERVICE_MAX])
 		return r->service;
 	if (r->port == 0)
 		return "";
-	snprintf(to, VISIT_SERVICE_MAX, "%s/%u", r->proto == IPPROTO_UDP ? "udp" : "tcp",
+	int n = snprintf(to, VISIT_SERVICE_MAX, "%s/%u", r->proto == IPPROTO_UDP ? "udp" : "tcp",
 		(unsigned)r->port);
+	if (r->port_last != 0)
+		snprintf(to + n, VISIT_SERVICE_MAX - (size_t)n, "-%u", (unsigned)r->port_last);
 	return to;
 }
 
@@ -127,6 +129,8 @@ static int build_request(struct visit *v)
 		.address = a->address,
 		.source_port = a->source_port,
 		.identity = a->identity,
+		.port_last = a->service_port_last,
+		.prefix = a->prefix,
 	};
 	/* One request, whichever of the server's addresses hears it: it is not to be done twice. */
 	randombytes_buf(v->request.action_id, sizeof(v->request.action_id));

@@ -67,25 +67,36 @@ static void check_door(const struct checker *k, size_t i)
 	}
 }
 
+static bool is_overlapping(const struct config_service *a, const struct config_service *b)
+{
+	return a->proto == b->proto && a->port <= config_service_last_port(b) &&
+		b->port <= config_service_last_port(a);
+}
+
 static void check_port(const struct checker *k, size_t i)
 {
 	const struct config_service *s = &k->c->services[i];
 	struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "port");
+	unsigned last = config_service_last_port(s);
 	if (s->port == 0)
 		return;
 	for (size_t j = 0; j < i; j++) {
 		const struct config_service *t = &k->c->services[j];
-		if (t->proto == s->proto && t->port == s->port) {
-			config_note(k->notes, &at, "port: service %s guards it already", t->name);
+		struct config_place other = place_of(k, CONFIG_BLOCK_SERVICE, j, "port");
+		if (t->port != 0 && is_overlapping(s, t)) {
+			config_note(k->notes, &at,
+				"port: service %s guards %s already, %s:%u; choose another",
+				t->name, last != s->port ? "some of it" : "it", other.file,
+				other.line);
 			break;
 		}
 	}
 	for (size_t j = 0; s->proto == IPPROTO_UDP && j < k->c->door_count; j++) {
 		const struct config_door *d = &k->c->doors[j];
-		if (d->spa.is_on && d->spa.port == s->port) {
+		if (d->spa.is_on && d->spa.port >= s->port && d->spa.port <= last) {
 			config_note(k->notes, &at,
 				"port: door %s takes knocks on udp/%u; choose another for one of them",
-				d->name, s->port);
+				d->name, d->spa.port);
 			break;
 		}
 	}
@@ -95,11 +106,13 @@ static void check_port(const struct checker *k, size_t i)
 static void check_open(const struct checker *k, size_t i)
 {
 	struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "open");
-	if (k->c->server.backend == CONFIG_BACKEND_SCRIPT &&
-		k->c->services[i].open == CONFIG_OPEN_ONCE)
+	const struct config_service *s = &k->c->services[i];
+	if (k->c->server.backend == CONFIG_BACKEND_SCRIPT && s->open != CONFIG_OPEN_WINDOW)
 		config_note(k->notes, &at,
-			"service %s: a script cannot promise one connection; write open = window",
-			k->c->services[i].name);
+			s->open == CONFIG_OPEN_ONCE
+				? "service %s: a script cannot promise one connection; write open = window"
+				: "service %s: a script counts no connections; write open = window",
+			s->name);
 }
 
 static void check_server(const struct checker *k)
@@ -117,6 +130,54 @@ static void check_server(const struct checker *k)
 		config_note(k->notes, &script, "script: nothing runs it; add backend = script");
 }
 
+/* What the kind of gate excludes. A value that was refused stands as zero and is not spoken of again. */
+static void check_kind(const struct checker *k, size_t i)
+{
+	const struct config_service *s = &k->c->services[i];
+	struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "times");
+	bool has_times = config_scan_find(k->scan, CONFIG_BLOCK_SERVICE, i,
+				 config_keyword_find(CONFIG_BLOCK_SERVICE, "times")) != NULL;
+	if (s->open == CONFIG_OPEN_TIMES && !has_times)
+		config_note(k->notes, &at, "service %s: open = times needs a number; add times = N",
+			s->name);
+	if (s->open != CONFIG_OPEN_TIMES && has_times)
+		config_note(k->notes, &at,
+			"times: means nothing here; add open = times or leave it out");
+	at = place_of(k, CONFIG_BLOCK_SERVICE, i, "port");
+	if (s->port_last != 0 && s->forward.is_set)
+		config_note(k->notes, &at,
+			"port: a range cannot be sent on; make each port a service of its own");
+	if (s->open == CONFIG_OPEN_WINDOW)
+		return;
+	if (s->port_last != 0)
+		config_note(k->notes, &at,
+			"port: several ports are open for a time only; add open = window");
+	at = place_of(k, CONFIG_BLOCK_SERVICE, i, "prefix-v4");
+	if (s->prefix_v4 != 0 && s->prefix_v4 < CONFIG_PREFIX_V4_HOST)
+		config_note(k->notes, &at,
+			"prefix-v4: a network is let in for a time only; add open = window");
+	at = place_of(k, CONFIG_BLOCK_SERVICE, i, "prefix-v6");
+	if (s->prefix_v6 != 0 && s->prefix_v6 < CONFIG_PREFIX_V6_HOST)
+		config_note(k->notes, &at,
+			"prefix-v6: a network is let in for a time only; add open = window");
+}
+
+static void check_port_count(const struct checker *k)
+{
+	size_t all = 0;
+	for (size_t i = 0; i < k->c->service_count; i++) {
+		const struct config_service *s = &k->c->services[i];
+		all += config_service_last_port(s) - s->port + 1u;
+		if (all > CONFIG_PORTS_MAX) {
+			struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "port");
+			config_note(k->notes, &at,
+				"port: with these more than %d ports are guarded; guard fewer",
+				CONFIG_PORTS_MAX);
+			return;
+		}
+	}
+}
+
 static void check_service(const struct checker *k, size_t i)
 {
 	char wait[TIME_TEXT_MAX], lease[TIME_TEXT_MAX];
@@ -124,6 +185,7 @@ static void check_service(const struct checker *k, size_t i)
 
 	check_port(k, i);
 	check_open(k, i);
+	check_kind(k, i);
 	if (!s->allow.is_set && !k->c->server.compat_open_lists &&
 		config_scan_find(k->scan, CONFIG_BLOCK_SERVICE, i,
 			config_keyword_find(CONFIG_BLOCK_SERVICE, "allow")) == NULL) {
@@ -189,6 +251,7 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 		check_service(&k, i);
 	for (size_t i = 0; i < c->action_count; i++)
 		check_action(&k, i);
+	check_port_count(&k);
 	config_check_lockdown(c, s, notes);
 	config_check_forward(c, s, notes);
 	config_check_rescue(c, s, notes);

@@ -20,6 +20,18 @@ static void check_service(const struct config_service *v, size_t i, const struct
 	if (v->forward.is_set)
 		note(s, CONFIG_BLOCK_SERVICE, i, "forward", notes,
 			"a script forwards nothing; remove it, or use backend = nft");
+	if (v->port_last != 0)
+		note(s, CONFIG_BLOCK_SERVICE, i, "port", notes,
+			"a script is told of one port; make each port a service of its own");
+	if (v->prefix_v4 < CONFIG_PREFIX_V4_HOST)
+		note(s, CONFIG_BLOCK_SERVICE, i, "prefix-v4", notes,
+			"a script lets in no networks; remove it, or use backend = nft");
+	if (v->prefix_v6 < CONFIG_PREFIX_V6_HOST)
+		note(s, CONFIG_BLOCK_SERVICE, i, "prefix-v6", notes,
+			"a script lets in no networks; remove it, or use backend = nft");
+	if (v->lease_s == CONFIG_LEASE_NONE)
+		note(s, CONFIG_BLOCK_SERVICE, i, "lease", notes,
+			"a script does not see connections end; give it a length");
 }
 
 void config_check_script(

@@ -24,6 +24,13 @@
 #define CONFIG_RESCUE_MAX 16   /* prefixes */
 #define CONFIG_LIST_MAX 1024   /* entries in one list */
 #define CONFIG_NAME_MAX 63     /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_PORTS_MAX 1024  /* ports of all services together */
+#define CONFIG_RANGE_MAX 256   /* ports of one service */
+#define CONFIG_TIMES_MAX 1000
+#define CONFIG_LEASE_MAX (30 * 86400)
+#define CONFIG_LEASE_NONE UINT32_MAX
+#define CONFIG_PREFIX_V4_HOST 32
+#define CONFIG_PREFIX_V6_HOST 128
 /* What begins a secret that systemd passes on; its name follows. */
 #define CONFIG_CREDENTIAL "credential:"
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
@@ -44,7 +51,7 @@ struct config_list {
 
 enum config_key_check { CONFIG_KEY_CHECK_OFF, CONFIG_KEY_CHECK_LISTED, CONFIG_KEY_CHECK_ALL };
 enum config_crl { CONFIG_CRL_OFF, CONFIG_CRL_IF_PRESENT, CONFIG_CRL_REQUIRE };
-enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW };
+enum config_open { CONFIG_OPEN_ONCE, CONFIG_OPEN_WINDOW, CONFIG_OPEN_TIMES };
 enum config_bind { CONFIG_BIND_NO, CONFIG_BIND_REQUIRED };
 enum config_backend { CONFIG_BACKEND_NFT, CONFIG_BACKEND_SCRIPT };
 enum config_message { CONFIG_MESSAGE_NONE, CONFIG_MESSAGE_OPTIONAL, CONFIG_MESSAGE_REQUIRED };
@@ -124,12 +131,16 @@ struct config_service {
 	struct config_text at;
 	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
 	uint16_t port;
+	uint16_t port_last; /* of a range, above port; 0: one port */
 	struct config_list allow;
 	struct config_list deny;
 	enum config_open open;
-	uint32_t wait_s; /* how long a gate stays open; default 30s, 1s..1d */
-	uint32_t
-		lease_s; /* how long after the grant an admitted connection may live; default 8h, 1s..30d */
+	uint32_t times;     /* CONFIG_OPEN_TIMES: connections, 2..CONFIG_TIMES_MAX; else 0 */
+	uint32_t wait_s;    /* how long a gate stays open; default 30s, 1s..1d */
+	uint32_t lease_s;   /* how long after the grant an admitted connection may live; default 8h,
+			  * 1s..30d, or CONFIG_LEASE_NONE: until it ends */
+	uint32_t prefix_v4; /* the widest network that a knock may ask for; default 32, one host */
+	uint32_t prefix_v6; /* default 128 */
 	enum config_bind bind;
 	uint32_t gates_max; /* live gates of this service; default 1024 */
 	struct config_list forward;
@@ -214,10 +225,16 @@ char *config_format_manual(void);
 /* Does the service stand on another machine, for all address families it has? */
 bool config_is_forwarded(const struct config_service *s);
 
+/* Its last port, which for most is the only one. */
+static inline uint16_t config_service_last_port(const struct config_service *s)
+{
+	return s->port_last > s->port ? s->port_last : s->port;
+}
+
 /* "127.0.0.1:9462" or "[::1]:9462"; false (nothing written) unless it is a loopback address and a port. */
 bool config_loopback_parse(const char *text, struct addr *ret, uint16_t *ret_port);
 
-/* The service with this name, or of this protocol and port; NULL when there is none. */
+/* The service with this name, or that guards this port of a protocol; NULL when there is none. */
 const struct config_service *config_service_by_name(const struct config *c, const char *name);
 const struct config_action *config_action_by_name(const struct config *c, const char *name);
 const struct config_service *config_service_by_port(

@@ -142,13 +142,21 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 			"or a list of both.\n");
 		break;
 	case CONFIG_TYPE_ENDPOINT:
-	case CONFIG_TYPE_PORT:
 		fprintf(out, "Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535.\n");
 		break;
+	case CONFIG_TYPE_PORT:
+		fprintf(out,
+			"Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535, or with two numbers as\n"
+			".Cm tcp/ Ns Ar N Ns - Ns Ar M\nfor at most %d ports.\n",
+			CONFIG_RANGE_MAX);
+		break;
+	case CONFIG_TYPE_LEASE:
 	case CONFIG_TYPE_NUMBER:
 	case CONFIG_TYPE_DURATION:
-		fprintf(out, "From %s to %s.\n", config_bound_format(k, k->min, low),
-			config_bound_format(k, k->max, high));
+		fprintf(out,
+			k->type == CONFIG_TYPE_LEASE ? "From %s to %s, or\n.Cm none .\n"
+						     : "From %s to %s.\n",
+			config_bound_format(k, k->min, low), config_bound_format(k, k->max, high));
 		break;
 	}
 }

@@ -83,7 +83,8 @@ enum config_type {
 	CONFIG_TYPE_DURATION,
 	CONFIG_TYPE_CHOICE,
 	CONFIG_TYPE_MARK,
-	CONFIG_TYPE_PORT,     /* "tcp/22"; the target is a struct config_service */
+	CONFIG_TYPE_LEASE,    /* a duration, or "none" */
+	CONFIG_TYPE_PORT,     /* "tcp/22", "udp/6000-6010"; the target is a struct config_service */
 	CONFIG_TYPE_LOOPBACK, /* a loopback address and a port */
 	CONFIG_TYPE_NAMES,
 	CONFIG_TYPE_PATHS,

@@ -18,7 +18,7 @@ static const char *const key_check_choices[] = { "off", "listed", "all", NULL };
 static const char *const journal_log_choices[] = { "none", "syslog", "journald", NULL };
 static const char *const crl_choices[] = { "off", "if-present", "require", NULL };
 static const char *const capture_choices[] = { "pcap", NULL };
-static const char *const open_choices[] = { "once", "window", NULL };
+static const char *const open_choices[] = { "once", "window", "times", NULL };
 static const char *const bind_choices[] = { "no", "required", NULL };
 static const char *const backend_choices[] = { "nft", "script", NULL };
 static const char *const message_choices[] = { "none", "optional", "required", NULL };
@@ -265,7 +265,9 @@ static const struct config_keyword service_keywords[] = {
 	{ .name = "port",
 		.type = CONFIG_TYPE_PORT,
 		.is_required = true,
-		.manual = "The guarded port." },
+		.manual =
+			"The guarded port, or the guarded ports: a gate opens all of a range, which\n"
+			"needs\n.Ic open Li = Cm window ." },
 	{ .name = "allow",
 		.type = CONFIG_TYPE_NAMES,
 		FIELD(config_service, allow),
@@ -280,7 +282,15 @@ static const struct config_keyword service_keywords[] = {
 		.choices = open_choices,
 		.initial = "once",
 		FIELD(config_service, open),
-		.manual = "For one connection, or for any number while the gate is open." },
+		.manual =
+			"For one connection, for any number while the gate is open, or for as many as\n"
+			".Ic times\nsays." },
+	{ .name = "times",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 2,
+		.max = CONFIG_TIMES_MAX,
+		FIELD(config_service, times),
+		.manual = "How many connections a gate is for, with\n.Ic open Li = Cm times ." },
 	{ .name = "wait",
 		.type = CONFIG_TYPE_DURATION,
 		.min = 1,
@@ -289,13 +299,30 @@ static const struct config_keyword service_keywords[] = {
 		FIELD(config_service, wait_s),
 		.manual = "How long a gate stays open." },
 	{ .name = "lease",
-		.type = CONFIG_TYPE_DURATION,
+		.type = CONFIG_TYPE_LEASE,
 		.min = 1,
-		.max = 30 * DAY,
+		.max = CONFIG_LEASE_MAX,
 		.initial = "8h",
 		FIELD(config_service, lease_s),
 		.manual =
-			"How long after the grant a connection may live.\nNot shorter than\n.Ic wait ." },
+			"How long after the grant a connection may live.\nNot shorter than\n.Ic wait .\n"
+			"With\n.Cm none\nuntil it ends, is silent for five days, or its owner may no more." },
+	{ .name = "prefix-v4",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 24,
+		.max = CONFIG_PREFIX_V4_HOST,
+		.initial = "32",
+		FIELD(config_service, prefix_v4),
+		.manual =
+			"The shortest IPv4 prefix of a network that a knock may ask to open to; below\n"
+			"32 it needs\n.Ic open Li = Cm window ." },
+	{ .name = "prefix-v6",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 48,
+		.max = CONFIG_PREFIX_V6_HOST,
+		.initial = "128",
+		FIELD(config_service, prefix_v6),
+		.manual = "The same for IPv6." },
 	{ .name = "bind",
 		.type = CONFIG_TYPE_CHOICE,
 		.choices = bind_choices,

@@ -400,7 +400,8 @@ const struct config_service *config_service_by_port(
 	const struct config *c, uint8_t proto, uint16_t port)
 {
 	for (size_t i = 0; i < c->service_count; i++)
-		if (c->services[i].proto == proto && c->services[i].port == port)
+		if (c->services[i].proto == proto && port >= c->services[i].port &&
+			port <= config_service_last_port(&c->services[i]))
 			return &c->services[i];
 	return NULL;
 }

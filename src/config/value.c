@@ -40,7 +40,7 @@ static const char *quoted(const char *text, char to[QUOTED_MAX])
 const char *config_bound_format(const struct config_keyword *k, uint32_t v, char to[CONFIG_WHY_MAX])
 {
 	char d[TIME_TEXT_MAX];
-	if (k->type == CONFIG_TYPE_DURATION)
+	if (k->type == CONFIG_TYPE_DURATION || k->type == CONFIG_TYPE_LEASE)
 		snprintf(to, CONFIG_WHY_MAX, "%s", duration_format(v, d));
 	else
 		snprintf(to, CONFIG_WHY_MAX, "%" PRIu32, v);
@@ -68,13 +68,13 @@ static bool check_bounds(
 	const struct config_keyword *k, const char *text, uint32_t *ret, char why[CONFIG_WHY_MAX])
 {
 	char q[QUOTED_MAX], bound[CONFIG_WHY_MAX];
-	bool is_time = k->type == CONFIG_TYPE_DURATION;
+	bool is_time = k->type == CONFIG_TYPE_DURATION || k->type == CONFIG_TYPE_LEASE;
 	uint32_t v = 0;
 	int rc = is_time ? duration_parse(text, &v) : number_parse(text, &v);
 
 	if (rc == -EINVAL && is_time)
-		return refuse(
-			why, "\"%s\" is not a time; write 30s, 5m, 8h or 2d", quoted(text, q));
+		return refuse(why, "\"%s\" is not a time; write 30s, 5m, 8h or 2d%s",
+			quoted(text, q), k->type == CONFIG_TYPE_LEASE ? ", or none" : "");
 	if (rc == -EINVAL)
 		return refuse(why, "\"%s\" is not a number", quoted(text, q));
 	if (rc < 0 || v > k->max)
@@ -219,26 +219,64 @@ static bool check_mark(const char *text, uint32_t *ret, char why[CONFIG_WHY_MAX]
 	return true;
 }
 
+/* A number from 1 to 65535 of len digits; what is too long for one counts as above. -EINVAL: no number. */
+static int port_parse(const char *text, size_t len, uint32_t *ret)
+{
+	char digits[16];
+	if (len == 0 || strspn(text, "0123456789") < len)
+		return -EINVAL;
+	*ret = UINT32_MAX;
+	if (len >= sizeof(digits))
+		return 0;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	(void)number_parse(digits, ret);
+	return 0;
+}
+
+static bool check_port(const char *text, size_t len, uint32_t port, char why[CONFIG_WHY_MAX])
+{
+	int shown = len < 40 ? (int)len : 40;
+	if (port > 65535)
+		return refuse(why, "%.*s is above 65535", shown, text);
+	if (port < 1)
+		return refuse(why, "%.*s is below 1", shown, text);
+	return true;
+}
+
+static bool check_range(uint32_t first, uint32_t last, char why[CONFIG_WHY_MAX])
+{
+	if (last <= first)
+		return refuse(why, "a range from %u cannot end at %u; write the lower port first",
+			(unsigned)first, (unsigned)last);
+	if (last - first >= CONFIG_RANGE_MAX)
+		return refuse(why, "a range has at most %d ports, not %u", CONFIG_RANGE_MAX,
+			(unsigned)(last - first + 1));
+	return true;
+}
+
 static bool set_port(const char *text, void *base, char why[CONFIG_WHY_MAX])
 {
 	char q[QUOTED_MAX];
-	uint32_t port = 0;
 	bool is_tcp = strncmp(text, "tcp/", 4) == 0;
-	if (!is_tcp && strncmp(text, "udp/", 4) != 0)
+	const char *first = is_tcp || strncmp(text, "udp/", 4) == 0 ? text + 4 : "";
+	size_t first_len = strcspn(first, "-");
+	bool is_range = first[first_len] == '-';
+	const char *last = is_range ? first + first_len + 1 : "1";
+	size_t last_len = strlen(last);
+	uint32_t port = 0, port_last = 0;
+	if (port_parse(first, first_len, &port) < 0 || port_parse(last, last_len, &port_last) < 0)
 		return refuse(why, "\"%s\" is not a port; write one like tcp/22 or udp/51820",
 			quoted(text, q));
-	int rc = number_parse(text + 4, &port);
-	if (rc == -EINVAL)
-		return refuse(why, "\"%s\" is not a port; write one like tcp/22 or udp/51820",
-			quoted(text, q));
-	if (rc < 0 || port > 65535)
-		return refuse(why, "%.40s is above 65535", text + 4);
-	if (port < 1)
-		return refuse(why, "%.40s is below 1", text + 4);
+	if (!check_port(first, first_len, port, why) || !check_port(last, last_len, port_last, why))
+		return false;
+	if (is_range && !check_range(port, port_last, why))
+		return false;
 	if (base != NULL) {
 		struct config_service *s = base;
 		s->proto = is_tcp ? IPPROTO_TCP : IPPROTO_UDP;
 		s->port = (uint16_t)port;
+		s->port_last = is_range ? (uint16_t)port_last : 0;
 	}
 	return true;
 }
@@ -380,6 +418,8 @@ static bool set_number(
 		is_good = check_bool(text, &v, why);
 	else if (k->type == CONFIG_TYPE_MARK)
 		is_good = check_mark(text, &v, why);
+	else if (k->type == CONFIG_TYPE_LEASE && strcmp(text, "none") == 0)
+		is_good = (v = CONFIG_LEASE_NONE) != 0;
 	else
 		is_good = check_bounds(k, text, &v, why);
 	if (is_good && base != NULL)
@@ -410,6 +450,7 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 	case CONFIG_TYPE_DURATION:
 	case CONFIG_TYPE_CHOICE:
 	case CONFIG_TYPE_MARK:
+	case CONFIG_TYPE_LEASE:
 		return set_number(k, text, base, why);
 	case CONFIG_TYPE_PORT:
 		return set_port(text, base, why);
@@ -489,7 +530,9 @@ static void print_number(const struct config_keyword *k, const void *base, FILE 
 		fputs(k->choices[v], out);
 	else if (k->type == CONFIG_TYPE_MARK)
 		fprintf(out, "0x%08" PRIx32, v);
-	else if (k->type == CONFIG_TYPE_DURATION)
+	else if (k->type == CONFIG_TYPE_LEASE && v == CONFIG_LEASE_NONE)
+		fputs("none", out);
+	else if (k->type == CONFIG_TYPE_DURATION || k->type == CONFIG_TYPE_LEASE)
 		fputs(duration_format(v, d), out);
 	else
 		fprintf(out, "%" PRIu32, v);
@@ -515,6 +558,8 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 	case CONFIG_TYPE_PORT: {
 		const struct config_service *s = base;
 		fprintf(out, "%s/%u", s->proto == IPPROTO_TCP ? "tcp" : "udp", s->port);
+		if (s->port_last != 0)
+			fprintf(out, "-%u", s->port_last);
 		return true;
 	}
 	case CONFIG_TYPE_ENDPOINT: {
@@ -523,11 +568,16 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 		fprintf(out, "%s/%u", e.proto == IPPROTO_TCP ? "tcp" : "udp", e.port);
 		return true;
 	}
-	case CONFIG_TYPE_BOOL:
 	case CONFIG_TYPE_NUMBER:
+		/* Without a default, below its bounds: it was left out. */
+		if (k->initial == NULL && get_number(k, base) < k->min)
+			return false;
+		break;
+	case CONFIG_TYPE_BOOL:
 	case CONFIG_TYPE_DURATION:
 	case CONFIG_TYPE_CHOICE:
 	case CONFIG_TYPE_MARK:
+	case CONFIG_TYPE_LEASE:
 		break;
 	}
 	print_number(k, base, out);

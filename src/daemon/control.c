@@ -162,14 +162,14 @@ static void do_journal(struct client *c, json_t *q)
 
 /* what: "" is everything, else a grant id, an address or a name. */
 static bool is_meant(
-	const char *what, uint64_t grant_id, const struct addr *source, const char *name)
+	const char *what, uint64_t grant_id, const struct prefix *source, const char *name)
 {
 	struct addr a;
 	char *end = NULL;
 	if (*what == '\0')
 		return true;
 	if (addr_parse(what, &a))
-		return addr_equal(&a, source);
+		return prefix_contains(source, &a);
 	unsigned long long id = strtoull(what, &end, 10);
 	if (*end == '\0')
 		return id == grant_id;
@@ -191,7 +191,8 @@ static void cut_one(void *arg, const struct store_gate *g)
 {
 	struct cutting *cut = arg;
 	struct client *c = cut->c;
-	if (g->state != STORE_GATE_USED || !is_meant(cut->what, g->grant_id, &g->source, g->name))
+	const struct prefix source = { g->source, g->bits };
+	if (g->state != STORE_GATE_USED || !is_meant(cut->what, g->grant_id, &source, g->name))
 		return;
 	int rc = c->result == 0 ? mirror_cut(c->k, g, cut->seq, &by_administrator) : 0;
 	if (rc < 0 || c->result < 0) {
@@ -222,7 +223,8 @@ static void do_close(struct client *c, json_t *q)
 	}
 	for (size_t i = live_count(k->live); i > 0; i--) {
 		const struct live_gate *g = live_at(k->live, i - 1);
-		if (!is_meant(what, g->grant_id, &g->source, g->name))
+		const struct prefix source = { g->place.source, g->place.bits };
+		if (!is_meant(what, g->grant_id, &source, g->name))
 			continue;
 		int rc = mirror_close(k, i - 1, seq, &closing);
 		if (rc < 0) {

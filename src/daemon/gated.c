@@ -34,26 +34,49 @@ struct gated {
 	int exit_status;
 };
 
+_Static_assert((int)GATE_ONCE == (int)CONFIG_OPEN_ONCE &&
+		(int)GATE_WINDOW == (int)CONFIG_OPEN_WINDOW &&
+		(int)GATE_TIMES == (int)CONFIG_OPEN_TIMES && GATE_TIMES == MSG_KIND_MAX,
+	"a kind has one number in configuration, store, messages and gate");
+
+/* An address, or a network without host bits. */
+static bool is_sound_source(const struct msg *m)
+{
+	const struct prefix p = { m->addr, m->bits };
+	return !addr_is_zero(&m->addr) && m->bits >= 1 && m->bits <= 128 &&
+		prefix_contains(&p, &m->addr);
+}
+
+static bool is_source_allowed(const struct config_service *s, const struct msg *m)
+{
+	uint32_t widest = addr_is_v4(&m->addr) ? 96 + s->prefix_v4 : s->prefix_v6;
+	return m->bits == 128 || (m->bits >= widest && m->source_port == 0);
+}
+
 int gated_check(const struct config *c, const struct msg *m)
 {
 	if (m->type == MSG_CUT)
 		return (m->mark & 0xff000000) == c->server.mark_base ? 0 : -EPERM;
+	/* Closing gives nobody anything, so it need not be a port of the configuration. */
+	if (m->type == MSG_CLOSE)
+		return is_sound_source(m) ? 0 : -EINVAL;
 	if (m->service >= c->service_count)
 		return -EPERM;
 	const struct config_service *s = &c->services[m->service];
-	bool is_lease = m->lease_ms > 0 && m->lease_ms <= s->lease_s * 1000ull;
+	bool is_lease = m->lease_ms > 0 &&
+		(s->lease_s == CONFIG_LEASE_NONE || m->lease_ms <= s->lease_s * 1000ull);
 	bool is_ours = (m->mark & 0xff000000) == c->server.mark_base;
 	if (m->type == MSG_LEASE)
 		return is_lease && is_ours ? 0 : -EPERM;
-	if (m->kind != (s->open == CONFIG_OPEN_ONCE ? GATE_ONCE : GATE_WINDOW))
+	if (m->kind != (uint8_t)s->open)
 		return -EPERM;
-	if (addr_is_zero(&m->addr))
+	if (!is_sound_source(m))
 		return -EINVAL;
+	if (!is_source_allowed(s, m))
+		return -EPERM;
 	if (config_is_forwarded(s) &&
 		(addr_is_v4(&m->addr) ? s->forward4.port : s->forward6.port) == 0)
 		return -EPERM;
-	if (m->type == MSG_CLOSE)
-		return 0;
 	if (!is_ours || !is_lease)
 		return -EPERM;
 	if (m->wait_ms == 0 || m->wait_ms > s->wait_s * 1000ull)
@@ -75,19 +98,24 @@ static void forget_ended(struct live *l, uint64_t now)
 }
 
 /* Count an order against server.gates-max. A spent ticket counts until its time is over: only the kernel knows. */
-static int count(struct live *l, const struct msg *m)
+static int count(const struct config *c, struct live *l, const struct msg *m)
 {
 	uint64_t now = clock_mono_ms();
+	struct live_place place = { m->addr, m->bits, m->source_port, m->service };
 	if (m->type == MSG_CUT || m->type == MSG_LEASE)
 		return 0;
-	size_t old = live_find(l, &m->addr, m->service);
+	if (m->type == MSG_CLOSE) {
+		const struct config_service *s = config_service_by_port(c, m->proto, m->port);
+		if (s == NULL || s->port != m->port)
+			return 0;
+		place.service = (uint16_t)(s - c->services);
+	}
+	size_t old = live_find(l, &place);
 	if (old != SIZE_MAX)
 		live_remove(l, old);
 	if (m->type != MSG_OPEN)
 		return 0;
-	struct live_gate g = {
-		.service = m->service, .source = m->addr, .until_mono_ms = now + m->wait_ms
-	};
+	struct live_gate g = { .place = place, .until_mono_ms = now + m->wait_ms };
 	if (live_add(l, &g))
 		return 0;
 	forget_ended(l, now);
@@ -102,10 +130,20 @@ static struct gate_order order_of(const struct config *c, const struct msg *m)
 		o.lease_ms = m->lease_ms;
 		return o;
 	}
-	const struct config_service *s = &c->services[m->service];
 	o.verb = m->type == MSG_OPEN ? GATE_OPEN : GATE_CLOSE;
-	o.kind = (enum gate_kind)m->kind;
 	o.addr = m->addr;
+	o.bits = m->bits;
+	o.source_port = m->source_port;
+	if (m->type == MSG_CLOSE) {
+		/* A network has windows only; of one host every kind is closed. */
+		o.kind = GATE_WINDOW;
+		o.proto = m->proto;
+		o.port = m->port;
+		return o;
+	}
+	const struct config_service *s = &c->services[m->service];
+	o.kind = (enum gate_kind)m->kind;
+	o.times = (uint16_t)s->times;
 	o.proto = s->proto;
 	o.port = s->port;
 	o.wait_ms = m->wait_ms;
@@ -178,6 +216,24 @@ static void on_watch(uv_poll_t *poll, int status, int events)
 		lose(g);
 }
 
+/* What changes nothing is answered at once. False for an order. */
+static bool answer_question(struct gated *g, const struct msg *m)
+{
+	if (m->type == MSG_BEAT) {
+		answer(g, MSG_BEATEN, m->seq, 0);
+		look(g);
+	} else if (m->type == MSG_WELL) {
+		health_answered(&g->health, m->seq);
+	} else if (m->type == MSG_LIST) {
+		list(g, m->seq);
+	} else if (m->type == MSG_KEPT) {
+		answer(g, MSG_DONE, m->seq, gate_is_kept(g->gate, m->mark));
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* All orders that wait, at most a batch, become one netlink transaction. */
 static bool obey_batch(struct gated *g)
 {
@@ -194,19 +250,8 @@ static bool obey_batch(struct gated *g)
 		rc = msg_receive(g->start->knock, MSG_FROM_KNOCK, MSG_FROM_GATE, &m);
 		if (rc <= 0)
 			break;
-		if (m.type == MSG_BEAT) {
-			answer(g, MSG_BEATEN, m.seq, 0);
-			look(g);
+		if (answer_question(g, &m))
 			continue;
-		}
-		if (m.type == MSG_WELL) {
-			health_answered(&g->health, m.seq);
-			continue;
-		}
-		if (m.type == MSG_LIST) {
-			list(g, m.seq);
-			continue;
-		}
 		if (m.type == MSG_SETTLE) {
 			/* What waits in this batch is part of what is restored. */
 			settle_seq = m.seq;
@@ -217,7 +262,7 @@ static bool obey_batch(struct gated *g)
 		if (why < 0)
 			log_refused(g);
 		else
-			why = count(g->live, &m);
+			why = count(g->start->config, g->live, &m);
 		if (why < 0) {
 			answer(g, MSG_DONE, m.seq, why);
 			continue;

@@ -330,8 +330,10 @@ static void find_service(const struct judge *j, struct judge_case *c)
 		proto == IPPROTO_TCP ? "tcp" : "udp", (unsigned)first);
 	if (last != first && n > 0)
 		snprintf(c->service + n, sizeof(c->service) - (size_t)n, "-%u", (unsigned)last);
-	/* A service is one port; a wider range than that is no service we know. */
-	c->claim.service = first == last ? config_service_by_port(config, proto, first) : NULL;
+	/* All of what is asked for must be of one service, which then opens as a whole. */
+	c->claim.service = config_service_by_port(config, proto, first);
+	if (c->claim.service != NULL && last > config_service_last_port(c->claim.service))
+		c->claim.service = NULL;
 	if (c->claim.service != NULL)
 		snprintf(c->service, sizeof(c->service), "%s", c->claim.service->name);
 }
@@ -340,7 +342,10 @@ static void find_service(const struct judge *j, struct judge_case *c)
 static bool settle_address(struct judge_case *c, enum judge_outcome *ret)
 {
 	const struct spa_request *q = &c->request;
+	const struct prefix asked = { q->address, q->prefix_bits };
 	c->claim.source = c->seen.src;
+	c->claim.source_bits = 128;
+	c->claim.source_port = q->source_port;
 	if (q->address_mode == 0) {
 		if (c->claim.service == NULL || c->claim.service->bind != CONFIG_BIND_REQUIRED ||
 			q->op == SPA_PROBE)
@@ -348,15 +353,21 @@ static bool settle_address(struct judge_case *c, enum judge_outcome *ret)
 		*ret = finish(c, JUDGE_RECORD, SPA_STATUS_BIND, "bind");
 		return false;
 	}
-	if (q->prefix_bits != 128) {
-		*ret = finish(c, JUDGE_RECORD, SPA_STATUS_DENIED, "prefix");
-		return false;
-	}
-	if (!addr_equal(&q->address, &c->seen.src)) {
+	if (!prefix_contains(&asked, &c->seen.src)) {
 		*ret = finish(c, JUDGE_RECORD, SPA_STATUS_BIND, "address");
 		return false;
 	}
+	c->claim.source = q->address;
+	c->claim.source_bits = q->prefix_bits;
 	return true;
+}
+
+/* A network no wider than the service allows, and then from any port. The host alone always may. */
+static bool is_prefix_allowed(const struct claim *c)
+{
+	uint32_t widest =
+		addr_is_v4(&c->source) ? 96 + c->service->prefix_v4 : c->service->prefix_v6;
+	return c->source_bits == 128 || (c->source_bits >= widest && c->source_port == 0);
 }
 
 static enum spa_status status_of(const struct judge *j, enum policy_reason reason)
@@ -442,8 +453,14 @@ static enum judge_outcome decide(const struct judge *j, struct judge_case *c, ui
 		enum judge_outcome o;
 		return take_message(c, &o) ? finish(c, JUDGE_RUN, SPA_STATUS_OK, "grant") : o;
 	}
-	/* A gate for one source port is narrower than this version can make: refuse, do not widen. */
-	if (c->request.source_port != 0 && c->request.op != SPA_CLOSE) {
+	/* Refused, not made narrower: who asks for a network would find out only from the others in it. */
+	if (!is_prefix_allowed(&c->claim) && c->request.op != SPA_CLOSE) {
+		c->verdict.granted_s = 0;
+		return finish(c, JUDGE_RECORD, SPA_STATUS_DENIED, "prefix");
+	}
+	/* A program is told of no source port: refused, not made wider. */
+	if (j->boot->config->server.backend == CONFIG_BACKEND_SCRIPT && c->claim.source_port != 0 &&
+		c->request.op != SPA_CLOSE) {
 		c->verdict.granted_s = 0;
 		return finish(c, JUDGE_RECORD, SPA_STATUS_DENIED, "source-port");
 	}
@@ -517,6 +534,16 @@ static void add_prekey(const struct judge *j, struct spa_reply *r, uint64_t wall
 	memcpy(r->prekey, p->record.pk, sizeof(r->prekey));
 }
 
+/* The port that was asked for, which may be any of a range, else the service's first. */
+static uint16_t granted_port(const struct judge_case *c)
+{
+	struct reader r = reader_init(c->request.selector);
+	if (c->request.selector_type == SPA_SELECT_NAME)
+		return c->claim.service->port;
+	reader_u8(&r);
+	return reader_u16(&r);
+}
+
 size_t judge_answer(struct judge *j, const struct judge_case *c, uint64_t grant_id,
 	uint64_t wall_ms, uint64_t mono_ms, uint8_t to[SPA_SMALL_LEN])
 {
@@ -530,7 +557,7 @@ size_t judge_answer(struct judge *j, const struct judge_case *c, uint64_t grant_
 		.observed_family = addr_is_v4(&c->seen.src) ? 4 : 6,
 		.observed = c->seen.src,
 		.observed_port = c->seen.src_port,
-		.granted_port = is_open ? c->claim.service->port : 0,
+		.granted_port = is_open ? granted_port(c) : 0,
 		.grant_id = is_open ? grant_id : 0,
 		.result = c->result,
 		.result_detail = c->result_detail,

@@ -146,6 +146,8 @@ void knockd_told(struct knockd *k, const struct msg *m)
 		control_listed(k, m);
 	} else if ((m->seq & SEQ_CONTROL) != 0) {
 		control_done(k, m);
+	} else if ((m->seq & SEQ_KEPT) != 0) {
+		mirror_kept(k, m);
 	} else {
 		turn_done(k, m);
 	}

@@ -25,6 +25,7 @@
 #define SLOTS_MAX 256
 #define READ_MAX 64
 #define EVENTS_MAX 64
+#define KEPT_MAX 64
 #define GRANT_BLOCK 1024
 #define TICK_MS 1000
 
@@ -42,7 +43,7 @@ struct slot {
 	uint32_t again;  /* copies of its request that were answered */
 	uint64_t until_mono_ms;
 	uint64_t began_us; /* the same moment, for the time an answer took */
-	bool is_replacing; /* the mirror held another gate for the same source and service: */
+	bool is_replacing; /* the mirror held another gate for the same place: */
 	struct live_gate replaced;
 	struct store_gate gate;
 	struct store_record record;
@@ -103,6 +104,9 @@ struct knockd {
 	uint32_t asked_seq;         /* MSG_ASK that waits for the end of that; 0: none */
 	uint64_t logged_drops, logged_mono_ms;
 	unsigned ticks;
+	uint64_t kept_after;     /* the last grant that was asked about; UINT64_MAX: all were */
+	uint64_t kept[KEPT_MAX]; /* grants whose answers are awaited */
+	size_t kept_count, kept_awaiting;
 	/* restore.c */
 	uint64_t review_wall_ms; /* when the standing of gates must be looked at again */
 	/* control.c */
@@ -142,6 +146,8 @@ void action_watch(struct knockd *k, uint64_t mono_ms);
 void mirror_used(
 	void *arg, const struct sighting *s); /* capture_seen of nflog; arg is the struct knockd */
 void mirror_tick(struct knockd *k);
+void mirror_kept(
+	struct knockd *k, const struct msg *m); /* gate's answer about a lease without an end */
 
 /* Why gates are closed before their time. */
 struct closing {
@@ -187,5 +193,6 @@ void control_listed(struct knockd *k, const struct msg *m);
 void control_close_all(struct knockd *k);
 
 #define SEQ_CONTROL 0x80000000u /* seq of orders that did not come from a slot */
+#define SEQ_KEPT 0x40000000u    /* and of questions about kept leases, with an index */
 
 #endif

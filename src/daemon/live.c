@@ -1,6 +1,6 @@
 /*
  * Open gates, dense, so that a scan is a walk over two arrays of hashes. Invariant: at most one gate for
- * one source and service, as the kernel's sets have it.
+ * one place, as the kernel's sets have it.
  */
 
 #include "daemon/live.h"
@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/span.h"
+
 struct live {
 	const struct config *config;
 	size_t cap, count;
-	uint64_t *place; /* hash of source and service */
+	uint64_t *place; /* hash of the place */
 	uint64_t *who;   /* first bytes of the key id, which is a hash already */
 	struct live_gate *gates;
 	uint8_t seed[crypto_shorthash_KEYBYTES];
@@ -56,16 +58,24 @@ const struct live_gate *live_at(const struct live *l, size_t i)
 	return &l->gates[i];
 }
 
-static uint64_t place_hash(const struct live *l, const struct addr *source, uint16_t service)
+static uint64_t place_hash(const struct live *l, const struct live_place *p)
 {
-	uint8_t in[18], out[crypto_shorthash_BYTES];
+	uint8_t in[21], out[crypto_shorthash_BYTES];
+	struct writer w = writer_init(in, sizeof(in));
 	uint64_t h = 0;
-	memcpy(in, source->b, 16);
-	in[16] = (uint8_t)(service >> 8);
-	in[17] = (uint8_t)service;
-	crypto_shorthash(out, in, sizeof(in), l->seed);
+	writer_put(&w, p->source.b, sizeof(p->source.b));
+	writer_u8(&w, p->bits);
+	writer_u16(&w, p->source_port);
+	writer_u16(&w, p->service);
+	crypto_shorthash(out, in, w.len, l->seed);
 	memcpy(&h, out, sizeof(h));
 	return h;
+}
+
+static bool is_same_place(const struct live_place *a, const struct live_place *b)
+{
+	return a->service == b->service && a->bits == b->bits && a->source_port == b->source_port &&
+		addr_equal(&a->source, &b->source);
 }
 
 static uint64_t who_hash(const uint8_t key_id[32])
@@ -89,27 +99,48 @@ size_t live_count_service(const struct live *l, uint16_t service)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < l->count; i++)
-		if (l->gates[i].service == service)
+		if (l->gates[i].place.service == service)
 			n++;
 	return n;
 }
 
-size_t live_find(const struct live *l, const struct addr *source, uint16_t service)
+size_t live_find(const struct live *l, const struct live_place *place)
 {
-	uint64_t h = place_hash(l, source, service);
+	uint64_t h = place_hash(l, place);
 	for (size_t i = 0; i < l->count; i++)
-		if (l->place[i] == h && l->gates[i].service == service &&
-			addr_equal(&l->gates[i].source, source))
+		if (l->place[i] == h && is_same_place(&l->gates[i].place, place))
 			return i;
 	return SIZE_MAX;
 }
 
-size_t live_find_port(const struct live *l, const struct addr *source, uint8_t proto, uint16_t port)
+/* Of those that hold the source, the one with the longest prefix. */
+static size_t find_net(const struct live *l, const struct live_place *p)
 {
-	const struct config_service *s = config_service_by_port(l->config, proto, port);
+	size_t best = SIZE_MAX;
+	for (size_t i = 0; i < l->count; i++) {
+		const struct live_place *q = &l->gates[i].place;
+		const struct prefix net = { q->source, q->bits };
+		if (q->bits < 128 && q->service == p->service &&
+			prefix_contains(&net, &p->source) &&
+			(best == SIZE_MAX || q->bits > l->gates[best].place.bits))
+			best = i;
+	}
+	return best;
+}
+
+/* In the order of the rules: for its port, for the host, for a network. */
+size_t live_find_arrival(const struct live *l, const struct live_arrival *a)
+{
+	const struct config_service *s = config_service_by_port(l->config, a->proto, a->port);
 	if (s == NULL)
 		return SIZE_MAX;
-	return live_find(l, source, (uint16_t)(s - l->config->services));
+	struct live_place p = { a->source, 128, a->source_port,
+		(uint16_t)(s - l->config->services) };
+	size_t i = live_find(l, &p);
+	p.source_port = 0;
+	if (i == SIZE_MAX)
+		i = live_find(l, &p);
+	return i != SIZE_MAX ? i : find_net(l, &p);
 }
 
 size_t live_find_grant(const struct live *l, uint64_t grant_id)
@@ -126,7 +157,7 @@ bool live_add(struct live *l, const struct live_gate *g)
 		return false;
 	size_t i = l->count++;
 	l->gates[i] = *g;
-	l->place[i] = place_hash(l, &g->source, g->service);
+	l->place[i] = place_hash(l, &g->place);
 	l->who[i] = who_hash(g->key_id);
 	return true;
 }
@@ -139,7 +170,13 @@ void live_remove(struct live *l, size_t i)
 	l->who[i] = l->who[last];
 }
 
-void live_mark_used(struct live *l, size_t i)
+uint16_t live_use(struct live *l, size_t i)
 {
-	l->gates[i].is_used = true;
+	struct live_gate *g = &l->gates[i];
+	g->is_used = true;
+	if (g->kind == CONFIG_OPEN_WINDOW)
+		return UINT16_MAX;
+	if (g->kind == CONFIG_OPEN_TIMES && g->uses_left > 0)
+		return --g->uses_left;
+	return 0;
 }

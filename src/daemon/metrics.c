@@ -135,9 +135,9 @@ static void put_gates(struct page *p, const struct knockd *k)
 	for (size_t i = 0; i < live_count(k->live); i++) {
 		const struct live_gate *g = live_at(k->live, i);
 		if (g->is_used)
-			used[g->service]++;
+			used[g->place.service]++;
 		else
-			open[g->service]++;
+			open[g->place.service]++;
 	}
 	family(p, "gates", "gauge",
 		"Gates that are open, by service; used: somebody came through.");

@@ -15,6 +15,7 @@
 #define EXPIRE_EVERY 5  /* ticks between rounds of forgetting in the store */
 #define ROTATE_EVERY 60 /* ticks between looks at the prekeys */
 #define BEAT_EVERY 5
+#define KEPT_EVERY 3600 /* ticks between looks at leases without an end */
 #define BEAT_LOST_MS 30000
 #define DROPS_EVERY_MS 60000
 #define TROUBLE_EVERY_MS 10000
@@ -99,9 +100,9 @@ void events_change(struct knockd *k, uint64_t grant_id, enum store_gate_state st
 void record_gate(struct store_record *r, const struct knockd *k, const struct live_gate *g)
 {
 	snprintf(r->name, sizeof(r->name), "%s", g->name);
-	snprintf(r->service, sizeof(r->service), "%s", k->config->services[g->service].name);
+	snprintf(r->service, sizeof(r->service), "%s", k->config->services[g->place.service].name);
 	memcpy(r->key_id, g->key_id, sizeof(r->key_id));
-	r->source = g->source;
+	r->source = g->place.source;
 	r->grant_id = g->grant_id;
 }
 
@@ -118,20 +119,24 @@ enum store_gate_state mirror_end(
 void mirror_used(void *arg, const struct sighting *s)
 {
 	struct knockd *k = arg;
-	size_t i = live_find_port(k->live, &s->src, s->proto, s->dst_port);
+	const struct live_arrival came = { s->src, s->src_port, s->proto, s->dst_port };
+	size_t i = live_find_arrival(k->live, &came);
 	if (i == SIZE_MAX)
 		return;
 	const struct live_gate *g = live_at(k->live, i);
+	uint16_t left = live_use(k->live, i);
 	struct store_record *r = events_record(k, STORE_CONNECTED);
 	record_gate(r, k, g);
+	r->source = s->src;
 	r->source_port = s->src_port;
-	snprintf(r->text, sizeof(r->text), "%s",
-		g->is_once ? "the gate is spent" : "the window stays open");
-	if (g->is_once) {
+	if (left == UINT16_MAX) {
+		snprintf(r->text, sizeof(r->text), "the window stays open");
+	} else if (left > 0) {
+		snprintf(r->text, sizeof(r->text), "%u more may come", (unsigned)left);
+	} else {
+		snprintf(r->text, sizeof(r->text), "the gate is spent");
 		events_change(k, g->grant_id, STORE_GATE_USED);
 		live_remove(k->live, i);
-	} else {
-		live_mark_used(k->live, i);
 	}
 }
 
@@ -145,12 +150,15 @@ static void say_why(struct store_record *r, const struct closing *why)
 int mirror_close(struct knockd *k, size_t live_index, uint32_t seq, const struct closing *why)
 {
 	struct live_gate g = *live_at(k->live, live_index);
+	const struct config_service *s = &k->config->services[g.place.service];
 	struct msg m = {
 		.type = MSG_CLOSE,
 		.seq = seq,
-		.service = g.service,
-		.kind = g.is_once ? GATE_ONCE : GATE_WINDOW,
-		.addr = g.source,
+		.proto = s->proto,
+		.port = s->port,
+		.addr = g.place.source,
+		.bits = g.place.bits,
+		.source_port = g.place.source_port,
 	};
 	int rc = msg_send(k->start->gate, &m);
 	if (rc < 0)
@@ -211,8 +219,10 @@ static const char *end_text(const struct knockd *k, const struct live_gate *g)
 {
 	if (mirror_end(k, g, STORE_GATE_EXPIRED) == STORE_GATE_EXPIRED)
 		return "nobody came through";
-	return g->is_used && !g->is_once ? "the window ended"
-					 : "whether somebody came through is not known";
+	if (!g->is_used || g->kind == CONFIG_OPEN_ONCE)
+		return "whether somebody came through is not known";
+	return g->kind == CONFIG_OPEN_WINDOW ? "the window ended"
+					     : "not as many came through as might have";
 }
 
 static void expire_gates(struct knockd *k, uint64_t mono_ms)
@@ -289,6 +299,51 @@ static void try_store(struct knockd *k, uint64_t mono_ms)
 		mirror_can_grant(k);
 }
 
+/* Oldest first, as many as are awaited together; those whose gate stands are not asked about. */
+static void ask_kept(void *arg, const struct store_gate *g)
+{
+	struct knockd *k = arg;
+	if (k->kept_count == KEPT_MAX || g->grant_id <= k->kept_after ||
+		g->state != STORE_GATE_USED || g->lease_until_ms != UINT64_MAX)
+		return;
+	struct msg m = {
+		.type = MSG_KEPT, .seq = SEQ_KEPT | (uint32_t)k->kept_count, .mark = g->mark
+	};
+	if (msg_send(k->start->gate, &m) < 0)
+		return;
+	k->kept_after = g->grant_id;
+	k->kept[k->kept_count++] = g->grant_id;
+	k->kept_awaiting++;
+}
+
+/*
+ * Which connections without an end are over, only the kernel knows: their marks leave its set after a time of
+ * silence. Asked once an hour, some a tick, so that the store does not keep them for ever.
+ */
+static void look_at_kept(struct knockd *k)
+{
+	if (k->ticks % KEPT_EVERY == 0)
+		k->kept_after = 0;
+	if (k->kept_after == UINT64_MAX || k->kept_awaiting > 0)
+		return;
+	k->kept_count = 0;
+	int rc = store_gates(k->store, clock_wall_ms(), ask_kept, k);
+	if (rc < 0)
+		store_trouble(k, "looking at leases without an end", rc);
+	if (k->kept_count == 0)
+		k->kept_after = UINT64_MAX;
+}
+
+void mirror_kept(struct knockd *k, const struct msg *m)
+{
+	size_t i = m->seq & ~SEQ_KEPT;
+	if (i >= k->kept_count || k->kept_awaiting == 0)
+		return;
+	k->kept_awaiting--;
+	if (m->result == -ENOENT)
+		events_change(k, k->kept[i], STORE_GATE_EXPIRED);
+}
+
 void mirror_tick(struct knockd *k)
 {
 	uint64_t mono_ms = clock_mono_ms();
@@ -298,6 +353,7 @@ void mirror_tick(struct knockd *k)
 	expire_gates(k, mono_ms);
 	action_watch(k, mono_ms);
 	restore_review(k, clock_wall_ms());
+	look_at_kept(k);
 	events_write(k);
 	probe_store(k);
 	log_drops(k, mono_ms);

@@ -82,7 +82,10 @@ json_t *report_lockout(const struct store_lockout *l)
 
 json_t *report_gate(const struct live_gate *g, const struct config *c)
 {
-	const struct config_service *s = &c->services[g->service];
+	const struct config_service *s = &c->services[g->place.service];
+	static const char *const kinds[] = { "once", "window", "times" };
+	const struct prefix source = { g->place.source, g->place.bits };
+	char address[PREFIX_TEXT_MAX];
 	json_t *o = json_object();
 	set_number(o, "grant", g->grant_id);
 	set_text(o, "name", g->name);
@@ -90,9 +93,17 @@ json_t *report_gate(const struct live_gate *g, const struct config *c)
 	set_text(o, "service", s->name);
 	set_text(o, "protocol", s->proto == IPPROTO_TCP ? "tcp" : "udp");
 	set_number(o, "port", s->port);
-	set_address(o, "address", &g->source);
-	set_text(o, "kind", g->is_once ? "once" : "window");
-	json_object_set_new(o, "used", json_boolean(g->is_used && !g->is_once));
+	if (s->port_last != 0)
+		set_number(o, "port_last", s->port_last);
+	set_text(o, "address",
+		source.bits == 128 ? addr_format(&source.addr, address)
+				   : prefix_format(&source, address));
+	if (g->place.source_port != 0)
+		set_number(o, "source_port", g->place.source_port);
+	set_text(o, "kind", kinds[g->kind]);
+	if (g->kind == CONFIG_OPEN_TIMES)
+		set_number(o, "left", g->uses_left);
+	json_object_set_new(o, "used", json_boolean(g->is_used && g->kind != CONFIG_OPEN_ONCE));
 	set_time(o, "opened", g->opened_ms);
 	set_time(o, "until", g->until_ms);
 	set_number(o, "until_ms", g->until_ms);

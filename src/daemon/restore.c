@@ -61,6 +61,16 @@ static uint64_t left_ms(const struct restore *r, const struct store_gate *g, uin
 	return until_ms > from ? until_ms - from : 0;
 }
 
+/* Of a lease: no more than the service gives now. */
+static uint64_t lease_left_ms(const struct restore *r, const struct store_gate *g, uint16_t service)
+{
+	uint32_t lease_s = r->k->config->services[service].lease_s;
+	uint64_t most = lease_s == CONFIG_LEASE_NONE ? GATE_LEASE_NONE : lease_s * 1000ull;
+	uint64_t left = g->lease_until_ms == UINT64_MAX ? GATE_LEASE_NONE
+							: left_ms(r, g, g->lease_until_ms);
+	return left < most ? left : most;
+}
+
 /* A connection that came through a gate of a lost table goes on for the rest of its lease. */
 static void restore_lease(const struct restore *r, const struct store_gate *g, uint16_t service)
 {
@@ -69,30 +79,30 @@ static void restore_lease(const struct restore *r, const struct store_gate *g, u
 		.seq = SEQ_CONTROL,
 		.service = service,
 		.mark = g->mark,
-		.lease_ms = left_ms(r, g, g->lease_until_ms),
+		.lease_ms = lease_left_ms(r, g, service),
 	};
 	if (m.lease_ms > 0)
 		(void)order(r->k, &m);
 }
 
-/* Oldest first: of two for the same source and service the later one is what the kernel has. */
+/* Oldest first: of two for the same place the later one is what the kernel has. */
 static bool mirror_again(const struct restore *r, const struct store_gate *g, uint16_t service)
 {
 	struct live *live = r->k->live;
 	struct live_gate l = {
 		.grant_id = g->grant_id,
 		.mark = g->mark,
-		.service = service,
-		.is_once = g->is_once,
+		.place = { g->source, g->bits, g->source_port, service },
+		.kind = g->kind,
+		.uses_left = g->times,
 		.is_used = true, /* not in the store, and nobody listened a moment ago */
-		.source = g->source,
 		.opened_ms = g->opened_ms,
 		.until_ms = g->until_ms,
 		.until_mono_ms = r->mono_ms + left_ms(r, g, g->until_ms),
 	};
 	memcpy(l.key_id, g->key_id, sizeof(l.key_id));
 	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
-	size_t old = live_find(live, &l.source, service);
+	size_t old = live_find(live, &l.place);
 	if (old != SIZE_MAX) {
 		const struct live_gate *was = live_at(live, old);
 		events_change(r->k, was->grant_id, mirror_end(r->k, was, STORE_GATE_CLOSED));
@@ -109,9 +119,11 @@ static void restore_window(const struct restore *r, const struct store_gate *g, 
 		.service = service,
 		.kind = GATE_WINDOW,
 		.addr = g->source,
+		.bits = g->bits,
+		.source_port = g->source_port,
 		.mark = g->mark,
 		.wait_ms = (uint32_t)left_ms(r, g, g->until_ms),
-		.lease_ms = left_ms(r, g, g->lease_until_ms),
+		.lease_ms = lease_left_ms(r, g, service),
 	};
 	(void)order(r->k, &m);
 }
@@ -134,23 +146,23 @@ static void explain(struct put_out *p, const struct verdict *v)
 	};
 }
 
-/* An order to close at the port, by what guards it now. */
-static struct msg close_order(
-	const struct knockd *k, const struct store_gate *g, const struct config_service *now)
+/* An order to close by the ports it was opened for, whatever guards them now. */
+static struct msg close_order(const struct store_gate *g)
 {
 	return (struct msg){
 		.type = MSG_CLOSE,
 		.seq = SEQ_CONTROL,
 		.addr = g->source,
-		.service = (uint16_t)(now - k->config->services),
-		.kind = now->open == CONFIG_OPEN_ONCE ? GATE_ONCE : GATE_WINDOW,
+		.bits = g->bits,
+		.source_port = g->source_port,
+		.proto = g->proto,
+		.port = g->port,
 	};
 }
 
 /*
  * Out: the gate closes and its connections end. In a table made anew there is nothing of either. Where
- * nothing guards the port any more, all may come; the lease goes all the same, for when it is guarded
- * again.
+ * nothing guards the port any more, all may come; both go all the same, for when it is guarded again.
  */
 static void put_out(const struct restore *r, const struct store_gate *g, const struct standing *st,
 	bool is_open)
@@ -158,8 +170,8 @@ static void put_out(const struct restore *r, const struct store_gate *g, const s
 	struct put_out p;
 	struct msg cut = { .type = MSG_CUT, .seq = SEQ_CONTROL, .mark = g->mark };
 	int rc = 0;
-	if (!r->is_new_table && st->service != NULL && is_open) {
-		struct msg m = close_order(r->k, g, st->service);
+	if (!r->is_new_table && is_open) {
+		struct msg m = close_order(g);
 		rc = order(r->k, &m);
 	}
 	if (rc == 0 && !r->is_new_table)
@@ -174,9 +186,9 @@ static void put_out(const struct restore *r, const struct store_gate *g, const s
 }
 
 /* Granted for a service that is no more what it was: it closes; who came through may stay. */
-static void withdraw(const struct restore *r, const struct store_gate *g, const struct standing *st)
+static void withdraw(const struct restore *r, const struct store_gate *g)
 {
-	struct msg m = close_order(r->k, g, st->service);
+	struct msg m = close_order(g);
 	if (order(r->k, &m) < 0)
 		return;
 	events_change(r->k, g->grant_id, STORE_GATE_USED);
@@ -208,13 +220,14 @@ static void restore_one(void *arg, const struct store_gate *g)
 	}
 	note_end(k, g, &st);
 	uint16_t service = (uint16_t)(st.service - k->config->services);
-	if (r->is_new_table && st.is_same && (!is_open || g->is_once))
+	bool is_window = g->kind == CONFIG_OPEN_WINDOW;
+	if (r->is_new_table && st.is_same && (!is_open || !is_window))
 		restore_lease(r, g, service);
 	if (!is_open)
 		return;
 	if (!st.is_same)
-		withdraw(r, g, &st);
-	else if (r->is_new_table && g->is_once)
+		withdraw(r, g);
+	else if (r->is_new_table && !is_window)
 		/* Whether a ticket of a lost table was spent, nobody knows: it is not made anew. */
 		events_change(k, g->grant_id, STORE_GATE_USED);
 	else if (mirror_again(r, g, service) && r->is_new_table)

@@ -90,11 +90,17 @@ static void list(struct scriptd *d, uint32_t seq)
 	tell(d, &m);
 }
 
-static void open_or_close(struct scriptd *d, const struct msg *m)
+/* A program is told of one address: nothing narrower or wider opens, so none of it is there to close. */
+static bool is_host(const struct msg *m)
+{
+	return m->bits == 128 && m->source_port == 0;
+}
+
+static void open_gate(struct scriptd *d, const struct msg *m)
 {
 	const struct config_service *s = &d->start->config->services[m->service];
 	const struct gate_order o = {
-		.verb = m->type == MSG_OPEN ? GATE_OPEN : GATE_CLOSE,
+		.verb = GATE_OPEN,
 		.kind = GATE_WINDOW,
 		.addr = m->addr,
 		.proto = s->proto,
@@ -103,7 +109,28 @@ static void open_or_close(struct scriptd *d, const struct msg *m)
 		.wait_ms = m->wait_ms,
 		.lease_ms = m->lease_ms,
 	};
-	gate_script_order(d->gate, &o, s->name, m->seq, clock_mono_ms());
+	if (!is_host(m) || s->port_last != 0)
+		on_done(d, m->seq, -EPERM);
+	else
+		gate_script_order(d->gate, &o, s->name, m->seq, clock_mono_ms());
+}
+
+/* Its service may be none any more. */
+static void close_gate(struct scriptd *d, const struct msg *m)
+{
+	const struct config_service *s =
+		config_service_by_port(d->start->config, m->proto, m->port);
+	const struct gate_order o = {
+		.verb = GATE_CLOSE,
+		.kind = GATE_WINDOW,
+		.addr = m->addr,
+		.proto = m->proto,
+		.port = m->port,
+	};
+	if (is_host(m))
+		gate_script_order(d->gate, &o, s != NULL ? s->name : "", m->seq, clock_mono_ms());
+	else
+		on_done(d, m->seq, 0);
 }
 
 /* Connections that came through are the other firewall's: a gate is all that a program is asked about. */
@@ -126,13 +153,20 @@ static void obey(struct scriptd *d, const struct msg *m)
 		list(d, m->seq);
 		return;
 	}
+	if (m->type == MSG_KEPT) {
+		/* A program knows no connections, so none is waited for. */
+		on_done(d, m->seq, -ENOENT);
+		return;
+	}
 	int why = m->type == MSG_SETTLE ? 0 : gated_check(d->start->config, m);
 	if (why < 0)
 		log_error("an order outside the configuration was refused");
 	if (m->type == MSG_CUT && why == 0)
 		note_cut(d);
-	if (why == 0 && (m->type == MSG_OPEN || m->type == MSG_CLOSE))
-		open_or_close(d, m);
+	if (why == 0 && m->type == MSG_OPEN)
+		open_gate(d, m);
+	else if (why == 0 && m->type == MSG_CLOSE)
+		close_gate(d, m);
 	else
 		on_done(d, m->seq, why);
 }

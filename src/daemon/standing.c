@@ -63,6 +63,8 @@ static bool fill_claim(const struct boot *b, const struct lockout *lockout, stru
 		.is_authenticated = true,
 		.not_after_ms = UINT64_MAX,
 		.source = g->source,
+		.source_bits = g->bits,
+		.source_port = g->source_port,
 	};
 	if (name_parse(g->name, false, &c.name) != NAME_OK)
 		return false;
@@ -108,12 +110,20 @@ static struct verdict refused(enum policy_reason reason)
 	};
 }
 
+/* Its ports, its kind, and as wide a network as the gate is for. */
+static bool is_as_it_was(const struct config_service *s, const struct store_gate *g)
+{
+	uint32_t widest = addr_is_v4(&g->source) ? 96 + s->prefix_v4 : s->prefix_v6;
+	return s->proto == g->proto && s->port == g->port && s->port_last == g->port_last &&
+		(uint8_t)s->open == g->kind && s->times == g->times &&
+		(g->bits == 128 || g->bits >= widest);
+}
+
 void standing_of(const struct boot *b, const struct lockout *lockout, struct store *s,
 	const struct store_gate *g, uint64_t wall_ms, struct standing *ret)
 {
 	const struct config_service *now = config_service_by_name(b->config, g->service);
-	bool is_same = now != NULL && now->proto == g->proto && now->port == g->port &&
-		(now->open == CONFIG_OPEN_ONCE) == g->is_once;
+	bool is_same = now != NULL && is_as_it_was(now, g);
 	struct claim c;
 
 	if (!is_same)

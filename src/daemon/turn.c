@@ -176,8 +176,24 @@ static void refuse(struct slot *s, enum spa_status status, const char *reason)
 /* What this turn's batch is about to open before a slot of it: not in the mirror yet. */
 struct about_to_open {
 	size_t all, service, identity; /* renewals not counted */
-	bool is_same_place;            /* one of them is for the slot's own source and service */
+	bool is_same_place;            /* one of them is for the slot's own place */
 };
+
+static struct live_place place_of(const struct knockd *k, const struct claim *c)
+{
+	return (struct live_place){
+		.source = c->source,
+		.bits = c->source_bits,
+		.source_port = c->source_port,
+		.service = (uint16_t)(c->service - k->config->services),
+	};
+}
+
+static bool is_same_place(const struct claim *a, const struct claim *b)
+{
+	return a->service == b->service && a->source_bits == b->source_bits &&
+		a->source_port == b->source_port && addr_equal(&a->source, &b->source);
+}
 
 static struct about_to_open count_batch(const struct knockd *k, const struct slot *until)
 {
@@ -190,7 +206,7 @@ static struct about_to_open count_batch(const struct knockd *k, const struct slo
 			break;
 		if (s->outcome != JUDGE_OPEN)
 			continue;
-		if (c->service == mine->service && addr_equal(&c->source, &mine->source))
+		if (is_same_place(c, mine))
 			n.is_same_place = true;
 		if (s->is_renewal)
 			continue;
@@ -209,7 +225,8 @@ static const char *over_limit(const struct knockd *k, struct slot *s, uint16_t s
 	const struct config_server *server = &k->config->server;
 	const struct claim *c = &s->judged.claim;
 	struct about_to_open batch = count_batch(k, s);
-	s->is_renewal = batch.is_same_place || live_find(k->live, &c->source, service) != SIZE_MAX;
+	struct live_place place = place_of(k, c);
+	s->is_renewal = batch.is_same_place || live_find(k->live, &place) != SIZE_MAX;
 	if (s->is_renewal)
 		return NULL;
 	if (live_count(k->live) + batch.all >= server->gates_max)
@@ -235,16 +252,21 @@ static int next_grant(struct knockd *k, uint64_t *ret)
 	return 0;
 }
 
-/* Cut by the end of the identity, as the grant was, and never shorter than that. */
-static uint64_t lease_s(const struct claim *c, uint32_t granted_s, uint64_t wall_ms)
+/*
+ * Cut by the end of the identity, as the grant was, and never shorter than that. A lease without an end has
+ * one in the kernel only when the identity's is near: an element for each connection until some year would
+ * fill the set. A later end is watched for by restore_review.
+ */
+static uint64_t lease_end_ms(const struct claim *c, uint32_t granted_s, uint64_t wall_ms)
 {
 	uint64_t lease = c->service->lease_s, end_ms = policy_end_ms(c);
-	if (end_ms == UINT64_MAX)
-		return lease;
+	bool is_kept = c->service->lease_s == CONFIG_LEASE_NONE;
 	uint64_t left = end_ms > wall_ms ? (end_ms - wall_ms) / 1000 : 0;
+	if (is_kept && left > CONFIG_LEASE_MAX)
+		return UINT64_MAX;
 	if (left < granted_s)
 		left = granted_s;
-	return left < lease ? left : lease;
+	return wall_ms + (left < lease ? left : lease) * 1000;
 }
 
 static void fill_gate(const struct knockd *k, struct slot *s, uint64_t grant_id, uint64_t now)
@@ -256,12 +278,16 @@ static void fill_gate(const struct knockd *k, struct slot *s, uint64_t grant_id,
 		.mark = k->config->server.mark_base | (uint32_t)(grant_id & 0xffffff),
 		.state = STORE_GATE_OPEN,
 		.source = c->source,
+		.bits = c->source_bits,
+		.source_port = c->source_port,
 		.proto = c->service->proto,
 		.port = c->service->port,
-		.is_once = c->service->open == CONFIG_OPEN_ONCE,
+		.port_last = c->service->port_last,
+		.kind = (uint8_t)c->service->open,
+		.times = (uint16_t)c->service->times,
 		.opened_ms = now,
 		.until_ms = now + (uint64_t)s->judged.verdict.granted_s * 1000,
-		.lease_until_ms = now + lease_s(c, s->judged.verdict.granted_s, now) * 1000,
+		.lease_until_ms = lease_end_ms(c, s->judged.verdict.granted_s, now),
 		.is_certified = c->is_certified,
 		.not_after_ms = c->not_after_ms,
 		.path_count = s->judged.chain.step_count,
@@ -280,29 +306,48 @@ static void mirror_add(struct knockd *k, struct slot *s)
 	struct live_gate l = {
 		.grant_id = g->grant_id,
 		.mark = g->mark,
-		.service = (uint16_t)(s->judged.claim.service - k->config->services),
-		.is_once = g->is_once,
-		.source = g->source,
+		.place = place_of(k, &s->judged.claim),
+		.kind = g->kind,
+		.uses_left = g->times,
 		.opened_ms = g->opened_ms,
 		.until_ms = g->until_ms,
 		.until_mono_ms = s->began_mono_ms + (g->until_ms - g->opened_ms),
 	};
 	memcpy(l.key_id, g->key_id, sizeof(l.key_id));
 	snprintf(l.name, sizeof(l.name), "%.*s", LIVE_NAME_MAX, g->name);
-	size_t old = live_find(k->live, &l.source, l.service);
+	size_t old = live_find(k->live, &l.place);
 	s->is_replacing = old != SIZE_MAX;
 	if (s->is_replacing) {
 		s->replaced = *live_at(k->live, old);
 		live_remove(k->live, old);
 	}
 	live_add(k->live, &l);
+	if (g->lease_until_ms == UINT64_MAX && policy_end_ms(&s->judged.claim) < k->review_wall_ms)
+		k->review_wall_ms = policy_end_ms(&s->judged.claim);
+}
+
+/* "one connection for 30s"; what is not the usual said with it. */
+static void grant_text(const struct store_gate *g, uint32_t granted_s, char to[STORE_TEXT_MAX + 1])
+{
+	const struct prefix source = { g->source, g->bits };
+	char duration[TIME_TEXT_MAX], from[PREFIX_TEXT_MAX + 16] = "", net[PREFIX_TEXT_MAX];
+	char what[32] = "open";
+	if (g->kind == CONFIG_OPEN_ONCE)
+		snprintf(what, sizeof(what), "one connection");
+	else if (g->kind == CONFIG_OPEN_TIMES)
+		snprintf(what, sizeof(what), "%u connections", (unsigned)g->times);
+	if (g->bits < 128)
+		snprintf(from, sizeof(from), " to %s", prefix_format(&source, net));
+	else if (g->source_port != 0)
+		snprintf(from, sizeof(from), " from port %u", (unsigned)g->source_port);
+	snprintf(to, STORE_TEXT_MAX + 1, "%s%s for %s", what, from,
+		duration_format(granted_s, duration));
 }
 
 static void fill_record(const struct knockd *k, struct slot *s, uint64_t now)
 {
 	const struct judge_case *c = &s->judged;
 	struct store_record *r = &s->record;
-	char duration[TIME_TEXT_MAX];
 
 	*r = (struct store_record){
 		.wall_ms = now, .source = c->seen.src, .source_port = c->seen.src_port
@@ -322,9 +367,7 @@ static void fill_record(const struct knockd *k, struct slot *s, uint64_t now)
 	if (s->outcome == JUDGE_OPEN) {
 		r->grant_id = s->gate.grant_id;
 		r->until_ms = s->gate.until_ms;
-		snprintf(r->text, sizeof(r->text), "%s for %s",
-			s->gate.is_once ? "one connection" : "open",
-			duration_format(c->verdict.granted_s, duration));
+		grant_text(&s->gate, c->verdict.granted_s, r->text);
 	} else if (s->outcome == JUDGE_CLOSE) {
 		snprintf(r->text, sizeof(r->text), "asked for by its owner");
 	} else if (s->outcome == JUDGE_RUN) {
@@ -334,6 +377,9 @@ static void fill_record(const struct knockd *k, struct slot *s, uint64_t now)
 			snprintf(r->text, sizeof(r->text), "without a message");
 	} else if (c->flaw[0] != '\0') {
 		snprintf(r->text, sizeof(r->text), "%s", c->flaw);
+	} else if (strcmp(c->reason, "prefix") == 0) {
+		snprintf(r->text, sizeof(r->text),
+			"a network wider than the service opens to, or with a source port");
 	} else if (proof_text(c->reason)[0] != '\0') {
 		snprintf(r->text, sizeof(r->text), "%s", proof_text(c->reason));
 	} else if (c->verdict.reason != POLICY_NOT_AUTHENTICATED &&
@@ -424,9 +470,8 @@ static void replace(struct knockd *k, const struct slot *s)
 /* It did not open: what it would have replaced is still there, unless a later one took its place. */
 static void forget_live(struct knockd *k, const struct slot *s)
 {
-	uint16_t service = (uint16_t)(s->judged.claim.service - k->config->services);
-	size_t i = live_find(k->live, &s->gate.source, service);
-	if (i == SIZE_MAX || live_at(k->live, i)->grant_id != s->gate.grant_id) {
+	size_t i = live_find_grant(k->live, s->gate.grant_id);
+	if (i == SIZE_MAX) {
 		replace(k, s);
 		return;
 	}
@@ -474,11 +519,14 @@ static void order_open(struct knockd *k, struct slot *s)
 		.type = MSG_OPEN,
 		.seq = slot_seq(k, s),
 		.service = (uint16_t)(s->judged.claim.service - k->config->services),
-		.kind = g->is_once ? GATE_ONCE : GATE_WINDOW,
+		.kind = g->kind,
 		.addr = g->source,
+		.bits = g->bits,
+		.source_port = g->source_port,
 		.mark = g->mark,
 		.wait_ms = (uint32_t)(g->until_ms - g->opened_ms),
-		.lease_ms = g->lease_until_ms - g->opened_ms,
+		.lease_ms = g->lease_until_ms == UINT64_MAX ? GATE_LEASE_NONE
+							    : g->lease_until_ms - g->opened_ms,
 	};
 	int rc = msg_send(k->start->gate, &m);
 	if (rc < 0) {
@@ -497,7 +545,7 @@ static void order_close(struct knockd *k, struct slot *s)
 	uint16_t service = (uint16_t)(c->service - k->config->services);
 	for (size_t i = live_count(k->live); i > 0; i--) {
 		const struct live_gate *g = live_at(k->live, i - 1);
-		if (g->service != service ||
+		if (g->place.service != service ||
 			sodium_memcmp(g->key_id, c->key_id, sizeof(g->key_id)) != 0)
 			continue;
 		int rc = mirror_close(k, i - 1, slot_seq(k, s), &by_owner);

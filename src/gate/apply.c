@@ -22,12 +22,30 @@
  */
 #define BUSY_TRIES 32
 
+/* Addresses of IPv4 have 96 bits in front. */
+static bool is_sound_prefix(const struct gate_order *o)
+{
+	unsigned bits = o->bits == 0 ? 128 : o->bits;
+	const struct prefix p = { .addr = o->addr, .bits = (uint8_t)bits };
+	if (bits == 128)
+		return true;
+	return bits > (addr_is_v4(&o->addr) ? 96 : 0) && bits < 128 && o->kind == GATE_WINDOW &&
+		o->source_port == 0 && prefix_contains(&p, &o->addr);
+}
+
+static bool is_sound_kind(const struct gate_order *o)
+{
+	if (o->kind == GATE_TIMES)
+		return o->times >= 2 && o->times <= GATE_TIMES_MAX;
+	return o->kind == GATE_ONCE || o->kind == GATE_WINDOW;
+}
+
 /* A time-out of 0 would mean "for ever", and mark 0 is every connection that never had one. */
 static int check(const struct gate_order *o)
 {
 	switch (o->verb) {
 	case GATE_OPEN:
-		if (o->mark == 0 || o->wait_ms == 0 || o->lease_ms == 0)
+		if (o->mark == 0 || o->wait_ms == 0 || o->lease_ms == 0 || !is_sound_kind(o))
 			return -EINVAL;
 		break;
 	case GATE_CUT:
@@ -41,7 +59,7 @@ static int check(const struct gate_order *o)
 	}
 	if (o->port == 0 || (o->proto != IPPROTO_TCP && o->proto != IPPROTO_UDP))
 		return -EINVAL;
-	return 0;
+	return is_sound_prefix(o) ? 0 : -EINVAL;
 }
 
 /* Remove one element, in a batch of its own: absent is fine. */
@@ -63,23 +81,15 @@ static int remove_one(
  */
 static int apply_plainly(struct gate *g, const struct gate_order *o, int *result)
 {
-	int rc = 0;
-	switch (o->verb) {
-	case GATE_CUT:
-		return remove_one(g, o, GATE_IN_LEASES, result);
-	case GATE_CLOSE:
-		rc = remove_one(g, o, GATE_IN_TICKETS, result);
-		return rc < 0 ? rc : remove_one(g, o, GATE_IN_MARKS, result);
-	case GATE_LEASE:
-		break;
-	case GATE_OPEN:
-		rc = remove_one(g, o, GATE_IN_OTHER_TICKETS, result);
-		if (rc == 0)
-			rc = remove_one(g, o, GATE_IN_MARKS, result);
-		break;
+	for (int p = 0; p < GATE_PLACE_COUNT; p++) {
+		if (!gate_elements_obstacle(o, (enum gate_place)p))
+			continue;
+		int rc = remove_one(g, o, (enum gate_place)p, result);
+		if (rc < 0)
+			return rc;
 	}
-	if (rc < 0 || *result < 0)
-		return rc;
+	if (*result < 0 || o->verb == GATE_CLOSE)
+		return 0;
 	gate_nl_begin(&g->nl);
 	gate_elements_order(&g->nl, o, GATE_ALONE);
 	return gate_nl_commit(&g->nl, result);
@@ -148,6 +158,23 @@ int gate_apply_how(
 int gate_apply(struct gate *g, const struct gate_order *orders, size_t n, int *results)
 {
 	return gate_apply_how(g, orders, n, results, g->how);
+}
+
+static void note_answer(void *arg, const struct nlmsghdr *h)
+{
+	(void)arg;
+	(void)h;
+}
+
+int gate_is_kept(struct gate *g, uint32_t mark)
+{
+	const struct gate_order o = {
+		.verb = GATE_LEASE, .mark = mark, .lease_ms = GATE_LEASE_NONE
+	};
+	int refusal = 0;
+	gate_elements_ask(&g->nl, &o, GATE_IN_KEPT);
+	int rc = gate_nl_ask(&g->nl, note_answer, NULL, &refusal);
+	return rc < 0 ? rc : refusal;
 }
 
 static int read_packets(const struct nlattr *attr, void *arg)

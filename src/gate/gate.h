@@ -21,24 +21,36 @@
 
 #define GATE_BATCH_MAX 64
 
-enum gate_kind { GATE_ONCE, GATE_WINDOW };
+#define GATE_LEASE_NONE UINT64_MAX
+#define GATE_TIMES_MAX 1000
+
+/* For one connection; for any number while the gate is open; for a number of them. As enum config_open. */
+enum gate_kind { GATE_ONCE, GATE_WINDOW, GATE_TIMES };
 enum gate_verb { GATE_OPEN, GATE_CLOSE, GATE_CUT, GATE_LEASE };
 
 /*
- * One order. OPEN uses every field; CLOSE kind, addr, proto and port; CUT only mark; LEASE mark and
- * lease_ms: how long connections with that mark may go on, without a gate for new ones. That is what a
- * gate which was used needs when it is restored.
+ * One order. OPEN uses every field; CLOSE addr, bits, source_port, proto and port; CUT only mark; LEASE
+ * mark and lease_ms: how long connections with that mark may go on, without a gate for new ones. That is
+ * what a gate which was used needs when it is restored.
+ *
+ * A gate belongs to a service as a whole, which is known by its protocol and first port. It is open to one
+ * host, to one host and source port, or, a window only, to a network: there are maps for those prefix
+ * lengths alone that a service of the configuration allows (-ENOENT for another).
  */
 struct gate_order {
 	enum gate_verb verb;
 	enum gate_kind kind;
+	uint16_t times; /* GATE_TIMES: 2..GATE_TIMES_MAX */
 	struct addr addr;
+	uint8_t bits;         /* of addr, over the 16-byte form; 0 as 128: one host */
+	uint16_t source_port; /* 0: any */
 	uint8_t proto;
-	uint16_t port;
+	uint16_t port;    /* the service's first */
 	uint32_t mark;    /* not 0 */
 	uint64_t wait_ms; /* how long the gate stays open; > 0 */
 	uint64_t
-		lease_ms; /* how long the admitted connection may live; > 0, >= wait_ms is the caller's */
+		lease_ms; /* how long the admitted connection may live; > 0, >= wait_ms is the caller's;
+			   * GATE_LEASE_NONE: until it ends */
 };
 
 struct gate_counts {
@@ -51,8 +63,8 @@ struct gate;
 
 /*
  * Take over or load the table so that exactly c's services are guarded and c's knock ports are silent.
- * A table of the same version is adopted with every live element; another version is replaced, and its
- * live elements go: *ret_is_new says that the caller is to restore them from the store and then to call
+ * A table of the same version (rules, log group, prefix lengths) is adopted with every live element;
+ * another version is replaced, and its live elements go: *ret_is_new says that the caller is to restore them from the store and then to call
  * gate_settle(). Until that, and for ten seconds at most, everything to and from the guarded ports is
  * silently dropped (table inet postern-swap), so that nobody gets in and nobody is cut meanwhile.
  *
@@ -110,13 +122,17 @@ void gate_free(struct gate *g);
 /*
  * Apply n (<= GATE_BATCH_MAX) orders, in order, in one transaction where all succeed; when one fails the
  * others are applied one by one. To give an order again is harmless, and an OPEN then counts its times
- * anew. An OPEN for a source, protocol and port that has a gate replaces it, also one of the other kind.
+ * anew. An OPEN for a source, protocol and port that has a gate replaces it, also one of another kind.
  *
  * results[i] is 0 or -errno (-ENFILE set full, -EINVAL no such order; a CLOSE or CUT of nothing is 0).
  * Returns 0, or -errno when the socket itself failed. Times under 20 ms are taken as 20.
  */
 __attribute__((warn_unused_result)) int gate_apply(
 	struct gate *g, const struct gate_order *orders, size_t n, int *results);
+
+/* Is there a lease without an end with this mark, so that its connection may still be there? 0, -ENOENT for no,
+ * or -errno. */
+__attribute__((warn_unused_result)) int gate_is_kept(struct gate *g, uint32_t mark);
 
 /* Packets since the table was made. */
 __attribute__((warn_unused_result)) int gate_counts(struct gate *g, struct gate_counts *ret);

@@ -22,7 +22,8 @@
 /* ruleset.c */
 
 /* libnftables commands that fill an existing, empty table, one a line, each under a '#' line that says
- * what it is for. Of c only log_group, and where something is forwarded mark_base. malloc'd, or NULL. */
+ * what it is for. Of c only log_group, the prefix lengths that services allow, and where something is
+ * forwarded mark_base. malloc'd, or NULL. */
 char *gate_ruleset_text(const char *table, const struct config *c);
 
 /* What the table is marked with: a digest of the text, comments left out. False without memory. */
@@ -119,15 +120,32 @@ __attribute__((warn_unused_result)) int gate_table_remove(
 enum gate_how {
 	GATE_DESTROY,   /* by the message for that, Linux 6.3 */
 	GATE_ADD_FIRST, /* by adding it, then deleting it: no good for a mark of another value */
-	GATE_ALONE, /* as before, but the caller removed the order's mark and ticket of the other kind */
+	GATE_ALONE,     /* as before, but the caller removed what gate_elements_obstacle names */
 };
 
 /* What makes the order so, whatever was there before. */
 void gate_elements_order(struct gate_nl *nl, const struct gate_order *o, enum gate_how how);
 
+/* Every set in which an order may have its element. */
+enum gate_place {
+	GATE_IN_ONCE,
+	GATE_IN_WINDOW,
+	GATE_IN_TIMES,
+	GATE_IN_MARKS,
+	GATE_IN_LEASES,
+	GATE_IN_KEPT,
+	GATE_IN_ENDED,
+	GATE_PLACE_COUNT,
+};
+
+/* Is what the order may have there in its way: to be removed, and not set anew? */
+bool gate_elements_obstacle(const struct gate_order *o, enum gate_place place);
+
 /* Remove the order's element from one set; the kernel answers -ENOENT when it is not there. */
-enum gate_place { GATE_IN_TICKETS, GATE_IN_OTHER_TICKETS, GATE_IN_MARKS, GATE_IN_LEASES };
 void gate_elements_remove(struct gate_nl *nl, const struct gate_order *o, enum gate_place place);
+
+/* The question for the order's element in one set, alone in the batch: for gate_nl_ask. */
+void gate_elements_ask(struct gate_nl *nl, const struct gate_order *o, enum gate_place place);
 
 /* Does this kernel know GATE_DESTROY? Asked of the lease set. 0 or -errno. */
 __attribute__((warn_unused_result)) int gate_elements_can_destroy(struct gate_nl *nl, bool *ret);

@@ -1,6 +1,7 @@
 /*
- * The rule set as text. It is static: whatever changes while postern runs is an element of a set, so
- * the text is loaded once, and the digest of it tells whether a table found in the kernel is this one.
+ * The rule set as text. Whatever changes while postern runs is an element of a set, so the text is loaded
+ * once, and the digest of it tells whether a table found in the kernel is this one. Of the configuration
+ * it has the log group and the prefix lengths that some service allows.
  * Everything is dropped for want of an element, never admitted for want of one.
  */
 
@@ -14,44 +15,52 @@
 #include "gate/internal.h"
 
 #define DIGEST_SHOWN 6
-#define LINES(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
- * "%T" stands for the table, "%G" for the log group, "%M" for the high bits of marks. Commands, not a block: a block would send table
- * flags, and the table exists already with flags that libnftables does not know.
+ * "%T" stands for the table, "%G" for the log group, "%M" for the high bits of marks; in what is repeated for each family, "%A" for the
+ * family's word and "%N" for the end of a set's name; "%S" and "%K" for a key's types and where a packet
+ * has it. Commands, not a block: a block would send table flags, and the table exists already with flags
+ * that libnftables does not know.
  */
-static const char *const template[] = {
+static const char *const sets[] = {
 	"# Ports that answer only who came through a gate; the knock ports, where nothing ever answers.",
-	"add set inet %T guarded { type inet_proto . inet_service; size 512; }",
+	"add set inet %T guarded { type inet_proto . inet_service; size 2048; }",
 	"add set inet %T knock { type inet_service; size 64; }",
 
-	"# Tickets for one connection. Each element has its own limit, which the kernel takes under a lock:",
-	"# of two first packets on two processors exactly one finds it. The delete in the rule alone would",
-	"# let both in now and then.",
-	"add set inet %T once4 { type ipv4_addr . inet_proto . inet_service; flags timeout,dynamic;"
-	" gc-interval 1s; size 65536; limit rate 1/week burst 1 packets; }",
-	"add set inet %T once6 { type ipv6_addr . inet_proto . inet_service; flags timeout,dynamic;"
-	" gc-interval 1s; size 65536; limit rate 1/week burst 1 packets; }",
-
-	"# Gates for any number of connections until their time is over.",
-	"add set inet %T window4 { type ipv4_addr . inet_proto . inet_service; flags timeout;"
-	" gc-interval 1s; size 65536; }",
-	"add set inet %T window6 { type ipv6_addr . inet_proto . inet_service; flags timeout;"
-	" gc-interval 1s; size 65536; }",
-
-	"# The connection mark that a gate gives, a number of its own for every grant.",
-	"add map inet %T mark4 { type ipv4_addr . inet_proto . inet_service : mark; flags timeout;"
-	" size 65536; }",
-	"add map inet %T mark6 { type ipv6_addr . inet_proto . inet_service : mark; flags timeout;"
-	" size 65536; }",
+	"# The service that a guarded port belongs to, as a number: its protocol and its first port. In the",
+	"# keys below that number stands for all its ports, so that a gate is one element however many ports",
+	"# it opens. The mark of a connection which nobody has let in yet is where a packet carries it.",
+	"add map inet %T place { type inet_proto . inet_service : mark; size 2048; }",
 
 	"# Marks whose connections may go on. They outlive their gates by hours, hence the larger size.",
 	"add set inet %T lease { type mark; flags timeout; gc-interval 1s; size 1048576; }",
+	"# Those that may go on until they end: each packet renews the time, so that only what connection",
+	"# tracking has given up, or would, leaves the set. Packets on their way at the moment of a cut could",
+	"# renew what was just taken out, therefore a cut also says that it is over.",
+	"add set inet %T kept { type mark; flags timeout,dynamic; timeout 5d; size 1048576; }",
+	"add set inet %T ended { type mark; flags timeout; timeout 6d; size 1048576; }",
 
 	"add counter inet %T c_open",
 	"add counter inet %T c_drop",
 	"add counter inet %T c_cut",
+};
 
+static const char *const sets_of_form[] = {
+	"# Tickets for one connection. Each element has its own limit, which the kernel takes under a lock:",
+	"# of two first packets on two processors exactly one finds it. The delete in the rule alone would",
+	"# let both in now and then.",
+	"add set inet %T once%N { type %S; flags timeout,dynamic;"
+	" gc-interval 1s; size 65536; limit rate 1/week burst 1 packets; }",
+	"# Tickets for several: an element comes with a limit of its own in the place of this one.",
+	"add set inet %T times%N { type %S; flags timeout,dynamic;"
+	" gc-interval 1s; size 65536; limit rate 1/week burst 1 packets; }",
+	"# Gates for any number of connections until their time is over.",
+	"add set inet %T window%N { type %S; flags timeout; gc-interval 1s; size 65536; }",
+	"# The connection mark that a gate gives, a number of its own for every grant.",
+	"add map inet %T mark%N { type %S : mark; flags timeout; size 65536; }",
+};
+
+static const char *const chains[] = {
 	"# Before connection tracking: a knock leaves no state and gets no ICMP. Only on its way to this",
 	"# machine: what is forwarded to that port of others is theirs.",
 	"add chain inet %T early { type filter hook prerouting priority -301; policy accept; }",
@@ -59,6 +68,8 @@ static const char *const template[] = {
 
 	"# After the filters of others (0), so that a packet which they drop spends no ticket. What is not",
 	"# guarded is left to them: an accept here decides nothing for them, nor theirs for us.",
+	"add chain inet %T newcomer4",
+	"add chain inet %T newcomer6",
 	"add chain inet %T arriving",
 	"add chain inet %T leaving",
 	"add chain inet %T input { type filter hook input priority 50; policy accept; }",
@@ -74,6 +85,8 @@ static const char *const template[] = {
 	"add rule inet %T arriving ct direction reply ct state established,related accept",
 	"# Admitted: also a first packet sent again, which connection tracking still calls new.",
 	"add rule inet %T arriving ct mark @lease accept",
+	"add rule inet %T arriving ct mark != @ended ct mark @kept"
+	" update @kept { ct mark timeout 5d } accept",
 	"# Established without ever having had a mark: it is older than the guard.",
 	"add rule inet %T arriving ct mark 0 ct state established accept",
 	"# Postern has been dead for a while: the rescuers come in, and no other.",
@@ -84,28 +97,18 @@ static const char *const template[] = {
 	"# A stray packet spends no ticket.",
 	"add rule inet %T arriving meta l4proto tcp tcp flags & (fin|syn|rst|ack) != syn"
 	" counter name c_drop drop",
-	"# The ticket for one connection: spent by the set's limit, then removed.",
-	"add rule inet %T arriving ct state new ip saddr . meta l4proto . th dport @once4"
-	" ct mark set ip saddr . meta l4proto . th dport map @mark4"
-	" delete @once4 { ip saddr . meta l4proto . th dport }"
-	" counter name c_open log group %G snaplen 64 queue-threshold 1 accept",
-	"add rule inet %T arriving ct state new ip6 saddr . meta l4proto . th dport @once6"
-	" ct mark set ip6 saddr . meta l4proto . th dport map @mark6"
-	" delete @once6 { ip6 saddr . meta l4proto . th dport }"
-	" counter name c_open log group %G snaplen 64 queue-threshold 1 accept",
-	"# The window.",
-	"add rule inet %T arriving ct state new ip saddr . meta l4proto . th dport @window4"
-	" ct mark set ip saddr . meta l4proto . th dport map @mark4"
-	" counter name c_open log group %G snaplen 64 queue-threshold 1 accept",
-	"add rule inet %T arriving ct state new ip6 saddr . meta l4proto . th dport @window6"
-	" ct mark set ip6 saddr . meta l4proto . th dport map @mark6"
-	" counter name c_open log group %G snaplen 64 queue-threshold 1 accept",
+	"# Which service is it for?",
+	"add rule inet %T arriving ct state new ct mark set meta l4proto . th dport map @place",
+	"add rule inet %T arriving ct state new meta nfproto ipv4 jump newcomer4",
+	"add rule inet %T arriving ct state new meta nfproto ipv6 jump newcomer6",
 	"# Everybody else hears nothing.",
 	"add rule inet %T arriving counter name c_drop drop",
 
 	"# The same lease the other way, so that nothing flows after its end; first the reset itself.",
 	"add rule inet %T leaving tcp flags & rst == rst accept",
 	"add rule inet %T leaving ct mark @lease accept",
+	"add rule inet %T leaving ct mark != @ended ct mark @kept"
+	" update @kept { ct mark timeout 5d } accept",
 	"add rule inet %T leaving ct mark 0 ct state established accept",
 	"add rule inet %T leaving meta l4proto . th sport != @alive jump rescued_out",
 	"add rule inet %T leaving meta l4proto tcp counter name c_cut reject with tcp reset",
@@ -188,10 +191,18 @@ static const char *const forward_template[] = {
 	" dnat ip to meta l4proto . th dport map @to4",
 	"add rule inet %T sent_on ct mark @lease fib daddr type local"
 	" dnat ip6 to meta l4proto . th dport map @to6",
+	"add rule inet %T sent_on ct mark @kept fib daddr type local"
+	" dnat ip to meta l4proto . th dport map @to4",
+	"add rule inet %T sent_on ct mark @kept fib daddr type local"
+	" dnat ip6 to meta l4proto . th dport map @to6",
 	"add chain inet %T masked { type nat hook postrouting priority 95; policy accept; }",
 	"add rule inet %T masked ct mark @lease ct status dnat"
 	" ip daddr . meta l4proto . th dport @masked4 masquerade",
 	"add rule inet %T masked ct mark @lease ct status dnat"
+	" ip6 daddr . meta l4proto . th dport @masked6 masquerade",
+	"add rule inet %T masked ct mark @kept ct status dnat"
+	" ip daddr . meta l4proto . th dport @masked4 masquerade",
+	"add rule inet %T masked ct mark @kept ct status dnat"
 	" ip6 daddr . meta l4proto . th dport @masked6 masquerade",
 	"# Both ways: nothing flows after the end of the lease.",
 	"add chain inet %T passing",
@@ -199,34 +210,140 @@ static const char *const forward_template[] = {
 	"add rule inet %T forward ct status dnat ct mark and 0xff000000 == %M jump passing",
 	"add rule inet %T passing tcp flags & rst == rst accept",
 	"add rule inet %T passing ct mark @lease accept",
+	"add rule inet %T passing ct mark != @ended ct mark @kept"
+	" update @kept { ct mark timeout 5d } accept",
 	"add rule inet %T passing meta l4proto tcp counter name c_cut reject with tcp reset",
 	"add rule inet %T passing counter name c_cut drop",
 };
 
-static void expand(FILE *f, const char *line, const char *table, const struct config *c)
+#define ADMIT " counter name c_open log group %G snaplen 64 queue-threshold 1 accept"
+
+static const char *const rules_of_form[] = {
+	"# The ticket for one connection: spent by the set's limit, then removed.",
+	"add rule inet %T newcomer%A %K @once%N delete @once%N { %K }"
+	" ct mark set %K map @mark%N" ADMIT,
+	"# The ticket for several: spent by its limit.",
+	"add rule inet %T newcomer%A %K @times%N ct mark set %K map @mark%N" ADMIT,
+	"# The window.",
+	"add rule inet %T newcomer%A %K @window%N ct mark set %K map @mark%N" ADMIT,
+};
+
+/* A window for a network needs no set beside its map: nobody spends it. */
+static const char *const net_of_form[] = {
+	"# A window for a network of one prefix length.",
+	"add map inet %T net%N { type %S : mark; flags timeout; size 65536; }",
+	"add rule inet %T newcomer%A ct mark set %K map @net%N" ADMIT,
+};
+
+/* What a key is made of. The narrower one first: a gate for one source port is spent by that port. */
+struct form {
+	const char *family, *name, *types, *key;
+};
+
+static const struct form forms[] = {
+	{ "4", "4p", "ipv4_addr . inet_service . mark", "ip saddr . th sport . ct mark" },
+	{ "6", "6p", "ipv6_addr . inet_service . mark", "ip6 saddr . th sport . ct mark" },
+	{ "4", "4", "ipv4_addr . mark", "ip saddr . ct mark" },
+	{ "6", "6", "ipv6_addr . mark", "ip6 saddr . ct mark" },
+};
+
+#define FORM_COUNT (sizeof(forms) / sizeof(forms[0]))
+#define LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Everything that the signs in a line stand for. */
+struct expansion {
+	FILE *out;
+	const char *table;
+	const struct config *config;
+	const struct form *form;
+};
+
+static void expand_sign(const struct expansion *e, char sign)
 {
-	for (const char *p = line; *p != '\0'; p++) {
-		if (p[0] == '%' && p[1] == 'T') {
-			fputs(table, f);
-			p++;
-		} else if (p[0] == '%' && p[1] == 'G') {
-			fprintf(f, "%u", (unsigned)c->server.log_group);
-			p++;
-		} else if (p[0] == '%' && p[1] == 'M') {
-			fprintf(f, "0x%08x", (unsigned)c->server.mark_base);
-			p++;
-		} else {
-			fputc(*p, f);
-		}
-	}
-	fputc('\n', f);
+	static const struct form none = { "", "", "", "" };
+	const struct form *f = e->form != NULL ? e->form : &none;
+	if (sign == 'T')
+		fputs(e->table, e->out);
+	else if (sign == 'G')
+		fprintf(e->out, "%u", (unsigned)e->config->server.log_group);
+	else if (sign == 'M')
+		fprintf(e->out, "0x%08x", (unsigned)e->config->server.mark_base);
+	else if (sign == 'A')
+		fputs(f->family, e->out);
+	else if (sign == 'N')
+		fputs(f->name, e->out);
+	else if (sign == 'S')
+		fputs(f->types, e->out);
+	else if (sign == 'K')
+		fputs(f->key, e->out);
 }
 
-static void expand_all(
-	FILE *f, const char *const *lines, size_t n, const char *table, const struct config *c)
+static void expand(struct expansion *e, const struct form *form, const char *const *lines, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		expand(f, lines[i], table, c);
+	e->form = form;
+	for (size_t i = 0; i < n; i++) {
+		for (const char *p = lines[i]; *p != '\0'; p++) {
+			if (*p == '%' && p[1] != '\0')
+				expand_sign(e, *++p);
+			else
+				fputc(*p, e->out);
+		}
+		fputc('\n', e->out);
+	}
+}
+
+/* The first bits of an address of len bytes, as an address. */
+static struct addr mask_of(size_t len, unsigned bits)
+{
+	uint8_t b[16] = { 0 };
+	for (unsigned i = 0; i < bits; i++)
+		b[i / 8] = (uint8_t)(b[i / 8] | 0x80u >> i % 8);
+	return len == 4 ? addr_v4(b) : addr_v6(b);
+}
+
+/* Narrower networks first, so that the closest gate is the one that is used. */
+static void expand_nets(struct expansion *e, bool is_v4, unsigned widest)
+{
+	char name[8], key[ADDR_TEXT_MAX + 32], mask[ADDR_TEXT_MAX];
+	for (unsigned bits = is_v4 ? 31 : 127; bits >= widest; bits--) {
+		struct addr m = mask_of(is_v4 ? 4 : 16, bits);
+		snprintf(name, sizeof(name), is_v4 ? "4_%u" : "6_%u", bits);
+		snprintf(key, sizeof(key),
+			is_v4 ? "ip saddr & %s . ct mark" : "ip6 saddr & %s . ct mark",
+			addr_format(&m, mask));
+		const struct form net = { is_v4 ? "4" : "6", name,
+			is_v4 ? "ipv4_addr . mark" : "ipv6_addr . mark", key };
+		expand(e, &net, net_of_form, LEN(net_of_form));
+	}
+}
+
+/* The widest network that a gate may be for; a host's bits when no service allows any. */
+static unsigned widest_prefix(const struct config *c, bool is_v4)
+{
+	unsigned widest = is_v4 ? CONFIG_PREFIX_V4_HOST : CONFIG_PREFIX_V6_HOST;
+	for (size_t i = 0; i < c->service_count; i++) {
+		const struct config_service *s = &c->services[i];
+		unsigned bits = is_v4 ? s->prefix_v4 : s->prefix_v6;
+		if (bits != 0 && bits < widest)
+			widest = bits;
+	}
+	return widest;
+}
+
+static void expand_all(struct expansion *e)
+{
+	expand(e, NULL, rescue_template, LEN(rescue_template));
+	expand(e, NULL, lockdown_template, LEN(lockdown_template));
+	expand(e, NULL, sets, LEN(sets));
+	for (size_t i = 0; i < FORM_COUNT; i++)
+		expand(e, &forms[i], sets_of_form, LEN(sets_of_form));
+	expand(e, NULL, chains, LEN(chains));
+	for (size_t i = 0; i < FORM_COUNT; i++)
+		expand(e, &forms[i], rules_of_form, LEN(rules_of_form));
+	expand_nets(e, true, widest_prefix(e->config, true));
+	expand_nets(e, false, widest_prefix(e->config, false));
+	if (gate_forward_is_on(e->config))
+		expand(e, NULL, forward_template, LEN(forward_template));
 }
 
 char *gate_ruleset_text(const char *table, const struct config *c)
@@ -236,11 +353,8 @@ char *gate_ruleset_text(const char *table, const struct config *c)
 	FILE *f = open_memstream(&text, &len);
 	if (f == NULL)
 		return NULL;
-	expand_all(f, rescue_template, LINES(rescue_template), table, c);
-	expand_all(f, lockdown_template, LINES(lockdown_template), table, c);
-	expand_all(f, template, LINES(template), table, c);
-	if (gate_forward_is_on(c))
-		expand_all(f, forward_template, LINES(forward_template), table, c);
+	struct expansion e = { .out = f, .table = table, .config = c };
+	expand_all(&e);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;
@@ -313,6 +427,14 @@ static void put_forward_cover(FILE *f, const struct config *c)
 		base, base | 0xffffffu, (unsigned)GATE_COVER_S);
 }
 
+static void cover_service(FILE *f, const struct config_service *s)
+{
+	for (unsigned port = s->port; port <= config_service_last_port(s); port++)
+		fprintf(f,
+			"add element inet " GATE_TABLE_COVER " guarded { %s . %u timeout %us }\n",
+			s->proto == IPPROTO_TCP ? "tcp" : "udp", port, (unsigned)GATE_COVER_S);
+}
+
 /* Whoever begins something now, waits and tries again. */
 static void put_lockdown_cover(FILE *f)
 {
@@ -337,10 +459,7 @@ char *gate_ruleset_cover(const struct config *c)
 	      " guarded { type inet_proto . inet_service; flags timeout; }\n",
 		f);
 	for (size_t i = 0; i < c->service_count; i++)
-		fprintf(f,
-			"add element inet " GATE_TABLE_COVER " guarded { %s . %u timeout %us }\n",
-			c->services[i].proto == IPPROTO_TCP ? "tcp" : "udp",
-			(unsigned)c->services[i].port, (unsigned)GATE_COVER_S);
+		cover_service(f, &c->services[i]);
 	fputs(cover, f);
 	if (gate_forward_is_on(c))
 		put_forward_cover(f, c);

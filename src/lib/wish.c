@@ -24,16 +24,20 @@ static bool set_name(struct lib_wish *w, const char *name)
 	return true;
 }
 
-static int set_port(struct lib_wish *w, uint8_t proto, uint16_t port, struct fault *f)
+static int set_port(
+	struct lib_wish *w, uint8_t proto, uint16_t port, uint16_t last, struct fault *f)
 {
 	struct writer to = writer_init(w->selector, sizeof(w->selector));
-	if ((proto != PROTO_TCP && proto != PROTO_UDP) || port == 0) {
+	bool is_range = last != 0 && last != port;
+	if ((proto != PROTO_TCP && proto != PROTO_UDP) || port == 0 || (is_range && last < port)) {
 		fault_set(f, "a service is a name, or TCP or UDP and a port from 1 to 65535");
 		return -EINVAL;
 	}
 	writer_u8(&to, proto);
 	writer_u16(&to, port);
-	w->request.selector_type = SPA_SELECT_PORT;
+	if (is_range)
+		writer_u16(&to, last);
+	w->request.selector_type = is_range ? SPA_SELECT_RANGE : SPA_SELECT_PORT;
 	w->request.selector = writer_span(&to);
 	return 0;
 }
@@ -78,7 +82,7 @@ static int set_selector(struct lib_wish *w, const struct postern_request *q, str
 	const char *name = q->service;
 
 	if (name == NULL && q->proto != 0)
-		return set_port(w, q->proto, q->port, f);
+		return set_port(w, q->proto, q->port, q->port_last, f);
 	if (name == NULL)
 		name = w->card->card.service;
 	/* A probe asks about no service, but the format has a place for one that must be filled. */
@@ -97,10 +101,35 @@ static int set_selector(struct lib_wish *w, const struct postern_request *q, str
 	return 0;
 }
 
-static int set_address(struct lib_wish *w, const char *text, struct fault *f)
+/* The network of so many bits, in the terms of its family, that the address is in. */
+static int set_prefix(struct spa_request *r, uint8_t bits, struct fault *f)
+{
+	bool is_v4 = r->address_mode == 4;
+	if (bits == 0)
+		return 0;
+	if (bits > (is_v4 ? 32 : 128)) {
+		fault_set(f, "an %s prefix has at most %d bits", is_v4 ? "IPv4" : "IPv6",
+			is_v4 ? 32 : 128);
+		return -EINVAL;
+	}
+	if (r->source_port != 0) {
+		fault_set(f, "a network has no one source port; leave one of them out");
+		return -EINVAL;
+	}
+	r->prefix_bits = (uint8_t)(is_v4 ? 96 + bits : bits);
+	for (unsigned i = r->prefix_bits; i < 128; i++)
+		r->address.b[i / 8] = (uint8_t)(r->address.b[i / 8] & ~(0x80u >> i % 8));
+	return 0;
+}
+
+static int set_address(struct lib_wish *w, const char *text, uint8_t prefix, struct fault *f)
 {
 	struct spa_request *r = &w->request;
 	r->prefix_bits = 128;
+	if (text == NULL && prefix != 0) {
+		fault_set(f, "a network needs an address in it; say which one");
+		return -EINVAL;
+	}
 	if (text == NULL)
 		return 0;
 	static const uint8_t any[4] = { 0 };
@@ -112,7 +141,7 @@ static int set_address(struct lib_wish *w, const char *text, struct fault *f)
 	}
 	r->address_mode = addr_is_v4(&r->address) ? 4 : 6;
 	r->flags |= SPA_FLAG_EXPLICIT;
-	return 0;
+	return set_prefix(r, prefix, f);
 }
 
 /* The pre-shared key for this server: the slot that its card names, else any that the ID holds. */
@@ -196,7 +225,7 @@ int lib_wish_init(struct lib_wish *ret, const struct postern_card *card,
 	int rc = request->op == POSTERN_ACTION ? set_action(ret, request, f)
 					       : set_selector(ret, request, f);
 	if (rc == 0)
-		rc = set_address(ret, request->address, f);
+		rc = set_address(ret, request->address, request->prefix, f);
 	if (rc == 0)
 		rc = set_psk(ret, f);
 	if (rc == 0)

@@ -92,12 +92,13 @@ bool policy_key_match_is_logged(const struct policy *p, enum policy_key_match m)
 	return is_covered(p->config->server.key_check_log, m);
 }
 
-static bool covers(const struct directory_entry *e, const struct addr *source)
+static bool covers(const struct directory_entry *e, const struct claim *c)
 {
+	uint8_t bits = c->source_bits != 0 ? c->source_bits : 128;
 	if (e->from_count == 0)
 		return true;
 	for (size_t i = 0; i < e->from_count && i < DIRECTORY_FROM_MAX; i++)
-		if (prefix_contains(&e->from[i], source))
+		if (e->from[i].bits <= bits && prefix_contains(&e->from[i], &c->source))
 			return true;
 	return false;
 }
@@ -127,7 +128,7 @@ uint32_t policy_identity_refusals(const struct policy *p, const struct claim *c,
 		{ c->is_superseded, POLICY_SUPERSEDED },
 		{ is_covered(p->config->server.key_check, policy_key_match(p, c)),
 			POLICY_KEY_CHECK },
-		{ e != NULL && !covers(e, &c->source), POLICY_FROM },
+		{ e != NULL && !covers(e, c), POLICY_FROM },
 	};
 	uint32_t refusals = 0;
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

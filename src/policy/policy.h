@@ -42,7 +42,9 @@ struct claim {
 	uint32_t asked_s;                     /* 0: as long as the service gives */
 	/* from where */
 	uint16_t door;
-	struct addr source; /* address to be opened */
+	struct addr source;   /* address to be opened */
+	uint8_t source_bits;  /* of it; 0 as 128: one host. What may come is all of that network */
+	uint16_t source_port; /* 0: any */
 };
 
 /* In the order in which they are looked at. */

@@ -20,8 +20,10 @@
 enum field {
 	FIELD_NONE,
 	FIELD_SERVICE, /* u16 */
-	FIELD_KIND,    /* u8, 0 or 1 */
+	FIELD_KIND,    /* u8, 0 to 2 */
 	FIELD_ADDR,    /* 16 bytes */
+	FIELD_FROM,    /* u8 prefix bits, 1 to 128, u16 source port, 16 bytes of address */
+	FIELD_PORT,    /* u8 protocol, u16 port */
 	FIELD_MARK,    /* u32 */
 	FIELD_WAIT,    /* u32 */
 	FIELD_LEASE,   /* u64 */
@@ -48,11 +50,12 @@ static const struct {
 	enum field fields[FIELDS_MAX];
 } types[MSG_TYPE_COUNT] = {
 	[MSG_OPEN] = { KNOCK, GATE,
-		{ FIELD_SERVICE, FIELD_KIND, FIELD_MARK, FIELD_WAIT, FIELD_LEASE, FIELD_ADDR } },
-	[MSG_CLOSE] = { KNOCK, GATE, { FIELD_SERVICE, FIELD_KIND, FIELD_ADDR } },
+		{ FIELD_SERVICE, FIELD_KIND, FIELD_MARK, FIELD_WAIT, FIELD_LEASE, FIELD_FROM } },
+	[MSG_CLOSE] = { KNOCK, GATE, { FIELD_PORT, FIELD_FROM } },
 	[MSG_CUT] = { KNOCK, GATE, { FIELD_MARK } },
 	[MSG_LEASE] = { KNOCK, GATE, { FIELD_SERVICE, FIELD_MARK, FIELD_LEASE } },
 	[MSG_SETTLE] = { KNOCK, GATE, { FIELD_NONE } },
+	[MSG_KEPT] = { KNOCK, GATE, { FIELD_MARK } },
 	[MSG_ASK] = { GATE, KNOCK, { FIELD_NONE } },
 	[MSG_WELL] = { KNOCK, GATE, { FIELD_NONE } },
 	[MSG_BEAT] = { KNOCK, GATE, { FIELD_NONE } },
@@ -179,11 +182,21 @@ static void put_field(struct writer *w, enum field field, const struct msg *m)
 		writer_u16(w, m->service);
 		break;
 	case FIELD_KIND:
-		assert(m->kind <= 1);
+		assert(m->kind <= MSG_KIND_MAX);
 		writer_u8(w, m->kind);
+		break;
+	case FIELD_FROM:
+		assert(m->bits >= 1 && m->bits <= 128);
+		writer_u8(w, m->bits);
+		writer_u16(w, m->source_port);
+		writer_put(w, m->addr.b, sizeof(m->addr.b));
 		break;
 	case FIELD_ADDR:
 		writer_put(w, m->addr.b, sizeof(m->addr.b));
+		break;
+	case FIELD_PORT:
+		writer_u8(w, m->proto);
+		writer_u16(w, m->port);
 		break;
 	case FIELD_MARK:
 		writer_u32(w, m->mark);
@@ -237,9 +250,19 @@ static bool take_field(struct reader *r, enum field field, struct msg *m)
 		m->service = reader_u16(r);
 		return true;
 	case FIELD_KIND:
-		return take_flag(r, &m->kind);
+		m->kind = reader_u8(r);
+		return m->kind <= MSG_KIND_MAX;
+	case FIELD_FROM:
+		m->bits = reader_u8(r);
+		m->source_port = reader_u16(r);
+		reader_copy(r, m->addr.b, sizeof(m->addr.b));
+		return m->bits >= 1 && m->bits <= 128;
 	case FIELD_ADDR:
 		reader_copy(r, m->addr.b, sizeof(m->addr.b));
+		return true;
+	case FIELD_PORT:
+		m->proto = reader_u8(r);
+		m->port = reader_u16(r);
 		return true;
 	case FIELD_MARK:
 		m->mark = reader_u32(r);

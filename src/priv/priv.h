@@ -104,12 +104,14 @@ enum msg_type {
 	MSG_TRIAL_BEGIN,
 	MSG_TRIAL_CONFIRM,
 	MSG_TRIAL_ABORT,
+	MSG_KEPT, /* knock -> gate: is there still a lease without an end with this mark? */
 	/* knock -> action, and the answer */
 	MSG_RUN,
 	MSG_RAN,
 	MSG_TYPE_COUNT,
 };
 
+#define MSG_KIND_MAX 2
 #define MSG_TEXT_MAX 1024
 #define MSG_NAME_MAX 512
 #define MSG_DATA_MAX 900
@@ -117,19 +119,23 @@ enum msg_type {
 
 struct msg {
 	enum msg_type type;
-	uint32_t seq;       /* echoed in the answer */
-	uint16_t service;   /* OPEN, CLOSE, LEASE: index in the configuration; RUN: of an action */
-	uint8_t kind;       /* OPEN, CLOSE: enum gate_kind, 0 or 1 */
-	struct addr addr;   /* OPEN, CLOSE, RUN */
-	uint32_t mark;      /* OPEN, CUT, LEASE */
-	uint32_t wait_ms;   /* OPEN */
-	uint64_t lease_ms;  /* OPEN, LEASE */
-	int32_t result;     /* DONE, RELOADED: 0 or -errno */
-	uint64_t counts[4]; /* LISTED: live, opened, dropped, cut */
-	uint16_t door;      /* DOOR_LOST */
-	uint8_t is_new;     /* READY from gate, GO: the table was made anew; 0 or 1 */
-	uint8_t how;        /* RAN: enum run_how */
-	uint8_t detail;     /* RAN: exit status or signal */
+	uint32_t seq;         /* echoed in the answer */
+	uint16_t service;     /* OPEN, LEASE: index in the configuration; RUN: of an action */
+	uint8_t kind;         /* OPEN: enum gate_kind */
+	uint8_t proto;        /* CLOSE: of the service, which may be none any more */
+	uint16_t port;        /* CLOSE: its first */
+	struct addr addr;     /* OPEN, CLOSE, RUN */
+	uint8_t bits;         /* OPEN, CLOSE: of addr; 128: one host */
+	uint16_t source_port; /* OPEN, CLOSE: 0: any */
+	uint32_t mark;        /* OPEN, CUT, LEASE, KEPT */
+	uint32_t wait_ms;     /* OPEN */
+	uint64_t lease_ms;    /* OPEN, LEASE */
+	int32_t result;       /* DONE, RELOADED: 0 or -errno */
+	uint64_t counts[4];   /* LISTED: live, opened, dropped, cut */
+	uint16_t door;        /* DOOR_LOST */
+	uint8_t is_new;       /* READY from gate, GO: the table was made anew; 0 or 1 */
+	uint8_t how;          /* RAN: enum run_how */
+	uint8_t detail;       /* RAN: exit status or signal */
 	char name[MSG_NAME_MAX + 1]; /* RUN: who asked; no control character, not empty */
 	size_t data_len;             /* RUN: message; any bytes */
 	uint8_t data[MSG_DATA_MAX];

@@ -58,7 +58,7 @@ int store_gate_add(struct store *s, const struct store_gate *g)
 	store_bind_addr(&r, &g->source);
 	store_bind_u64(&r, g->proto);
 	store_bind_u64(&r, g->port);
-	store_bind_u64(&r, g->is_once);
+	store_bind_u64(&r, g->kind);
 	store_bind_u64(&r, g->opened_ms);
 	store_bind_u64(&r, g->until_ms);
 	store_bind_u64(&r, g->lease_until_ms);
@@ -66,6 +66,10 @@ int store_gate_add(struct store *s, const struct store_gate *g)
 	store_bind_u64(&r, g->is_certified);
 	store_bind_u64(&r, g->not_after_ms);
 	store_bind_blob(&r, path, path_len);
+	store_bind_u64(&r, g->times);
+	store_bind_u64(&r, g->bits);
+	store_bind_u64(&r, g->source_port);
+	store_bind_u64(&r, g->port_last);
 	return store_run(&r);
 }
 
@@ -82,15 +86,19 @@ static void read_gate(struct store_run *r, struct store_gate *ret)
 	store_get_blob(r, ret->source.b, sizeof(ret->source.b));
 	ret->proto = (uint8_t)store_get_u64(r);
 	ret->port = (uint16_t)store_get_u64(r);
-	ret->is_once = store_get_u64(r) != 0;
+	ret->kind = (uint8_t)store_get_u64(r);
 	ret->opened_ms = store_get_u64(r);
 	ret->until_ms = store_get_u64(r);
-	ret->lease_until_ms = store_get_u64(r);
+	ret->lease_until_ms = read_end(store_get_u64(r));
 	store_get_text(r, ret->door, sizeof(ret->door));
 	ret->is_certified = store_get_u64(r) != 0;
 	ret->not_after_ms = read_end(store_get_u64(r));
 	store_get_bytes(r, path, sizeof(path), &path_len);
 	read_path(ret, path, path_len);
+	ret->times = (uint16_t)store_get_u64(r);
+	ret->bits = (uint8_t)store_get_u64(r);
+	ret->source_port = (uint16_t)store_get_u64(r);
+	ret->port_last = (uint16_t)store_get_u64(r);
 }
 
 int store_gates(struct store *s, uint64_t wall_ms, store_gate_fn *fn, void *arg)

@@ -11,7 +11,8 @@
 #include "store/internal.h"
 
 #define APPLICATION_ID 0x70737472 /* "pstr" */
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
+#define CHAINED_VERSION 5 /* the first whose journal is chained */
 
 /* Up to this size every page is looked at when the store is opened, which takes well under a
  * second; past it only what the statements touch. */
@@ -50,10 +51,11 @@ static const char schema[] =
 	"CREATE INDEX replay_until ON replay(until_ms);"
 	"CREATE TABLE gate(grant_id INTEGER PRIMARY KEY, mark INTEGER NOT NULL,"
 	" state INTEGER NOT NULL, name TEXT NOT NULL, key_id BLOB NOT NULL, service TEXT NOT NULL,"
-	" source BLOB, proto INTEGER NOT NULL, port INTEGER NOT NULL, is_once INTEGER NOT NULL,"
+	" source BLOB, proto INTEGER NOT NULL, port INTEGER NOT NULL, kind INTEGER NOT NULL,"
 	" opened_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, lease_until_ms INTEGER NOT NULL,"
 	" door TEXT NOT NULL, is_certified INTEGER NOT NULL, not_after_ms INTEGER NOT NULL,"
-	" path BLOB NOT NULL) STRICT;"
+	" path BLOB NOT NULL, times INTEGER NOT NULL, bits INTEGER NOT NULL,"
+	" source_port INTEGER NOT NULL, port_last INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX gate_end ON gate(max(until_ms, lease_until_ms));"
 	"CREATE TABLE journal(id INTEGER PRIMARY KEY AUTOINCREMENT, wall_ms INTEGER NOT NULL,"
 	" event INTEGER NOT NULL, reason TEXT NOT NULL, name TEXT NOT NULL, key_id BLOB NOT NULL,"
@@ -68,8 +70,8 @@ static const char schema[] =
 /*
  * What came with each layout since the first: counters of tokens; lock-outs, and what a gate was granted
  * by; keys that follow others; the chain of the journal, which is then made for the records there are
- * (from id 0 of a zero hash). Of the gates of older layouts the directory knew every owner, and the end
- * of each lease stands in
+ * (from id 0 of a zero hash); more kinds of gates. Of the gates of older layouts the directory knew every
+ * owner, and the end of each lease stands in
  * its own column, so that no end of the identity is needed.
  */
 static const char *const upgrades[SCHEMA_VERSION] = {
@@ -85,6 +87,12 @@ static const char *const upgrades[SCHEMA_VERSION] = {
 	      " coalesce((SELECT min(id) - 1 FROM journal),"
 	      " (SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0), zeroblob(32),"
 	      " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0));",
+	[5] = "ALTER TABLE gate RENAME COLUMN is_once TO kind;"
+	      "UPDATE gate SET kind = kind = 0;"
+	      "ALTER TABLE gate ADD COLUMN times INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE gate ADD COLUMN bits INTEGER NOT NULL DEFAULT 128;"
+	      "ALTER TABLE gate ADD COLUMN source_port INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE gate ADD COLUMN port_last INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* The first column of the first row, as a number. 0 or -errno. */
@@ -215,7 +223,8 @@ static int upgrade(struct store *s, size_t from, const char *path, struct fault 
 	for (size_t i = from; i < SCHEMA_VERSION && done == SQLITE_OK; i++)
 		done = sqlite3_exec(s->db, upgrades[i], NULL, NULL, NULL);
 	int rc = store_errno(s, done);
-	if (rc == 0)
+	/* A chain that is there stays as it is: made anew, it would fit whatever somebody altered. */
+	if (rc == 0 && from < CHAINED_VERSION)
 		rc = chain_old_records(s);
 	if (rc == 0)
 		rc = store_errno(s, sqlite3_exec(s->db, MARK "COMMIT", NULL, NULL, NULL));

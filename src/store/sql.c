@@ -30,17 +30,20 @@ static const struct {
 	[SQL_GRANT_NEXT] = { "SELECT next_grant FROM counter", false },
 	[SQL_GRANT_SET] = { "UPDATE counter SET next_grant = ?", false },
 	[SQL_GATE_ADD] = { "INSERT INTO gate(grant_id, mark, state, name, key_id, service, source,"
-			   " proto, port, is_once, opened_ms, until_ms, lease_until_ms, door,"
-			   " is_certified, not_after_ms, path)"
-			   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			   " proto, port, kind, opened_ms, until_ms, lease_until_ms, door,"
+			   " is_certified, not_after_ms, path, times, bits, source_port, port_last)"
+			   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		false },
 	/* States only go forward: what ended stays ended, whatever order events come in. */
-	[SQL_GATE_STATE] = { "UPDATE gate SET state = ?1"
+	/* One whose lease has no end is over for good then, and may be forgotten. */
+	[SQL_GATE_STATE] = { "UPDATE gate SET state = ?1, lease_until_ms = CASE"
+			     " WHEN ?1 > 2 AND lease_until_ms = 9223372036854775807"
+			     " THEN until_ms ELSE lease_until_ms END"
 			     " WHERE grant_id = ?2 AND state < ?1 AND state IN (1, 2)",
 		false },
 	[SQL_GATE_LIST] = { "SELECT grant_id, mark, state, name, key_id, service, source, proto,"
-			    " port, is_once, opened_ms, until_ms, lease_until_ms, door, is_certified,"
-			    " not_after_ms, path FROM gate"
+			    " port, kind, opened_ms, until_ms, lease_until_ms, door, is_certified,"
+			    " not_after_ms, path, times, bits, source_port, port_last FROM gate"
 			    " WHERE max(until_ms, lease_until_ms) > ? AND state IN (1, 2)"
 			    " ORDER BY grant_id",
 		true },

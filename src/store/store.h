@@ -97,12 +97,16 @@ struct store_gate {
 	uint8_t key_id[32];
 	char service[STORE_SERVICE_MAX + 1];
 	struct addr source;
+	uint8_t bits;         /* of source; 128: one host */
+	uint16_t source_port; /* 0: any */
 	uint8_t proto;
 	uint16_t port;
-	bool is_once;
+	uint16_t port_last; /* 0: one port */
+	uint8_t kind;       /* enum config_open */
+	uint16_t times;     /* CONFIG_OPEN_TIMES: how many connections */
 	uint64_t opened_ms;
 	uint64_t until_ms;
-	uint64_t lease_until_ms;
+	uint64_t lease_until_ms; /* UINT64_MAX: no end */
 	/* By what the gate was granted, to be judged again when that may have changed. */
 	char door[STORE_SERVICE_MAX + 1]; /* empty: not known, of a gate that an older layout had */
 	bool is_certified;

@@ -100,6 +100,9 @@ is 'close asks to close' [ "$(tail -n 1 requests)" = 'op 2 proto 6 port 22 secon
 says 0 '' -- knock --quiet 127.0.0.1 --for 2m ssh --address 127.0.0.1 $files --port "$port" --source-port 1022
 printed ''
 is 'options get there' [ "$(tail -n 1 requests)" = 'op 0 service ssh seconds 120 source-port 1022 address 127.0.0.1' ]
+says 0 '' -- knock --quiet 127.0.0.1 tcp/6000-6010 --address 127.0.0.1 --prefix 24 $files --port "$port"
+is 'a range and a network get there' [ "$(tail -n 1 requests)" = \
+	'op 0 proto 6 port 6000-6010 prefix 120 seconds 0 source-port 0 address 127.0.0.0' ]
 says 0 '' -- knock 127.0.0.1 --probe $files --port "$port"
 sed 's/port [0-9]*$/port N/' out >o2 && mv o2 out
 printed '127.0.0.1 (gw/VSD) answers and sees you as 127.0.0.1 port N'

@@ -83,6 +83,10 @@ static void tell(const struct spa_request *r)
 	else
 		printf("proto %u port %u", (unsigned)r->selector.data[0],
 			(unsigned)(r->selector.data[1] << 8 | r->selector.data[2]));
+	if (r->selector_type == SPA_SELECT_RANGE)
+		printf("-%u", (unsigned)(r->selector.data[3] << 8 | r->selector.data[4]));
+	if (r->prefix_bits != 128)
+		printf(" prefix %u", (unsigned)r->prefix_bits);
 	printf(" seconds %u source-port %u address %s\n", (unsigned)r->seconds,
 		(unsigned)r->source_port,
 		r->address_mode == 0 ? "observed" : addr_format(&r->address, address));

@@ -49,6 +49,16 @@ says 2 'postern knock: SSH: not a service; write its name (a-z, 0-9 and -) or tc
 	-- knock gw SSH
 says 2 'postern knock: tcp/0: not a port; write a number from 1 to 65535; see postern knock --help' \
 	-- knock gw tcp/0
+says 2 'postern knock: tcp/6010-6000: write the lower port first; see postern knock --help' \
+	-- knock gw tcp/6010-6000
+says 2 'postern knock: tcp/x: not a port; write a number from 1 to 65535; see postern knock --help' \
+	-- knock gw tcp/6000-x
+says 2 'postern knock: --prefix 129: not a prefix length; write a number from 1 to 128; see postern knock --help' \
+	-- knock gw --prefix 129
+says 2 'postern knock: --prefix is of an address; say --address ADDR as well; see postern knock --help' \
+	-- knock gw --prefix 24
+says 2 'postern knock: a network has no one port; leave --source-port out; see postern knock --help' \
+	-- knock gw --prefix 24 --address 192.0.2.7 --source-port 9
 says 2 'postern knock: --probe asks for no service; leave ssh out; see postern knock --help' \
 	-- knock gw ssh --probe
 says 2 'postern knock: the name of the HOST is empty; see postern knock --help' -- knock ''

@@ -27,9 +27,18 @@ static void check_service(const struct config_service *s)
 	require(s->proto == IPPROTO_TCP || s->proto == IPPROTO_UDP);
 	require(s->port != 0);
 	require(s->wait_s >= 1 && s->wait_s <= 86400 && s->wait_s <= s->lease_s);
-	require(s->lease_s <= 30 * 86400);
+	require(s->lease_s <= 30 * 86400 || s->lease_s == CONFIG_LEASE_NONE);
 	require(s->gates_max >= 1 && s->gates_max <= 65536);
-	require(s->open == CONFIG_OPEN_ONCE || s->open == CONFIG_OPEN_WINDOW);
+	require(s->open == CONFIG_OPEN_ONCE || s->open == CONFIG_OPEN_WINDOW ||
+		s->open == CONFIG_OPEN_TIMES);
+	require((s->open == CONFIG_OPEN_TIMES) == (s->times != 0));
+	require(s->times == 0 || (s->times >= 2 && s->times <= CONFIG_TIMES_MAX));
+	require(s->port_last == 0 || s->port_last > s->port);
+	require(config_service_last_port(s) - s->port < CONFIG_RANGE_MAX);
+	require(s->prefix_v4 >= 24 && s->prefix_v4 <= 32);
+	require(s->prefix_v6 >= 48 && s->prefix_v6 <= 128);
+	require(s->open == CONFIG_OPEN_WINDOW ||
+		(s->port_last == 0 && s->prefix_v4 == 32 && s->prefix_v6 == 128));
 	require(s->allow.len <= CONFIG_LIST_MAX && s->deny.len <= CONFIG_LIST_MAX);
 	require((s->forward.len > 0) == config_is_forwarded(s));
 	require(!s->masquerade || config_is_forwarded(s));

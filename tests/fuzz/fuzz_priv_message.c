@@ -18,8 +18,10 @@ static void check_taken(struct span s, enum msg_from to, const struct msg *m)
 	size_t len = msg_encode(m, again);
 	if (!span_equal(s, span_of(again, len)))
 		abort();
-	if (strnlen(m->text, sizeof(m->text)) > MSG_TEXT_MAX || m->kind > 1 || m->is_new > 1 ||
-		m->data_len > MSG_DATA_MAX)
+	if (strnlen(m->text, sizeof(m->text)) > MSG_TEXT_MAX || m->kind > MSG_KIND_MAX ||
+		m->is_new > 1 || m->data_len > MSG_DATA_MAX)
+		abort();
+	if ((m->type == MSG_OPEN || m->type == MSG_CLOSE) && (m->bits < 1 || m->bits > 128))
 		abort();
 	/* Nobody talks to himself, and no two senders may give one order to the gate. */
 	struct msg other;

@@ -13,6 +13,7 @@ from lab import SILENCE, V4, V6, Echo, Lab, inside, main, program, run, until
 GATE = {4: "10.88.0.1", 6: "fd88::1"}
 INNER = {4: "10.88.0.8", 6: "fd88::8"}
 OUTER = {4: V4["server"], 6: V6["server"]}
+CLIENT = {4: V4["client"], 6: V6["client"]}
 SERVICES = """
 service wiki {{ port = tcp/8443  allow = {{"*/VSD"}}  forward = {{"10.88.0.8:443", "[fd88::8]:443"}}
     open = {open}  wait = 20s  lease = {lease}  masquerade = {masquerade} }}
@@ -110,6 +111,60 @@ def test_window():
             for _ in range(3):
                 lab.connect("client", address, 8443).close()
             assert lab.probe("stranger", address, 8443) == "silent"
+
+
+def test_times_without_end():
+    """Two connections, which go on past death and restart, until they are cut."""
+    with gateway("times", open="times  times = 2", lease="none") as lab:
+        for v, address in OUTER.items():
+            lab.must_open("wiki", host=address)
+            assert lab.probe("stranger", address, 8443) == "silent"
+            socks = [lab.connect("client", address, 8443) for _ in range(2)]
+            assert lab.probe("client", address, 8443) == "silent"
+            until("the journal says so", lambda: len(lab.journal("connected")) >= (2 if v == 4 else 4))
+            lab.kill_all()
+            for s in socks:
+                peer_of(s)
+            lab.start()
+            for s in socks:
+                peer_of(s)
+            lab.ctl("close", "--cut", CLIENT[v])
+            for s in socks:
+                ends(s)
+                s.close()
+
+
+def test_masquerade_without_end():
+    with gateway("masked", lease="none", masquerade="yes") as lab:
+        for address in OUTER.values():
+            lab.must_open("wiki", host=address)
+            s = lab.connect("client", address, 8443)
+            peer_of(s)
+            assert lab.probe("client", address, 8443) == "silent"
+            peer_of(s)
+            s.close()
+
+
+def test_source_port():
+    with gateway("port") as lab:
+        for port, address in zip((40100, 40200), OUTER.values()):
+            lab.must_open("wiki", "--source-port", str(port), host=address)
+            assert lab.probe("client", address, 8443) == "silent"
+            s = lab.connect("client", address, 8443, source_port=port)
+            peer_of(s)
+            s.close()
+
+
+def test_network():
+    with gateway("net", open="window  prefix-v4 = 24  prefix-v6 = 64") as lab:
+        for v, address in OUTER.items():
+            lab.must_open("wiki", "--address", CLIENT[v], "--prefix", "24" if v == 4 else "64", host=address)
+            for who in ("client", "stranger"):
+                s = lab.connect(who, address, 8443)
+                peer_of(s)
+                s.close()
+            lab.ctl("close", CLIENT[v])
+            assert lab.probe("client", address, 8443) == "silent"
 
 
 def ends(sock):
@@ -223,5 +278,6 @@ def test_warning():
 
 
 if __name__ == "__main__":
-    main(test_tcp, test_udp, test_window, test_lease_ends_and_cut, test_hairpin, test_one_family_only,
+    main(test_tcp, test_udp, test_window, test_times_without_end, test_masquerade_without_end,
+         test_source_port, test_network, test_lease_ends_and_cut, test_hairpin, test_one_family_only,
          test_restart_keeps_connections, test_warning)

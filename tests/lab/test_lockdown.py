@@ -9,6 +9,9 @@ import struct
 
 from lab import SILENCE, V4, V6, Lab, inside, main, run, until
 
+RANGE = """
+service range { port = tcp/6000-6010  allow = {"*/VSD"}  open = window  wait = 30s  lease = none }
+"""
 WEB, OTHER, DNS = 8080, 8081, 5301
 numbers = itertools.count(7)
 
@@ -117,6 +120,26 @@ def test_allowed():
         assert lab.probe("client", V4["server"], WEB) == "open"
 
 
+def test_kinds():
+    """Beside a lockdown a gate for a range of ports opens these and no other, and no end is no end."""
+    with Lab("kinds") as lab:
+        lab.setup()
+        for port in (6000, 6010, 6011):
+            lab.echo(port)
+        lab.config(services=RANGE, server="lockdown = yes")
+        lab.start()
+        for host in (V4["server"], V6["server"]):
+            lab.must_open("range", host=host)
+            s = [lab.connect("client", host, port) for port in (6000, 6010)]
+            assert lab.probe("client", host, 6011) == "silent"
+            lab.kill_all()
+            for sock in s:
+                sock.sendall(b"a")
+                assert sock.recv(1) == b"a"
+                sock.close()
+            lab.start()
+
+
 def test_stays_on_the_network():
     """Neighbours, routers, errors, DHCP."""
     with Lab("network") as lab:
@@ -153,4 +176,4 @@ def test_stays_on_the_network():
 
 
 if __name__ == "__main__":
-    main(test_silent, test_allowed, test_stays_on_the_network)
+    main(test_silent, test_allowed, test_kinds, test_stays_on_the_network)

@@ -95,6 +95,50 @@ static void test_example(void **state)
 	config_free(NULL);
 }
 
+static void test_kinds(void **state)
+{
+	(void)state;
+	static const char text[] = SERVER DOOR
+		"service x { port = tcp/6000-6010 allow = {} open = window prefix-v4 = 28 "
+		"prefix-v6 = 64 lease = none }\n"
+		"service y { port = udp/53 allow = {} open = times times = 1000 }\n" SERVICE;
+	struct config_report r = { 0 };
+	struct config *c = parse(text, &r);
+	assert_non_null(c);
+	const struct config_service *x = &c->services[0], *y = &c->services[1];
+	assert_int_equal(x->port, 6000);
+	assert_int_equal(x->port_last, 6010);
+	assert_int_equal(config_service_last_port(x), 6010);
+	assert_int_equal(x->prefix_v4, 28);
+	assert_int_equal(x->prefix_v6, 64);
+	assert_int_equal(x->lease_s, CONFIG_LEASE_NONE);
+	assert_int_equal(x->times, 0);
+	assert_int_equal(y->open, CONFIG_OPEN_TIMES);
+	assert_int_equal(y->times, 1000);
+	assert_int_equal(y->port_last, 0);
+	assert_int_equal(config_service_last_port(y), 53);
+	assert_int_equal(y->prefix_v4, 32);
+	assert_int_equal(y->prefix_v6, 128);
+	assert_ptr_equal(config_service_by_port(c, IPPROTO_TCP, 6000), x);
+	assert_ptr_equal(config_service_by_port(c, IPPROTO_TCP, 6010), x);
+	assert_null(config_service_by_port(c, IPPROTO_TCP, 5999));
+	assert_null(config_service_by_port(c, IPPROTO_TCP, 6011));
+	assert_null(config_service_by_port(c, IPPROTO_UDP, 6005));
+
+	char *again = config_format(c);
+	assert_non_null(again);
+	assert_non_null(strstr(again, "port = tcp/6000-6010\n"));
+	assert_non_null(strstr(again, "lease = none\n"));
+	assert_non_null(strstr(again, "times = 1000\n"));
+	struct config *d = parse(again, &r);
+	assert_non_null(d);
+	assert_int_equal(d->services[0].lease_s, CONFIG_LEASE_NONE);
+	assert_int_equal(d->services[0].port_last, 6010);
+	free(again);
+	config_free(c);
+	config_free(d);
+}
+
 #define ACTION(x) SERVER DOOR SERVICE "action reboot { allow = {a/b} " x " }\n"
 
 struct mistake {
@@ -210,7 +254,60 @@ static const struct mistake mistakes[] = {
 		"service ssh { port = tcp/22 }",
 		"" },
 	{ "same port", SERVER DOOR SERVICE "service two {\nport = tcp/22\nallow = {} }",
-		"t.conf:5: port: service ssh guards it already\n" },
+		"t.conf:5: port: service ssh guards it already, t.conf:3; choose another\n" },
+	{ "range over a port",
+		SERVER DOOR SERVICE "service two {\nport = tcp/20-30\nallow = {} open = window }",
+		"t.conf:5: port: service ssh guards some of it already, t.conf:3; choose another\n" },
+	{ "port in a range",
+		SERVER DOOR "service x {\nport = tcp/20-30\nallow = {} open = window }\n" SERVICE,
+		"t.conf:6: port: service x guards it already, t.conf:4; choose another\n" },
+	{ "ranges side by side",
+		SERVER DOOR "service x { port = tcp/20-30 allow = {} open = window }\n"
+			    "service y { port = tcp/31-40 allow = {} open = window }\n"
+			    "service z { port = udp/20-40 allow = {} open = window }\n",
+		"" },
+	{ "a range once", SERVER DOOR "service x {\nport = tcp/20-30\nallow = {} }\n",
+		"t.conf:4: port: several ports are open for a time only; add open = window\n" },
+	{ "a range times",
+		SERVER DOOR "service x {\nport = tcp/20-30\nallow = {} open = times times = 2 }\n",
+		"t.conf:4: port: several ports are open for a time only; add open = window\n" },
+	{ "a range sent on",
+		SERVER DOOR "service x {\nport = tcp/20-30\nallow = {} open = window "
+			    "forward = {\"10.0.0.8:443\"} }\n",
+		"t.conf:4: port: a range cannot be sent on; make each port a service of its own\n" },
+	{ "knock port in a range",
+		SERVER DOOR "service x { port = udp/62200-62210 allow = {} open = window }\n",
+		"t.conf:3: port: door wan takes knocks on udp/62201; choose another for one of "
+		"them\n" },
+	{ "more ports than there is room for",
+		SERVER DOOR "service a { port = tcp/1000-1255 allow = {} open = window }\n"
+			    "service b { port = tcp/2000-2255 allow = {} open = window }\n"
+			    "service c { port = tcp/3000-3255 allow = {} open = window }\n"
+			    "service d { port = tcp/4000-4255 allow = {} open = window }\n"
+			    "service e { port = tcp/5000 allow = {} }\n",
+		"t.conf:7: port: with these more than 1024 ports are guarded; guard fewer\n" },
+	{ "times", SERVER DOOR "service x { port = tcp/22 allow = {} open = times times = 2 }\n",
+		"" },
+	{ "times without a number",
+		SERVER DOOR "service x {\nport = tcp/22 allow = {}\nopen = times }\n",
+		"t.conf:3: service x: open = times needs a number; add times = N\n" },
+	{ "a number without times",
+		SERVER DOOR "service x {\nport = tcp/22 allow = {}\ntimes = 3 }\n",
+		"t.conf:5: times: means nothing here; add open = times or leave it out\n" },
+	{ "a refused number is not missed",
+		SERVER DOOR "service x {\nport = tcp/22 allow = {} open = times\ntimes = 1 }\n",
+		"t.conf:5: times: 1 is below 2\n" },
+	{ "networks",
+		SERVER DOOR "service x { port = tcp/22 allow = {} open = window prefix-v4 = 24 "
+			    "prefix-v6 = 48 }\n",
+		"" },
+	{ "networks once",
+		SERVER DOOR "service x { port = tcp/22 allow = {}\nprefix-v4 = 24\n"
+			    "prefix-v6 = 48 }\n",
+		"t.conf:4: prefix-v4: a network is let in for a time only; add open = window\n"
+		"t.conf:5: prefix-v6: a network is let in for a time only; add open = window\n" },
+	{ "a lease without an end",
+		SERVER DOOR "service x { port = tcp/22 allow = {} lease = none wait = 1d }\n", "" },
 	{ "same number, other protocol",
 		SERVER DOOR SERVICE "service two { port = udp/22 allow = {} }", "" },
 	{ "knock port guarded", SERVER DOOR SERVICE "service two { port = udp/62201 allow = {} }",
@@ -456,6 +553,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_example),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_good_after_bad),
 		cmocka_unit_test(test_truncated_and_flipped),

@@ -23,6 +23,12 @@ static void test_mistakes(void **state)
 		{ "guarded", LOCKED("tcp/22"),
 			"t.conf:1: lockdown-allow: service ssh guards tcp/22, which stays closed; "
 			"remove one of them\n" },
+		{ "in a guarded range",
+			"server { id = /s.id directory = /dir lockdown = yes lockdown-allow = "
+			"{tcp/6005} }\n" DOOR
+			"service games { port = tcp/6000-6010 open = window allow = {} }\n",
+			"t.conf:1: lockdown-allow: service games guards tcp/6005, which stays closed; "
+			"remove one of them\n" },
 		{ "no port", LOCKED("80"),
 			"t.conf:1: lockdown-allow: \"80\" is no port; write tcp/80, udp/53 or "
 			"icmp-echo\n" },

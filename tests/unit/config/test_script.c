@@ -19,6 +19,21 @@ static void test_mistakes(void **state)
 		{ "forward", SCRIPT("") WINDOW("\nforward = \"10.0.0.8:22\""),
 			"t.conf:4: forward: a script forwards nothing; remove it, or use backend = "
 			"nft\n" },
+		{ "range",
+			SCRIPT("") "service x { allow = {}\nopen = window\nport = tcp/6000-6010 }",
+			"t.conf:5: port: a script is told of one port; make each port a service of "
+			"its own\n" },
+		{ "networks", SCRIPT("") WINDOW("\nprefix-v4 = 24\nprefix-v6 = 64"),
+			"t.conf:4: prefix-v4: a script lets in no networks; remove it, or use backend "
+			"= nft\n"
+			"t.conf:5: prefix-v6: a script lets in no networks; remove it, or use backend "
+			"= nft\n" },
+		{ "hosts", SCRIPT("") WINDOW(" prefix-v4 = 32 prefix-v6 = 128"), "" },
+		{ "lease without an end", SCRIPT("") WINDOW("\nlease = none"),
+			"t.conf:4: lease: a script does not see connections end; give it a length\n" },
+		{ "counted",
+			SCRIPT("") "service x { port = tcp/1 allow = {} times = 5\nopen = times }",
+			"t.conf:4: service x: a script counts no connections; write open = window\n" },
 		{ "rescue",
 			SCRIPT("") WINDOW("") "rescue {\nfrom = {192.0.2.0/24} port = tcp/22 }\n",
 			"t.conf:5: from: a script rescues nobody; remove the block, or use backend = "

@@ -19,6 +19,8 @@ static const char conf[] =
 	"door wan { interface = \"eth0\" spa { udp = 62201 source-rate = 50 no-epoch-rate = 2 } }\n"
 	"service ssh { port = tcp/22 allow = {\"Ann/VSD\", \"Tess/VSD\"} open = once wait = 30s lease = 1h }\n"
 	"service bound { port = tcp/2200 allow = {\"*/VSD\"} bind = required open = once wait = 30s lease = 1h }\n"
+	"service range { port = tcp/6000-6010 allow = {\"*/VSD\"} open = window prefix-v4 = 24"
+	" prefix-v6 = 56 }\n"
 	"action note { journal-only = yes message = required allow = {\"Ann/VSD\"} }\n"
 	"action bare { run = {/bin/x} user = nobody allow = {\"Ann/VSD\"} }\n"
 	"action open { run = {/bin/x} user = nobody message = optional allow = {\"Bob/VSD\"} }\n";
@@ -33,6 +35,8 @@ static struct person bob = { .options = "name=\"Bob/VSD\",certified-equivalent" 
 static struct person old = { .options =
 				     "name=\"Old/VSD\",certified-equivalent,expires=2020-01-01" };
 static struct person tess = { .options = "name=\"Tess/VSD\",certified-equivalent" };
+static struct person tied = { .options = "name=\"Tied/VSD\",certified-equivalent,"
+					 "from=\"192.0.2.0/25\"" };
 static struct person nobody = { .options = NULL };
 
 struct bench {
@@ -119,10 +123,12 @@ static int setup(void **state)
 	make_person(&bob, 2);
 	make_person(&old, 3);
 	make_person(&nobody, 4);
+	make_person(&tied, 6);
 	make_token(&tess, 5);
 	len += person_line(&ann, text + len, sizeof(text) - len);
 	len += person_line(&bob, text + len, sizeof(text) - len);
 	len += person_line(&old, text + len, sizeof(text) - len);
+	len += person_line(&tied, text + len, sizeof(text) - len);
 	len += token_line(&tess, text + len, sizeof(text) - len);
 	b->boot.config = config_parse_text("postern.conf", span_of(conf, sizeof(conf) - 1), &r);
 	if (r.kept > 0)
@@ -678,15 +684,109 @@ static void test_rates(void **state)
 	assert_int_equal(dropped, 2);
 }
 
-static void test_source_port_is_refused(void **state)
+static void test_source_port(void **state)
 {
 	struct bench *b = *state;
 	struct spa_request q = ask(&ann, "ssh", WALL, b->judge.instance);
 	q.source_port = 1234;
 	build(b, &ann, &q, WALL);
-	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_RECORD);
-	assert_string_equal(b->judged->reason, "source-port");
-	assert_int_equal(b->judged->verdict.granted_s, 0);
+	assert_int_equal(judge_at(b, "192.0.2.7", WALL, MONO), JUDGE_OPEN);
+	assert_int_equal(b->judged->claim.source_port, 1234);
+	assert_int_equal(b->judged->claim.source_bits, 128);
+	assert_int_equal(b->judged->verdict.granted_s, 30);
+}
+
+/* By name, by any port in it, by the range or a part of it; not by more than it. */
+static void test_range(void **state)
+{
+	static const struct {
+		const char *name;
+		enum spa_selector type;
+		const char *selector;
+		size_t len;
+		enum judge_outcome want;
+		uint16_t port;
+	} cases[] = {
+		{ "name", SPA_SELECT_NAME, "range", 5, JUDGE_OPEN, 6000 },
+		{ "first", SPA_SELECT_PORT, "\6\x17\x70", 3, JUDGE_OPEN, 6000 },
+		{ "last", SPA_SELECT_PORT, "\6\x17\x7a", 3, JUDGE_OPEN, 6010 },
+		{ "one more", SPA_SELECT_PORT, "\6\x17\x7b", 3, JUDGE_RECORD, 0 },
+		{ "one less", SPA_SELECT_PORT, "\6\x17\x6f", 3, JUDGE_RECORD, 0 },
+		{ "other protocol", SPA_SELECT_PORT, "\x11\x17\x70", 3, JUDGE_RECORD, 0 },
+		{ "all", SPA_SELECT_RANGE, "\6\x17\x70\x17\x7a", 5, JUDGE_OPEN, 6000 },
+		{ "some", SPA_SELECT_RANGE, "\6\x17\x72\x17\x73", 5, JUDGE_OPEN, 6002 },
+		{ "too many", SPA_SELECT_RANGE, "\6\x17\x70\x17\x7b", 5, JUDGE_RECORD, 0 },
+		{ "from below", SPA_SELECT_RANGE, "\6\x17\x6f\x17\x7a", 5, JUDGE_RECORD, 0 },
+		{ "a single port as range", SPA_SELECT_RANGE, "\6\x08\x98\x08\x98", 5, JUDGE_RECORD,
+			0 }, /* bound: an address is wanted, so it was found */
+	};
+	struct bench *b = *state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		uint64_t mono = MONO + 1000 * i;
+		struct spa_request q = ask(&bob, "", WALL, b->judge.instance);
+		q.selector_type = (uint8_t)cases[i].type;
+		q.selector = span_of(cases[i].selector, cases[i].len);
+		build(b, &bob, &q, WALL);
+		TEST_CASE(cases[i].name, judge_at(b, "192.0.2.7", WALL, mono) == cases[i].want);
+		if (cases[i].want == JUDGE_OPEN)
+			TEST_CASE(
+				cases[i].name, answer(b, WALL, mono).granted_port == cases[i].port);
+	}
+	assert_string_equal(b->judged->reason, "bind");
+}
+
+/* A network that the service allows and that holds who asks, all of it where they may come from. */
+static void test_prefix(void **state)
+{
+	static const struct {
+		const char *name, *service;
+		const struct person *who;
+		const char *address;
+		uint8_t bits;
+		uint16_t source_port;
+		const char *observed;
+		enum judge_outcome want;
+		const char *reason;
+	} cases[] = {
+		{ "widest", "range", &bob, "192.0.2.0", 96 + 24, 0, "192.0.2.7", JUDGE_OPEN,
+			"grant" },
+		{ "narrower", "range", &bob, "192.0.2.4", 96 + 30, 0, "192.0.2.7", JUDGE_OPEN,
+			"grant" },
+		{ "wider", "range", &bob, "192.0.2.0", 96 + 23, 0, "192.0.2.7", JUDGE_RECORD,
+			"prefix" },
+		{ "all of it", "range", &bob, "192.0.2.0", 96 + 24, 9, "192.0.2.7", JUDGE_RECORD,
+			"prefix" },
+		{ "of a service for hosts", "bound", &bob, "192.0.2.0", 96 + 24, 0, "192.0.2.7",
+			JUDGE_RECORD, "prefix" },
+		{ "of others", "range", &bob, "192.0.3.0", 96 + 24, 0, "192.0.2.7", JUDGE_RECORD,
+			"address" },
+		{ "IPv6", "range", &bob, "2001:db8::", 56, 0, "2001:db8::7", JUDGE_OPEN, "grant" },
+		{ "wider, IPv6", "range", &bob, "2001:db8::", 55, 0, "2001:db8::7", JUDGE_RECORD,
+			"prefix" },
+		{ "where they may come from", "range", &tied, "192.0.2.0", 96 + 25, 0, "192.0.2.7",
+			JUDGE_OPEN, "grant" },
+		{ "beyond that", "range", &tied, "192.0.2.0", 96 + 24, 0, "192.0.2.7", JUDGE_RECORD,
+			"from" },
+		{ "a service that is not", "nothing", &bob, "192.0.2.0", 96 + 24, 0, "192.0.2.7",
+			JUDGE_RECORD, "unknown-service" },
+	};
+	struct bench *b = *state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct spa_request q = ask(cases[i].who, cases[i].service, WALL, b->judge.instance);
+		assert_true(addr_parse(cases[i].address, &q.address));
+		q.address_mode = addr_is_v4(&q.address) ? 4 : 6;
+		q.flags = SPA_FLAG_EXPLICIT;
+		q.prefix_bits = cases[i].bits;
+		q.source_port = cases[i].source_port;
+		build(b, cases[i].who, &q, WALL);
+		TEST_CASE(cases[i].name,
+			judge_at(b, cases[i].observed, WALL, MONO + 1000 * i) == cases[i].want);
+		TEST_CASE(cases[i].name, strcmp(b->judged->reason, cases[i].reason) == 0);
+		if (cases[i].want != JUDGE_OPEN)
+			continue;
+		TEST_CASE(cases[i].name, addr_equal(&b->judged->claim.source, &q.address));
+		TEST_CASE(cases[i].name, b->judged->claim.source_bits == q.prefix_bits);
+	}
 }
 
 static void test_every_bit_flip_and_truncation(void **state)
@@ -743,7 +843,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_token_bit_flips, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rates, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_source_port_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_port, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_range, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_prefix, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_every_bit_flip_and_truncation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_prekey_is_offered_signed, setup, teardown),

@@ -111,34 +111,95 @@ static void test_resend(void **state)
 	resend_free(r);
 }
 
+static size_t find(const struct live *l, const char *source, uint8_t bits, uint16_t source_port,
+	uint16_t service)
+{
+	const struct live_place p = { address(source), bits, source_port, service };
+	return live_find(l, &p);
+}
+
+/* The grant through which a connection comes, or 0. */
+static uint64_t through(
+	const struct live *l, const char *source, uint16_t source_port, uint16_t port)
+{
+	const struct live_arrival a = { address(source), source_port, IPPROTO_TCP, port };
+	size_t i = live_find_arrival(l, &a);
+	return i != SIZE_MAX ? live_at(l, i)->grant_id : 0;
+}
+
+static bool add(struct live *l, uint64_t grant_id, const char *source, uint8_t bits,
+	uint16_t source_port, uint16_t service)
+{
+	const struct live_gate g = { .grant_id = grant_id,
+		.kind = CONFIG_OPEN_WINDOW,
+		.place = { address(source), bits, source_port, service } };
+	return live_add(l, &g);
+}
+
 static void test_live(void **state)
 {
 	struct config *c = parse();
 	struct live *l = live_new(c);
-	struct live_gate g = {
-		.grant_id = 1, .service = 0, .is_once = true, .source = address("192.0.2.7")
-	};
+	static const uint8_t nobody[32];
 	(void)state;
-	assert_int_equal(live_find(l, &g.source, 0), SIZE_MAX);
-	assert_true(live_add(l, &g));
-	g.grant_id = 2;
-	g.service = 1;
-	assert_true(live_add(l, &g));
-	g.grant_id = 3;
-	g.source = address("2001:db8::7");
-	assert_true(live_add(l, &g));
+	assert_int_equal(find(l, "192.0.2.7", 128, 0, 0), SIZE_MAX);
+	assert_true(add(l, 1, "192.0.2.7", 128, 0, 0));
+	assert_true(add(l, 2, "192.0.2.7", 128, 0, 1));
+	assert_true(add(l, 3, "2001:db8::7", 128, 0, 1));
 	assert_int_equal(live_count_service(l, 1), 2);
-	assert_int_equal(live_count_identity(l, g.key_id), 3);
-	assert_int_equal(live_find_port(l, &g.source, IPPROTO_TCP, 8443), 2);
-	assert_int_equal(live_find_port(l, &g.source, IPPROTO_TCP, 22), SIZE_MAX);
+	assert_int_equal(live_count_identity(l, nobody), 3);
+	assert_int_equal(through(l, "2001:db8::7", 4000, 8443), 3);
+	assert_int_equal(through(l, "2001:db8::7", 4000, 22), 0);
 	live_remove(l, 0);
-	assert_int_equal(live_at(l, live_find(l, &g.source, 1))->grant_id, 3);
-	g.source = address("192.0.2.9");
+	assert_int_equal(live_at(l, find(l, "2001:db8::7", 128, 0, 1))->grant_id, 3);
+	assert_true(add(l, 4, "192.0.2.9", 128, 0, 1));
+	assert_true(add(l, 5, "192.0.2.10", 128, 0, 1));
+	assert_false(add(l, 6, "192.0.2.11", 128, 0, 1));
+	live_free(l);
+	config_free(c);
+}
+
+/* The closest gate: for the port, for the host, for the narrowest network. */
+static void test_live_arrival(void **state)
+{
+	struct config *c = parse();
+	struct live *l = live_new(c);
+	(void)state;
+	assert_true(add(l, 1, "192.0.2.0", 96 + 24, 0, 1));
+	assert_true(add(l, 2, "192.0.2.0", 96 + 28, 0, 1));
+	assert_true(add(l, 3, "192.0.2.7", 128, 0, 1));
+	assert_true(add(l, 4, "192.0.2.7", 128, 4000, 1));
+	assert_int_equal(through(l, "192.0.2.7", 4000, 8443), 4);
+	assert_int_equal(through(l, "192.0.2.7", 4001, 8443), 3);
+	assert_int_equal(through(l, "192.0.2.8", 4000, 8443), 2);
+	assert_int_equal(through(l, "192.0.2.99", 4000, 8443), 1);
+	assert_int_equal(through(l, "192.0.3.7", 4000, 8443), 0);
+	assert_int_equal(find(l, "192.0.2.0", 96 + 28, 0, 1), 1);
+	assert_int_equal(find(l, "192.0.2.0", 128, 0, 1), SIZE_MAX);
+	live_free(l);
+	config_free(c);
+}
+
+static void test_live_use(void **state)
+{
+	struct config *c = parse();
+	struct live *l = live_new(c);
+	struct live_gate g = { .place = { address("192.0.2.7"), 128, 0, 0 } };
+	(void)state;
 	assert_true(live_add(l, &g));
-	g.source = address("192.0.2.10");
+	assert_int_equal(live_use(l, 0), 0);
+	live_remove(l, 0);
+	g.kind = CONFIG_OPEN_WINDOW;
 	assert_true(live_add(l, &g));
-	g.source = address("192.0.2.11");
-	assert_false(live_add(l, &g));
+	assert_int_equal(live_use(l, 0), UINT16_MAX);
+	assert_true(live_at(l, 0)->is_used);
+	live_remove(l, 0);
+	g.kind = CONFIG_OPEN_TIMES;
+	g.uses_left = 2;
+	assert_true(live_add(l, &g));
+	assert_int_equal(live_use(l, 0), 1);
+	assert_int_equal(live_use(l, 0), 0);
+	assert_int_equal(live_use(l, 0), 0);
 	live_free(l);
 	config_free(c);
 }
@@ -182,6 +243,7 @@ static void test_orders_are_checked(void **state)
 		.service = 0,
 		.kind = GATE_ONCE,
 		.addr = address("192.0.2.7"),
+		.bits = 128,
 		.mark = 0x50000001,
 		.wait_ms = 30000,
 		.lease_ms = 3600000 };
@@ -189,7 +251,7 @@ static void test_orders_are_checked(void **state)
 		const char *name;
 		struct msg m;
 		int want;
-	} cases[10];
+	} cases[16];
 	(void)state;
 	for (size_t i = 0; i < TEST_LEN(cases); i++)
 		cases[i].m = good;
@@ -206,8 +268,71 @@ static void test_orders_are_checked(void **state)
 	cases[8].want = 0;
 	cases[9].name = "cut others", cases[9].m = (struct msg){ .type = MSG_CUT, .mark = 1 },
 	cases[9].want = -EPERM;
+	cases[10].name = "a source port", cases[10].m.source_port = 4000, cases[10].want = 0;
+	cases[11].name = "a network", cases[11].m.addr = address("192.0.2.0"),
+	cases[11].m.bits = 120, cases[11].want = -EPERM;
+	cases[12].name = "host bits", cases[12].m.bits = 120, cases[12].want = -EINVAL;
+	cases[13].name = "no bits", cases[13].m.bits = 0, cases[13].want = -EINVAL;
+	cases[14].name = "times", cases[14].m.kind = GATE_TIMES, cases[14].want = -EPERM;
+	cases[15].name = "a lease without an end", cases[15].m.lease_ms = UINT64_MAX,
+	cases[15].want = -EPERM;
 	for (size_t i = 0; i < TEST_LEN(cases); i++)
 		TEST_CASE(cases[i].name, gated_check(c, &cases[i].m) == cases[i].want);
+	config_free(c);
+}
+
+/* What a service allows beyond one host, and no more than that. */
+static void test_orders_of_kinds(void **state)
+{
+	static const char text[] =
+		"server { id = /s directory = /d }\ndoor wan { interface = e spa { } }\n"
+		"service w { port = tcp/6000-6010 allow = {} open = window lease = none "
+		"prefix-v4 = 28 prefix-v6 = 64 }\n"
+		"service t { port = tcp/22 allow = {} open = times times = 3 }\n";
+	static const struct {
+		const char *name;
+		enum msg_type type;
+		uint16_t service;
+		uint8_t kind, bits;
+		uint16_t source_port;
+		const char *addr;
+		uint64_t lease_ms;
+		int want;
+	} cases[] = {
+		{ "host", MSG_OPEN, 0, GATE_WINDOW, 128, 0, "192.0.2.7", UINT64_MAX, 0 },
+		{ "host and port", MSG_OPEN, 0, GATE_WINDOW, 128, 9, "192.0.2.7", 1000, 0 },
+		{ "widest", MSG_OPEN, 0, GATE_WINDOW, 96 + 28, 0, "192.0.2.16", 1, 0 },
+		{ "too wide", MSG_OPEN, 0, GATE_WINDOW, 96 + 27, 0, "192.0.2.0", 1, -EPERM },
+		{ "network and port", MSG_OPEN, 0, GATE_WINDOW, 96 + 28, 9, "192.0.2.16", 1,
+			-EPERM },
+		{ "widest, IPv6", MSG_OPEN, 0, GATE_WINDOW, 64, 0, "2001:db8::", 1, 0 },
+		{ "too wide, IPv6", MSG_OPEN, 0, GATE_WINDOW, 63, 0, "2001:db8::", 1, -EPERM },
+		{ "all of IPv4", MSG_OPEN, 0, GATE_WINDOW, 96, 0, "::ffff:0:0", 1, -EPERM },
+		{ "times", MSG_OPEN, 1, GATE_TIMES, 128, 0, "192.0.2.7", 1000, 0 },
+		{ "not once", MSG_OPEN, 1, GATE_ONCE, 128, 0, "192.0.2.7", 1000, -EPERM },
+		{ "network of another service", MSG_OPEN, 1, GATE_TIMES, 96 + 28, 0, "192.0.2.16",
+			1000, -EPERM },
+		{ "lease", MSG_LEASE, 0, 0, 128, 0, "192.0.2.7", UINT64_MAX, 0 },
+		{ "lease of another", MSG_LEASE, 1, 0, 128, 0, "192.0.2.7", UINT64_MAX, -EPERM },
+		{ "close what no service is", MSG_CLOSE, 9, 0, 96 + 20, 0, "192.0.0.0", 0, 0 },
+		{ "close host bits", MSG_CLOSE, 0, 0, 96 + 20, 0, "192.0.2.0", 0, -EINVAL },
+	};
+	struct config_report r = { 0 };
+	(void)state;
+	struct config *c = config_parse_text("t", span_of(text, sizeof(text) - 1), &r);
+	assert_non_null(c);
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		const struct msg m = { .type = cases[i].type,
+			.service = cases[i].service,
+			.kind = cases[i].kind,
+			.bits = cases[i].bits,
+			.source_port = cases[i].source_port,
+			.addr = address(cases[i].addr),
+			.mark = 0x50000001,
+			.wait_ms = 1000,
+			.lease_ms = cases[i].lease_ms };
+		TEST_CASE(cases[i].name, gated_check(c, &m) == cases[i].want);
+	}
 	config_free(c);
 }
 
@@ -217,8 +342,11 @@ int main(void)
 		cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_resend),
 		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_live_arrival),
+		cmocka_unit_test(test_live_use),
 		cmocka_unit_test(test_answer_is_a_good_packet),
 		cmocka_unit_test(test_orders_are_checked),
+		cmocka_unit_test(test_orders_of_kinds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

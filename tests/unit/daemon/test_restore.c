@@ -218,7 +218,8 @@ static void test_one_is_put_out(void **state)
 	assert_int_equal(orders(b, MSG_CLOSE), 1);
 	assert_int_equal(orders(b, MSG_CUT), 2);
 	assert_int_equal(b->orders[0].type, MSG_CLOSE);
-	assert_int_equal(b->orders[0].kind, GATE_WINDOW);
+	assert_int_equal(b->orders[0].port, 8443);
+	assert_int_equal(b->orders[0].bits, 128);
 	assert_string_equal(
 		b->records[0].text, "because the identity is locked out, with its connections");
 	assert_string_equal(
@@ -299,9 +300,17 @@ static void test_service_changes(void **state)
 		{ "renamed, for nobody",
 			"service docs { port = tcp/8443 allow = {} open = window }\n", 2, 2, 2,
 			"not-allowed-service" },
-		{ "gone", "", 0, 2, 2, "unknown-service" },
+		{ "gone", "", 2, 2, 2, "unknown-service" },
 		{ "elsewhere", "service wiki { port = tcp/8444 allow = {\"*\"} open = window }\n",
-			0, 2, 2, "unknown-service" },
+			2, 2, 2, "unknown-service" },
+		{ "more ports",
+			"service wiki { port = tcp/8443-8444 allow = {\"*\"} open = window }\n", 2,
+			0, 4, "service-changed" },
+		{ "once", "service wiki { port = tcp/8443 allow = {\"*\"} open = once }\n", 2, 0, 4,
+			"service-changed" },
+		{ "times",
+			"service wiki { port = tcp/8443 allow = {\"*\"} open = times times = 9 }\n",
+			2, 0, 4, "service-changed" },
 	};
 	struct bench *b = *state;
 	for (size_t i = 0; i < TEST_LEN(cases); i++) {

@@ -164,7 +164,7 @@ static void test_lost_answers(void **state)
 	gate_nl_begin(&nl);
 	for (uint32_t i = 0; i < GATE_BATCH_MAX; i++) {
 		struct gate_order o = opening(GATE_ONCE, someone(i), SSH, MARK + i);
-		for (int place = GATE_IN_TICKETS; place <= GATE_IN_LEASES; place++)
+		for (int place = 0; place < GATE_PLACE_COUNT; place++)
 			gate_elements_remove(&nl, &o, (enum gate_place)place);
 	}
 	assert_int_equal(gate_nl_commit(&nl, &refusal), -ENOBUFS);

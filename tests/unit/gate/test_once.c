@@ -1,6 +1,6 @@
 /*
- * Exactly one: two first packets of one source, sent at the same moment on two processors, through a gate
- * for one connection. Deleting the ticket in the rule lets both in now and then; its limit does not.
+ * Exactly one, and exactly as many as a gate is for: first packets of one source, sent at the same moment on
+ * two processors. Deleting the ticket in the rule lets one too many in now and then; its limit does not.
  */
 
 #include <pthread.h>
@@ -11,8 +11,11 @@
 #define SSH 22
 #define ROUNDS 2000
 #define SENDERS 2
+#define EACH_MAX 4
+#define TIMES 3
 
 struct race {
+	unsigned each, expected; /* packets of a sender, and how many of all are let in */
 	int raw;
 	struct addr from;
 	cpu_set_t cpus;
@@ -35,10 +38,12 @@ static void pin(const cpu_set_t *all, unsigned number)
 
 static void send_first(const struct race *r, unsigned round, unsigned sender)
 {
-	struct segment syn = { r->from, (uint16_t)(2000 + round * SENDERS + sender), SSH, TH_SYN,
-		round };
-	if (!send_segment(r->raw, &syn))
-		abort();
+	for (unsigned i = 0; i < r->each; i++) {
+		unsigned number = (round * SENDERS + sender) * EACH_MAX + i;
+		struct segment syn = { r->from, (uint16_t)(2000 + number), SSH, TH_SYN, round };
+		if (!send_segment(r->raw, &syn))
+			abort();
+	}
 }
 
 /* The second sender spins, so that it begins within a fraction of a packet's time. */
@@ -55,21 +60,23 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Both packets have been judged: how many were let in. */
-static uint64_t admitted(struct gate *g, struct gate_counts before)
+/* All packets of a round have been judged: how many were let in. */
+static uint64_t admitted(struct gate *g, struct gate_counts before, unsigned sent)
 {
 	for (uint64_t end = clock_mono_ms() + PATIENCE_MS; clock_mono_ms() < end; sched_yield()) {
 		struct gate_counts now = counts(g);
-		if (now.opened - before.opened + now.dropped - before.dropped == SENDERS)
+		if (now.opened - before.opened + now.dropped - before.dropped == sent)
 			return now.opened - before.opened;
 	}
 	fail_msg("packets were lost");
 	return 0;
 }
 
-static void race(struct net *n, struct gate *g, int family)
+static void race(struct net *n, struct gate *g, int family, enum gate_kind kind)
 {
 	struct race r = { .raw = raw_socket(n, family), .from = host(family, 2) };
+	r.each = kind == GATE_TIMES ? 2 : 1;
+	r.expected = kind == GATE_TIMES ? TIMES : 1;
 	pthread_t second;
 	unsigned wrong = 0;
 
@@ -78,12 +85,14 @@ static void race(struct net *n, struct gate *g, int family)
 	assert_int_equal(pthread_create(&second, NULL, run, &r), 0);
 	for (unsigned round = 1; round <= ROUNDS; round++) {
 		struct gate_counts before = counts(g);
-		apply(g, opening(GATE_ONCE, r.from, SSH, 0x50000000u + round));
+		struct gate_order o = opening(kind, r.from, SSH, 0x50000000u + round);
+		o.times = TIMES;
+		apply(g, o);
 		atomic_store(&r.round, round);
 		send_first(&r, round, 0);
 		while (atomic_load(&r.sent) < round)
 			sched_yield();
-		if (admitted(g, before) != 1)
+		if (admitted(g, before, SENDERS * r.each) != r.expected)
 			wrong++;
 	}
 	pthread_join(second, NULL);
@@ -92,20 +101,32 @@ static void race(struct net *n, struct gate *g, int family)
 	assert_int_equal(wrong, 0);
 }
 
-static void test_race(void **state)
+static void race_of(void **state, enum gate_kind kind)
 {
-	NEED_ROOT(state);
 	static const int services[] = { SSH };
 	struct gate *g = start_gate(services, 1);
 	for (size_t i = 0; i < TEST_LEN(families); i++)
-		race(*state, g, families[i]);
+		race(*state, g, families[i], kind);
 	gate_free(g);
+}
+
+static void test_race(void **state)
+{
+	NEED_ROOT(state);
+	race_of(state, GATE_ONCE);
+}
+
+static void test_race_of_times(void **state)
+{
+	NEED_ROOT(state);
+	race_of(state, GATE_TIMES);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		NET_TEST(test_race),
+		NET_TEST(test_race_of_times),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

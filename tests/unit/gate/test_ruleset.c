@@ -42,8 +42,17 @@ static void test_version(void **state)
 	struct config *c = configure(&port, 1);
 	assert_true(gate_ruleset_version(c, a));
 	c->services[0].port++;
+	c->services[0].port_last = 2000;
 	c->server.mark_base = 0x60000000;
 	assert_true(gate_ruleset_version(c, b));
+	c->services[0].prefix_v4 = 24;
+	assert_true(gate_ruleset_version(c, other));
+	assert_string_not_equal(a, other);
+	c->services[0].prefix_v4 = 32;
+	c->services[0].prefix_v6 = 64;
+	assert_true(gate_ruleset_version(c, other));
+	assert_string_not_equal(a, other);
+	c->services[0].prefix_v6 = 0;
 	c->services[0].forward6.port = 443;
 	assert_true(gate_ruleset_version(c, other));
 	assert_string_not_equal(a, other);
@@ -55,6 +64,32 @@ static void test_version(void **state)
 	assert_string_not_equal(a, other);
 	assert_memory_equal(a, "postern rule set 1 ", 19);
 	assert_int_equal(strlen(a), 19 + 12);
+}
+
+/* A map and a rule for each prefix length that is allowed, none for others. */
+static void test_nets(void **state)
+{
+	(void)state;
+	struct config *c = configure(&port, 1);
+	char *text = gate_ruleset_text("other", c);
+	assert_non_null(text);
+	assert_null(strstr(text, "@net"));
+	free(text);
+	c->services[0].prefix_v4 = 24;
+	c->services[0].prefix_v6 = 48;
+	text = gate_ruleset_text("other", c);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "add map inet other net4_24 { type ipv4_addr . mark : mark;"));
+	assert_non_null(strstr(text, " ip saddr & 255.255.255.0 . ct mark map @net4_24 "));
+	assert_non_null(strstr(text, " ip saddr & 255.255.255.254 . ct mark map @net4_31 "));
+	assert_non_null(strstr(text, " ip6 saddr & ffff:ffff:ffff:: . ct mark map @net6_48 "));
+	assert_non_null(strstr(text, "@net6_127 "));
+	assert_null(strstr(text, "net4_23"));
+	assert_null(strstr(text, "net4_32"));
+	assert_null(strstr(text, "net6_47"));
+	assert_null(strstr(text, "net6_128"));
+	free(text);
+	free(c);
 }
 
 static void test_cover(void **state)
@@ -86,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_nets),
 		cmocka_unit_test(test_cover),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

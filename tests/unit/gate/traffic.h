@@ -129,23 +129,30 @@ static inline int serve(struct addr at, int port)
 	return fd;
 }
 
-/* A socket in the client's namespace that has begun to connect to the server. */
-static inline int call(const struct net *n, struct addr from, int port)
+/* A socket in the client's namespace that has begun to connect to the server; from_port 0: any. */
+static inline int call_from(const struct net *n, struct addr from, uint16_t from_port, int port)
 {
+	int one = 1;
 	struct sockaddr_storage ss;
 	struct addr to = host(addr_is_v4(&from) ? AF_INET : AF_INET6, 1);
 
 	net_enter(n->client);
-	socklen_t len = addr_to_sockaddr(&from, 0, &ss);
+	socklen_t len = addr_to_sockaddr(&from, from_port, &ss);
 	int fd = socket(ss.ss_family,
 		(port > 0 ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
 	len = addr_to_sockaddr(&to, (uint16_t)abs(port), &ss);
 	if (connect(fd, (struct sockaddr *)&ss, len) < 0)
 		assert_int_equal(errno, EINPROGRESS);
 	net_enter(n->server);
 	return fd;
+}
+
+static inline int call(const struct net *n, struct addr from, int port)
+{
+	return call_from(n, from, 0, port);
 }
 
 static inline bool is_ready(int fd, short events, int timeout_ms)
@@ -173,15 +180,21 @@ static inline void expect_in(const struct net *n, struct addr from, int port)
 }
 
 /* The first packet is dropped, and nothing is heard. */
-static inline void expect_out(const struct net *n, struct gate *g, struct addr from, int port)
+static inline void expect_out_from(
+	const struct net *n, struct gate *g, struct addr from, uint16_t from_port, int port)
 {
 	struct gate_counts before = counts(g);
-	int fd = call(n, from, port);
+	int fd = call_from(n, from, from_port, port);
 	if (port < 0)
 		assert_int_equal(send(fd, "x", 1, 0), 1);
 	wait_dropped(g, before, 1);
 	assert_false(is_ready(fd, port > 0 ? POLLOUT : POLLIN, 0));
 	close(fd);
+}
+
+static inline void expect_out(const struct net *n, struct gate *g, struct addr from, int port)
+{
+	expect_out_from(n, g, from, 0, port);
 }
 
 /* An ear on the client's end of the wire. */

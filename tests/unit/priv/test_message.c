@@ -36,6 +36,8 @@ static const struct {
 			.mark = 0xa0b0c0d0,
 			.wait_ms = 30000,
 			.lease_ms = 28800000,
+			.bits = 128,
+			.source_port = 40000,
 			.addr = V4 } },
 	{ "open-v6",
 		{ .type = MSG_OPEN,
@@ -45,8 +47,26 @@ static const struct {
 			.mark = 1,
 			.wait_ms = 1,
 			.lease_ms = UINT64_MAX,
+			.bits = 128,
 			.addr = V6 } },
-	{ "close", { .type = MSG_CLOSE, .seq = 3, .service = 7, .kind = 0, .addr = V4 } },
+	{ "open-times-net",
+		{ .type = MSG_OPEN,
+			.seq = 2,
+			.service = 1,
+			.kind = 2,
+			.mark = 1,
+			.wait_ms = 1,
+			.lease_ms = 1,
+			.bits = 1,
+			.addr = V6 } },
+	{ "close",
+		{ .type = MSG_CLOSE,
+			.seq = 3,
+			.proto = 17,
+			.port = 51820,
+			.bits = 120,
+			.source_port = 65535,
+			.addr = V4 } },
 	{ "cut", { .type = MSG_CUT, .seq = 4, .mark = 0xdeadbeef } },
 	{ "beat", { .type = MSG_BEAT } },
 	{ "list", { .type = MSG_LIST, .seq = 0xffffffff } },
@@ -78,6 +98,7 @@ static const struct {
 	{ "trial-begin", { .type = MSG_TRIAL_BEGIN, .seq = 13 } },
 	{ "trial-confirm", { .type = MSG_TRIAL_CONFIRM, .seq = 14 } },
 	{ "trial-abort", { .type = MSG_TRIAL_ABORT, .seq = 15 } },
+	{ "kept", { .type = MSG_KEPT, .seq = 16, .mark = 0x50000001 } },
 	{ "run",
 		{ .type = MSG_RUN,
 			.seq = 13,
@@ -139,8 +160,10 @@ static FILE *open_vectors(void)
 static bool is_same(const struct msg *a, const struct msg *b)
 {
 	return a->type == b->type && a->seq == b->seq && a->service == b->service &&
-		a->kind == b->kind && addr_equal(&a->addr, &b->addr) && a->mark == b->mark &&
-		a->wait_ms == b->wait_ms && a->lease_ms == b->lease_ms && a->result == b->result &&
+		a->kind == b->kind && a->proto == b->proto && a->port == b->port &&
+		a->bits == b->bits && a->source_port == b->source_port &&
+		addr_equal(&a->addr, &b->addr) && a->mark == b->mark && a->wait_ms == b->wait_ms &&
+		a->lease_ms == b->lease_ms && a->result == b->result &&
 		memcmp(a->counts, b->counts, sizeof(a->counts)) == 0 && a->door == b->door &&
 		a->is_new == b->is_new && strcmp(a->text, b->text) == 0 && a->how == b->how &&
 		a->detail == b->detail && strcmp(a->name, b->name) == 0 &&
@@ -254,15 +277,32 @@ static void test_refused(void **state)
 		const char *hex;
 	} cases[] = {
 		{ "no type", MSG_FROM_KNOCK, MSG_FROM_GATE, "0001000000000000" },
-		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "1301000000000000" },
+		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "1901000000000000" },
 		{ "type 255", MSG_FROM_KNOCK, MSG_FROM_GATE, "ff01000000000000" },
 		{ "version 0", MSG_FROM_KNOCK, MSG_FROM_GATE, "0400000000000000" },
 		{ "version 2", MSG_FROM_KNOCK, MSG_FROM_GATE, "0402000000000000" },
 		{ "reserved bits", MSG_FROM_KNOCK, MSG_FROM_GATE, "0401000100000000" },
-		{ "kind 2", MSG_FROM_KNOCK, MSG_FROM_GATE,
-			"0201000000000003"
+		{ "kind 3", MSG_FROM_KNOCK, MSG_FROM_GATE,
+			"0101000000000003"
 			"0007"
-			"02"
+			"03"
+			"00000001"
+			"00000001"
+			"0000000000000001"
+			"80"
+			"0000"
+			"00000000000000000000ffffc0000201" },
+		{ "no prefix bits", MSG_FROM_KNOCK, MSG_FROM_GATE,
+			"0201000000000003"
+			"060016"
+			"00"
+			"0000"
+			"00000000000000000000ffffc0000201" },
+		{ "129 prefix bits", MSG_FROM_KNOCK, MSG_FROM_GATE,
+			"0201000000000003"
+			"060016"
+			"81"
+			"0000"
 			"00000000000000000000ffffc0000201" },
 		{ "flag 2", MSG_FROM_GATE, MSG_FROM_MONITOR,
 			"0901000000000000"

@@ -87,7 +87,11 @@ static inline struct store_gate place_gate(uint64_t grant_id)
 		.service = "ssh",
 		.proto = 6,
 		.port = 22,
-		.is_once = true,
+		.port_last = 25,
+		.kind = 2,
+		.times = 3,
+		.bits = 120,
+		.source_port = 4000,
 		.opened_ms = 1000,
 		.until_ms = 31000,
 		.lease_until_ms = 90000 };

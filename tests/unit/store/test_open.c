@@ -82,10 +82,10 @@ static void test_not_ours(void **state)
 		{ "another's mark", "PRAGMA application_id = 5", "not a store", -EMEDIUMTYPE },
 		{ "a version but no mark", "PRAGMA user_version = 1", "not a store", -EMEDIUMTYPE },
 		{ "a newer version of ours",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 6; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 7; CREATE TABLE t(x)",
 			"another version", -EMEDIUMTYPE },
 		{ "our mark, other tables",
-			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 5; CREATE TABLE t(x)",
+			"PRAGMA application_id = 0x70737472; PRAGMA user_version = 6; CREATE TABLE t(x)",
 			"tables", -EUCLEAN },
 	};
 	struct place *p = *state;
@@ -102,8 +102,18 @@ static void test_not_ours(void **state)
 }
 
 /* The files of former layouts, made from one of today by taking away what they had not. */
+static void make_layout_5(const char *path)
+{
+	run_sql(path,
+		"ALTER TABLE gate DROP COLUMN times; ALTER TABLE gate DROP COLUMN bits;"
+		"ALTER TABLE gate DROP COLUMN source_port; ALTER TABLE gate DROP COLUMN port_last;"
+		"ALTER TABLE gate RENAME COLUMN kind TO is_once;"
+		"UPDATE gate SET is_once = is_once = 0; PRAGMA user_version = 5");
+}
+
 static void make_layout_4(const char *path)
 {
+	make_layout_5(path);
 	run_sql(path,
 		"ALTER TABLE journal DROP COLUMN hash; DROP TABLE chain;"
 		"CREATE INDEX journal_wall ON journal(wall_ms); PRAGMA user_version = 4");
@@ -135,10 +145,11 @@ static void keep_gate(void *arg, const struct store_gate *g)
 	*(struct store_gate *)arg = *g;
 }
 
-/* A gate of layout 1 or 2 is still there, with what is not known of it, and a lock-out can be added. */
+/* A gate of a former layout is still there, with what is not known of it, and a lock-out can be added. */
 static void test_gates_are_taken_on(void **state)
 {
-	static void (*const makers[])(const char *) = { make_layout_1, make_layout_2 };
+	static void (*const makers[])(const char *) = { make_layout_1, make_layout_2, make_layout_3,
+		make_layout_4, make_layout_5 };
 	struct place *p = *state;
 	for (uint32_t i = 0; i < TEST_LEN(makers); i++) {
 		struct store_gate g = place_gate(i + 1), got = { 0 };
@@ -146,7 +157,9 @@ static void test_gates_are_taken_on(void **state)
 		struct store_lockout l = { .key_len = 1, .key = { 9 }, .name = "x/VSD" };
 		enum store_answer answer = STORE_UNKNOWN;
 		int lockouts = 0;
+		bool has_grounds = i >= 2;
 		g.path_count = 1;
+		g.kind = i % 2;
 		c.gate = &g;
 		struct store *s = place_open(p->path);
 		assert_int_equal(store_claim_batch(s, &c, 1, &answer), 0);
@@ -159,8 +172,13 @@ static void test_gates_are_taken_on(void **state)
 		assert_string_equal(got.name, g.name);
 		assert_string_equal(got.door, "");
 		assert_false(got.is_certified);
-		assert_true(got.not_after_ms == UINT64_MAX);
-		assert_int_equal(got.path_count, 0);
+		assert_true(has_grounds || got.not_after_ms == UINT64_MAX);
+		assert_int_equal(got.path_count, has_grounds ? 1 : 0);
+		assert_int_equal(got.kind, g.kind);
+		assert_int_equal(got.times, 0);
+		assert_int_equal(got.bits, 128);
+		assert_int_equal(got.source_port, 0);
+		assert_int_equal(got.port_last, 0);
 		assert_int_equal(store_lockout_put(s, &l, NULL), 0);
 		store_close(s);
 		s = place_open_reader(p->path);
@@ -174,7 +192,7 @@ static void test_gates_are_taken_on(void **state)
 static void test_records_are_chained(void **state)
 {
 	static void (*const makers[])(
-		const char *) = { make_layout_1, make_layout_2, make_layout_3 };
+		const char *) = { make_layout_1, make_layout_2, make_layout_3, make_layout_4 };
 	struct place *p = *state;
 	for (size_t i = 0; i < TEST_LEN(makers); i++) {
 		struct store_record r = place_record(i);
@@ -200,6 +218,29 @@ static void test_records_are_chained(void **state)
 		assert_int_equal(store_verify(s, NULL, &check), 0);
 		assert_int_equal(check.chain, STORE_CHAIN_WHOLE);
 		assert_int_equal(check.head.id, first + 5);
+		store_close(s);
+	}
+}
+
+/* The chain of a former layout is taken on as it is: whoever altered a record is still found out. */
+static void test_chain_is_taken_on(void **state)
+{
+	struct place *p = *state;
+	for (int is_altered = 0; is_altered < 2; is_altered++) {
+		struct store_record r = place_record(1);
+		struct store_check check = { .id = 0 };
+		struct store *s = place_open(p->path);
+		for (int k = 0; k < 3; k++)
+			assert_int_equal(store_write(s, NULL, 0, &r, 1), 0);
+		store_close(s);
+		make_layout_5(p->path);
+		if (is_altered)
+			run_sql(p->path, "UPDATE journal SET name = 'somebody/else' WHERE id = 2");
+		s = place_open(p->path);
+		assert_non_null(s);
+		assert_int_equal(store_write(s, NULL, 0, &r, 1), 0);
+		assert_int_equal(store_verify(s, NULL, &check), 0);
+		assert_int_equal(check.chain == STORE_CHAIN_WHOLE, !is_altered);
 		store_close(s);
 	}
 }
@@ -516,6 +557,7 @@ int main(void)
 		TEST(test_layout_3_is_taken_on),
 		TEST(test_gates_are_taken_on),
 		TEST(test_records_are_chained),
+		TEST(test_chain_is_taken_on),
 		TEST(test_upgrade_is_whole),
 		TEST(test_not_touched),
 		TEST(test_names),
