@@ -17,6 +17,7 @@
 #define SPACE_FAIL ((uint64_t)4 << 20)
 #define SPACE_WARN ((uint64_t)64 << 20)
 #define COMM_MAX 17
+#define SCRIPT_COMM "posternd: scrip" /* all that the kernel keeps of the name */
 
 /* Name and parent of a process; false when it is gone. */
 static bool read_process(const char *pid, char name[COMM_MAX], int *ret_parent)
@@ -36,6 +37,15 @@ static bool read_process(const char *pid, char name[COMM_MAX], int *ret_parent)
 	*end = '\0';
 	snprintf(name, COMM_MAX, "%s", start + 1);
 	return true;
+}
+
+/* Is another firewall than nftables in use: by the configuration, or by what runs? */
+static bool is_script(const struct doctor *d)
+{
+	if (d->boot != NULL)
+		return d->boot->config->server.backend == CONFIG_BACKEND_SCRIPT;
+	const char *script = json_string_value(json_object_get(d->status, "script"));
+	return script != NULL && script[0] != '\0';
 }
 
 /* In another network namespace another postern may run. One that is just gone is nowhere. */
@@ -63,7 +73,7 @@ static void count_processes(size_t *ret_knock, size_t *ret_gate, size_t *ret_mon
 		if (strcmp(name, "posternd: knock") == 0) {
 			(*ret_knock)++;
 			knock_parent = parent;
-		} else if (strcmp(name, "posternd: gate") == 0) {
+		} else if (strcmp(name, "posternd: gate") == 0 || strcmp(name, SCRIPT_COMM) == 0) {
 			(*ret_gate)++;
 			gate_parent = parent;
 		}
@@ -117,11 +127,11 @@ static void check_processes(struct doctor *d)
 			d->options->socket);
 	else if (knock == 0 || gate == 0 || monitor == 0)
 		doctor_note(d, DOCTOR_FAIL, "daemon",
-			"a process is missing (monitor %zu, knock %zu, gate %zu); look into its log",
-			monitor, knock, gate);
+			"a process is missing (monitor %zu, knock %zu, %s %zu); look into its log",
+			monitor, knock, is_script(d) ? "script" : "gate", gate);
 	else
-		doctor_note(
-			d, DOCTOR_OK, "daemon", "monitor, knock and gate process run and answer");
+		doctor_note(d, DOCTOR_OK, "daemon", "monitor, knock and %s process run and answer",
+			is_script(d) ? "script" : "gate");
 	if (d->status == NULL)
 		return;
 	check_doors(d);
@@ -130,10 +140,28 @@ static void check_processes(struct doctor *d)
 		doctor_note(d, DOCTOR_FAIL, "store",
 			"the daemon had trouble with its store in the last minute and opens nothing; "
 			"look into its log");
-	if (!json_is_true(json_object_get(d->status, "gate_uses_heard")))
+	if (!is_script(d) && !json_is_true(json_object_get(d->status, "gate_uses_heard")))
 		doctor_note(d, DOCTOR_WARN, "daemon",
 			"another program has the log group: used gates are not noticed; choose "
 			"another log-group");
+}
+
+/* What the program does with its firewall cannot be seen from here. */
+static void check_script(struct doctor *d)
+{
+	struct gate_look look;
+	struct fault f;
+	long long stuck = json_integer_value(json_object_get(d->status, "not_closed"));
+	if (stuck > 0)
+		doctor_note(d, DOCTOR_FAIL, "script",
+			"%lld gates whose time is over were not closed; look into the log", stuck);
+	else
+		doctor_note(d, DOCTOR_OK, "script",
+			"a program opens and closes; what it guards is not looked at");
+	if (gate_look(NULL, &look, &f) == 0 && look.is_there)
+		doctor_note(d, DOCTOR_WARN, "table",
+			"the table inet postern of an earlier configuration still closes its ports; nft "
+			"delete table inet postern");
 }
 
 static void check_table(struct doctor *d)
@@ -288,7 +316,10 @@ static void check_unit(struct doctor *d)
 void doctor_daemon(struct doctor *d)
 {
 	check_processes(d);
-	check_table(d);
+	if (is_script(d))
+		check_script(d);
+	else
+		check_table(d);
 	check_store(d);
 	check_unit(d);
 }

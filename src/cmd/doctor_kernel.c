@@ -131,5 +131,6 @@ void doctor_kernel(struct doctor *d)
 		doctor_note(d, DOCTOR_OK, "kernel", "Linux %s, %s", u.release, u.machine);
 	check_capabilities(d);
 	check_sandbox(d);
-	check_nftables(d);
+	if (d->boot == NULL || d->boot->config->server.backend == CONFIG_BACKEND_NFT)
+		check_nftables(d);
 }

@@ -329,5 +329,32 @@ def test_ssh():
               lab.status()["not_closed"] == 0, 60)
 
 
+def test_trial():
+    """A trial with other services and an action, and its way back: gates and actions go on."""
+    with Lab("tried") as lab:
+        f = Fake(lab)
+        lab.must_open("ssh")
+        f.config(services=SERVICES.replace("ssh  {", "shell {") +
+                 'action note { journal-only = yes  message = required  allow = {"Admin/VSD"} }\n'
+                 'action hello { run = {"/bin/true"}  user = "nobody"  allow = {"Admin/VSD"} }\n')
+        trial = [program("posternctl"), "--socket", lab.path("control"), "trial"]
+        live = ["--live", lab.path("postern.conf")]
+        r = lab.exec("server", *trial, "1h", *live)
+        assert r.returncode == 0, r.stderr
+        until("it runs", lambda: (lab.ctl("status", check=False) or [{}])[0].get("trial_left_s"))
+        assert f.open() == []
+        assert lab.knock("hello", command="send")[0] == 0
+        lab.must_open("shell")
+        r = lab.exec("server", *trial, "--abort", *live)
+        assert r.returncode == 0, r.stderr
+        until("as before", lambda: (lab.ctl("status", check=False) or [{}])[0].get("fallback"))
+        assert lab.knock("hello", command="send")[0] == 1
+        lab.must_open("ssh")
+        # The doctor looks for the process that is there, and at no rules.
+        r = lab.exec("server", program("posternctl"), "--socket", lab.path("control"), "doctor", "-c", lab.path("postern.conf"))
+        assert "monitor, knock and script process run and answer" in r.stdout, r.stdout + r.stderr
+        assert "a program opens and closes" in r.stdout, r.stdout
+
+
 if __name__ == "__main__":
-    main(test_open_renew_close, test_it_fails, test_crash_and_reload, test_refused, test_unprivileged, test_ipset, test_ssh)
+    main(test_open_renew_close, test_it_fails, test_crash_and_reload, test_refused, test_unprivileged, test_ipset, test_ssh, test_trial)
