@@ -13,6 +13,7 @@
 #include "cmd/doctor.h"
 #include "daemon/place.h"
 
+#define PORTS_TEXT_MAX 16 /* of a service */
 #define LISTENERS_MAX 4096
 #define LIST_MAX 400
 #define TCP_LISTEN 0x0a
@@ -83,22 +84,37 @@ static const char *proto_name(uint8_t proto)
 	return proto == IPPROTO_TCP ? "tcp" : "udp";
 }
 
+static void format_ports(const struct config_service *s, char to[PORTS_TEXT_MAX])
+{
+	unsigned last = config_service_last_port(s);
+	int n = snprintf(to, PORTS_TEXT_MAX, "%u", (unsigned)s->port);
+	if (last != s->port)
+		snprintf(to + n, PORTS_TEXT_MAX - (size_t)n, "-%u", last);
+}
+
+static bool is_served(const struct config_service *s, const struct doctor_listener *l)
+{
+	return l->proto == s->proto && l->port >= s->port &&
+		l->port <= config_service_last_port(s) && !l->is_local;
+}
+
 static void check_guarded(struct doctor *d, const struct doctor_listener *l, size_t n)
 {
 	for (size_t i = 0; i < d->boot->config->service_count; i++) {
 		const struct config_service *s = &d->boot->config->services[i];
+		char ports[PORTS_TEXT_MAX];
 		bool is_heard = false;
 		for (size_t j = 0; j < n; j++)
-			is_heard = is_heard ||
-				(l[j].proto == s->proto && l[j].port == s->port && !l[j].is_local);
+			is_heard = is_heard || is_served(s, &l[j]);
+		format_ports(s, ports);
 		if (is_heard)
-			doctor_note(d, DOCTOR_OK, "ports", "%s port %u (%s) is guarded and in use",
-				proto_name(s->proto), (unsigned)s->port, s->name);
+			doctor_note(d, DOCTOR_OK, "ports", "%s port %s (%s) is guarded and in use",
+				proto_name(s->proto), ports, s->name);
 		else
 			doctor_note(d, DOCTOR_WARN, "ports",
-				"%s port %u (%s) is guarded, but nobody listens there; start what "
+				"%s port %s (%s) is guarded, but nobody listens there; start what "
 				"should, or correct the port",
-				proto_name(s->proto), (unsigned)s->port, s->name);
+				proto_name(s->proto), ports, s->name);
 	}
 }
 

@@ -330,19 +330,25 @@ static void check_service(
 	const char *proto = s->proto == IPPROTO_TCP ? "tcp" : "udp";
 	const struct config *c = d->boot->config;
 	const char *interface = c->door_count > 0 ? c->doors[0].interface : "";
-	enum doctor_flow flow =
-		doctor_rules_judge(rules, s->proto, s->port, interface, where, sizeof(where));
+	enum doctor_flow flow = DOCTOR_PASSES;
+	unsigned port = s->port, last = config_service_last_port(s);
+	for (; port <= last; port++) {
+		flow = doctor_rules_judge(
+			rules, s->proto, (uint16_t)port, interface, where, sizeof(where));
+		if (flow != DOCTOR_PASSES)
+			break;
+	}
 	if (flow == DOCTOR_PASSES)
 		return;
 	(*found)++;
 	if (flow == DOCTOR_DROPPED)
 		doctor_note(d, DOCTOR_FAIL, "rules",
 			"%s drops %s port %u (%s) even when a gate is open; let that port in there",
-			where, proto, (unsigned)s->port, s->name);
+			where, proto, port, s->name);
 	else
 		doctor_note(d, DOCTOR_WARN, "rules",
 			"%s drops %s port %u (%s) but for some; see that it lets in whoever may knock",
-			where, proto, (unsigned)s->port, s->name);
+			where, proto, port, s->name);
 }
 
 static void check_legacy(struct doctor *d)

@@ -134,6 +134,8 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 			"or a list of both.\n");
 		break;
 	case CONFIG_TYPE_ENDPOINT:
+		fprintf(out, "Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535.\n");
+		break;
 	case CONFIG_TYPE_PORT:
 		fprintf(out,
 			"Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535, or with two numbers as\n"

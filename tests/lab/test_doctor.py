@@ -92,6 +92,22 @@ def test_others_in_the_way():
         says(doctor(lab), "ok", "rules", "no other rule set")
 
 
+def test_range():
+    """Of a range every port counts: one that is heard is in use, one that is dropped is in the way."""
+    with Lab("range") as lab:
+        lab.setup()
+        lab.config(services='service range { port = tcp/6000-6010  allow = {"*/VSD"}  open = window }')
+        lab.start()
+        says(doctor(lab), "warn", "ports", "tcp port 6000-6010 (range) is guarded, but nobody listens")
+        lab.echo(6005)
+        found = doctor(lab)
+        says(found, "ok", "ports", "tcp port 6000-6010 (range) is guarded and in use")
+        says(found, "ok", "rules", "no other rule set")
+        nft(lab, "table inet filter {\n chain input {\n type filter hook input priority 0;\n"
+                 "tcp dport 6010 drop\n}\n}\n")
+        says(doctor(lab), "fail", "rules", "drops tcp port 6010 (range)")
+
+
 def test_no_way_in():
     with Lab("down") as lab:
         lab.setup()
@@ -104,4 +120,4 @@ def test_no_way_in():
 
 
 if __name__ == "__main__":
-    main(test_healthy, test_cannot_come_back, test_others_in_the_way, test_no_way_in)
+    main(test_healthy, test_cannot_come_back, test_others_in_the_way, test_range, test_no_way_in)
