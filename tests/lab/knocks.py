@@ -14,7 +14,8 @@ SEND, WAIT, DONE, SILENT = range(4)
 class Request(ctypes.Structure):
     _fields_ = [("op", ctypes.c_int), ("service", ctypes.c_char_p), ("proto", ctypes.c_uint8),
                 ("port", ctypes.c_uint16), ("seconds", ctypes.c_uint32), ("address", ctypes.c_char_p),
-                ("source_port", ctypes.c_uint16), ("identity", ctypes.c_int)]
+                ("source_port", ctypes.c_uint16), ("identity", ctypes.c_int), ("port_last", ctypes.c_uint16),
+                ("prefix", ctypes.c_uint8)]
 
 
 class Memory(ctypes.Structure):
