@@ -14,8 +14,9 @@ SEND, WAIT, DONE, SILENT = range(4)
 class Request(ctypes.Structure):
     _fields_ = [("op", ctypes.c_int), ("service", ctypes.c_char_p), ("proto", ctypes.c_uint8),
                 ("port", ctypes.c_uint16), ("seconds", ctypes.c_uint32), ("address", ctypes.c_char_p),
-                ("source_port", ctypes.c_uint16), ("identity", ctypes.c_int),
-                ("message", ctypes.c_char_p), ("message_len", ctypes.c_size_t), ("action_id", ctypes.c_uint8 * 16)]
+                ("source_port", ctypes.c_uint16), ("identity", ctypes.c_int), ("port_last", ctypes.c_uint16),
+                ("prefix", ctypes.c_uint8), ("message", ctypes.c_char_p), ("message_len", ctypes.c_size_t),
+                ("action_id", ctypes.c_uint8 * 16)]
 
 
 class Memory(ctypes.Structure):

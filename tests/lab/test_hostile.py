@@ -31,7 +31,8 @@ def test_garbage_is_silence_and_a_counter():
         ignored = lab.status()["ignored"]
         assert sum(ignored.values()) == sent, (sent, ignored)
         door, = lab.status()["doors"]
-        assert door["rejected"] == {} and lab.status()["gate_uses_lost"] == 0, lab.status()
+        # A new IPv6 address announces itself from ::, with an extension header that the filter lets through.
+        assert set(door["rejected"]) <= {"source"} and lab.status()["gate_uses_lost"] == 0, lab.status()
         assert len(lab.log().splitlines()) <= lines + 1, "strangers fill the log"
         assert lab.journal("refused") == []
         sock.setblocking(False)
