@@ -232,7 +232,7 @@ static const char *const rules_of_form[] = {
 static const char *const net_of_form[] = {
 	"# A window for a network of one prefix length.",
 	"add map inet %T net%N { type %S : mark; flags timeout; size 65536; }",
-	"add rule inet %T newcomer%A ct mark set %K map @net%N" ADMIT,
+	("add rule inet %T newcomer%A ct mark set %K map @net%N" ADMIT),
 };
 
 /* What a key is made of. The narrower one first: a gate for one source port is spent by that port. */
