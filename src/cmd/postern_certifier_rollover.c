@@ -295,6 +295,11 @@ static void report_next(const struct work *w)
 	       "      postern certifier sign THEIR.id --certifier %s\n"
 	       "  start a revocation list of the new key; renew the old one while it is in use\n",
 		w->rollover_path, time_format_utc(w->self.cert.not_after_ms, when), id);
+	if (idfile_header(w->old->file)->recovery_n > 0)
+		printf("  its recovery was bound to the old key: sign a new list with the new key\n"
+		       "  (postern certifier recovery) and put it to use again:\n"
+		       "      postern id protect %s --recovery LIST\n",
+			id);
 }
 
 static int make(struct work *w, struct fault *f)

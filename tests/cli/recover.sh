@@ -204,4 +204,8 @@ says 0 '' -- id protect kim.id --recovery list.pem --password-file jane-password
 run id recover kim.id --as ann.id $ra --yes
 is 'below a unit with a new key' [ "$code" = 0 ]
 
+# A certifier's own recovery is bound to its key as well, and whoever changes that is told.
+says 0 '' -- certifier rollover pg/certifier.id --password-file new-password --kdf-mem 1
+is 'its recovery' grep -q '^      postern id protect pg/certifier.id --recovery LIST$' "$W/out"
+
 done_testing
