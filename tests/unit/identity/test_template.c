@@ -38,6 +38,8 @@ static struct chain longest(void)
 		X509 *x = cert_shape(&cert, NULL);
 		assert_true(x != NULL && cert_sign(x, seed, made[i].der, &made[i].len));
 		X509_free(x);
+		if (i == 1)
+			break;
 		cert.kind = CERT_SERVER;
 		cert.issuer = ou;
 		cert.subject.parts[cert.subject.count] = ou.parts[5];
