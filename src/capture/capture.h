@@ -19,14 +19,33 @@
 
 /* One packet that a door saw. The payload borrows the capture buffer until the callback returns. */
 struct sighting {
-	uint16_t door; /* index of the door in the configuration */
-	uint8_t proto; /* IPPROTO_UDP or IPPROTO_TCP */
+	uint16_t door;     /* index of the door in the configuration */
+	uint8_t proto;     /* IPPROTO_UDP or IPPROTO_TCP; where asked for IPPROTO_ICMP or _ICMPV6 */
+	uint8_t tcp_flags; /* the byte of the header; of a log line SIGHTING_SYN */
+	bool has_seq;      /* tcp_seq is known: a log line may not have it */
+	uint32_t tcp_seq;
 	struct addr src;
 	struct addr dst;
-	uint16_t src_port;
+	uint16_t src_port; /* ICMP: type and code in dst_port and src_port are 0 */
 	uint16_t dst_port;
-	uint64_t wall_ms;    /* when it was captured */
-	struct span payload; /* UDP payload; empty for TCP */
+	unsigned interface; /* index of where it came in; 0: not known */
+	uint64_t wall_ms;   /* when it was captured */
+	struct span
+		payload; /* what follows the UDP, TCP or 8-byte ICMP header; of a log line empty */
+};
+
+#define SIGHTING_FIN 0x01
+#define SIGHTING_SYN 0x02
+#define SIGHTING_RST 0x04
+#define SIGHTING_ACK 0x10
+
+/* Which packets a door is to see. What is not asked for is filtered out in the kernel. */
+struct capture_want {
+	uint16_t udp[2];   /* datagrams to these ports, whole; 0: none */
+	uint16_t tcp_data; /* segments with a payload to this port, whole; 0: none */
+	bool syns;         /* TCP segments with SYN and without ACK, to whatever port */
+	bool all_udp; /* datagrams to whatever port; not those of tcp_data and udp may be cut */
+	bool icmp;    /* ICMP and ICMPv6 messages with a payload, whole */
 };
 
 enum capture_reject {

@@ -33,6 +33,11 @@
 #define CONFIG_PREFIX_V6_HOST 128
 /* What begins a secret that systemd passes on; its name follows. */
 #define CONFIG_CREDENTIAL "credential:"
+#define CONFIG_STEPS_MAX 32 /* knocks of one simple sequence */
+#define CONFIG_SEQUENCES_MAX 64
+#define CONFIG_STRUCTURED_MAX 4
+#define CONFIG_CIPHERS_MAX 16
+#define CONFIG_FWKNOPS_MAX 32
 #define CONFIG_REPORT_MAX 100 /* mistakes kept; more are counted */
 
 struct config_text {
@@ -111,10 +116,115 @@ struct config_spa {
 	uint32_t no_epoch_rate; /* the same for hint 0, all sources together; default 20 */
 };
 
+/*
+ * The classic formats, doc/protocol.md "Classic knocks": what each is, stands there. as names whom the
+ * directory lists; services are those that may be asked for, in their order. All off unless written.
+ */
+struct config_sequence {
+	struct config_text at;
+	const char *name; /* for the journal; NULL: none */
+	size_t step_count;
+	struct config_endpoint steps[CONFIG_STEPS_MAX]; /* of ports */
+	struct config_list ports;
+	const char *one_time; /* file of sequences, in the place of ports; NULL */
+	const char *open;     /* a service; or */
+	const char *close;
+	const char *as;
+	uint32_t within_s; /* from the first knock; default 10s, 1s..5m */
+	bool strict;       /* default yes: any other closed port ends the attempt */
+	bool accept_weak;
+};
+
+struct config_structured {
+	struct config_text at;
+	uint16_t base; /* default 100; base..base+9 */
+	struct config_list services;
+	const char *as;
+	uint32_t within_s; /* default 60s, 1s..10m */
+};
+
+struct config_cipher {
+	struct config_text at;
+	uint16_t port_first, port_last; /* ports = "745-1000": 256 of them */
+	const char *key_file;           /* a passphrase; NULL with a pad */
+	uint8_t iv[8]; /* iv = "01234567": eight characters, or 16 hexadecimal digits after "0x" */
+	bool has_iv;   /* none with random-iv or a pad */
+	struct config_list services;
+	const char *as;
+	uint32_t within_s; /* default 60s, 1s..10m */
+	bool wide, random_iv, one_time, third_party;
+	const char *pad; /* file; NULL */
+};
+
+enum config_tag_hash { CONFIG_TAG_SHA256, CONFIG_TAG_BLAKE2B, CONFIG_TAG_MD5 };
+enum config_tag { CONFIG_TAG_CLOCK, CONFIG_TAG_COUNTER };
+
+struct config_tagged {
+	bool is_on;
+	struct config_text at;
+	uint16_t base; /* default 40000; base..base+4095 */
+	enum config_tag_hash hash;
+	enum config_tag tag;
+	uint32_t window_s;           /* default 30s, 5s..5m */
+	bool observed;               /* default yes: address zero means the source */
+	bool third_party;            /* default no */
+	const char *keys;            /* file: a line a key, "SLOT BASE64 NAME" */
+	struct config_list services; /* service slot 0 is the first; at most 255 */
+};
+
+enum config_hmac {
+	CONFIG_HMAC_MD5 = 1, /* the numbers of fwknop's digests */
+	CONFIG_HMAC_SHA1,
+	CONFIG_HMAC_SHA256,
+	CONFIG_HMAC_SHA384,
+	CONFIG_HMAC_SHA512,
+	CONFIG_HMAC_SHA3_256,
+	CONFIG_HMAC_SHA3_512,
+};
+enum config_aes {
+	CONFIG_AES_ECB = 1, /* the numbers of fwknop's modes */
+	CONFIG_AES_CBC,
+	CONFIG_AES_CFB,
+	CONFIG_AES_PCBC, /* not offered */
+	CONFIG_AES_OFB,
+	CONFIG_AES_CTR,
+	CONFIG_AES_LEGACY = 8, /* not offered: it goes with no HMAC */
+};
+
+struct config_fwknop {
+	struct config_text at;
+	/* Both inside the file, which nobody but its owner may then read, or both in key-file. */
+	const char *key_base64, *hmac_key_base64;
+	const char *
+		key_file; /* lines KEY or KEY_BASE64 and HMAC_KEY or HMAC_KEY_BASE64, as in access.conf */
+	enum config_hmac hmac; /* default sha256 */
+	enum config_aes mode;  /* default cbc */
+	struct config_list services;
+	const char *as;
+	const char *user;   /* the user name that the packet must claim; NULL: any */
+	uint32_t max_age_s; /* default 120s, 5s..1h */
+	uint16_t udp; /* default 62201; 0 (written "off"): not by UDP. May be the port of spa */
+	uint16_t tcp; /* the port on whose segments the text may come, also as HTTP; 0: none */
+	bool icmp;    /* default no: in echo requests and the like */
+	bool third_party;
+};
+
+enum config_capture { CONFIG_CAPTURE_PCAP, CONFIG_CAPTURE_NFLOG, CONFIG_CAPTURE_LOG };
+
 struct config_door {
 	const char *name;
 	struct config_text at;
-	const char *interface;
+	enum config_capture capture;
+	const char *interface; /* pcap; of nflog and log NULL: any */
+	uint32_t group;        /* nflog: the log group, which is not server.log-group */
+	const char *file;      /* log: the file to be followed */
+	size_t sequence_count, structured_count, cipher_count, fwknop_count;
+	struct config_sequence *sequences;
+	struct config_structured *structured;
+	struct config_cipher *ciphers;
+	struct config_fwknop *fwknops;
+	struct config_tagged tagged;
+	uint32_t sources; /* of classic knocks that are remembered; default 4096, 64..1048576 */
 	struct config_list allow; /* Allow_Access_<port> */
 	struct config_list deny;  /* Deny_Access_<port> */
 	struct config_spa spa;
