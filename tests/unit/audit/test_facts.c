@@ -1,0 +1,73 @@
+/* Names of ways and versions, and chains that are kept once. */
+
+#include <string.h>
+
+#include "audit/facts.h"
+#include "test.h"
+
+static void test_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool is_one;
+		enum audit_starttls is;
+		uint16_t port;
+	} cases[] = {
+		{ "smtp", true, AUDIT_SMTP, 25 },
+		{ "IMAP", true, AUDIT_IMAP, 143 },
+		{ "https", true, AUDIT_DIRECT, 443 },
+		{ "xmpp-client", true, AUDIT_XMPP_CLIENT, 5222 },
+		{ "gopher", false, AUDIT_DIRECT, 0 },
+		{ "", false, AUDIT_DIRECT, 0 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum audit_starttls s = AUDIT_STARTTLS_COUNT;
+		assert_int_equal(audit_starttls_parse(cases[i].name, &s), cases[i].is_one);
+		if (!cases[i].is_one) {
+			assert_int_equal(s, AUDIT_STARTTLS_COUNT);
+			continue;
+		}
+		assert_int_equal(s, cases[i].is);
+		assert_int_equal(audit_starttls_port(s), cases[i].port);
+		assert_int_equal(audit_starttls_of_port(cases[i].port), s);
+	}
+	assert_int_equal(audit_starttls_of_port(587), AUDIT_SMTP);
+	assert_int_equal(audit_starttls_of_port(8443), AUDIT_DIRECT);
+	assert_string_equal(audit_version_name(AUDIT_TLS10), "TLSv1");
+	assert_int_equal(audit_version_code(AUDIT_TLS13), 0x0304);
+}
+
+static void test_chains(void **state)
+{
+	(void)state;
+	uint8_t one[] = { 1, 2, 3 }, two[] = { 1, 2, 4 };
+	struct audit_target t = { .port = 25 };
+	struct audit_facts *f = audit_facts_new(&t);
+	struct audit_chain a = { .count = 1, .certs = { { sizeof(one), one } } };
+	struct audit_chain b = { .count = 1, .certs = { { sizeof(two), two } } };
+	struct audit_chain none = { 0 };
+	assert_non_null(f);
+	assert_true(audit_facts_add_chain(f, &a));
+	assert_true(audit_facts_add_chain(f, &a));
+	assert_int_equal(f->chain_count, 1);
+	assert_true(audit_facts_add_chain(f, &b));
+	assert_int_equal(f->chain_count, 2);
+	assert_false(audit_facts_add_chain(f, &none));
+	for (uint8_t i = 0; i < 4; i++) {
+		one[0] = (uint8_t)(10 + i);
+		assert_int_equal(audit_facts_add_chain(f, &a), i < 2);
+	}
+	assert_int_equal(f->chain_count, AUDIT_CHAINS_MAX);
+	audit_facts_free(f);
+	audit_facts_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_chains),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
