@@ -1,0 +1,54 @@
+#ifndef POSTERN_AUDIT_REPORT_H
+#define POSTERN_AUDIT_REPORT_H
+
+/* What was found, written down: text, JSON, JSON lines, CSV, one HTML page; and what changed since. */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "audit/facts.h"
+#include "audit/finding.h"
+
+struct audit_entry {
+	const struct audit_facts *facts;
+	const struct audit_findings *findings;
+};
+struct audit_domain_entry {
+	const struct audit_domain *domain;
+	const struct audit_findings *findings;
+};
+struct audit_report {
+	const char *profile;
+	int64_t at_s;
+	bool is_incomplete; /* stopped before its end */
+	size_t entry_count, domain_count;
+	const struct audit_entry *entries;
+	const struct audit_domain_entry *domains;
+};
+
+struct audit_text_options {
+	bool has_colour, is_classic;
+};
+
+void audit_text_gateway(FILE *out, const struct audit_entry *e, const struct audit_text_options *o);
+void audit_text_domain(
+	FILE *out, const struct audit_domain_entry *e, const struct audit_text_options *o);
+
+/* New references, or NULL without memory. */
+json_t *audit_json_gateway(const struct audit_entry *e);
+json_t *audit_json_domain(const struct audit_domain_entry *e);
+json_t *audit_json(const struct audit_report *r);
+
+void audit_csv_header(FILE *out);
+void audit_csv_gateway(FILE *out, const struct audit_entry *e);
+
+void audit_html(FILE *out, const struct audit_report *r);
+
+/* What differs between two reports as audit_json makes them; lines of text. Returns how many. */
+size_t audit_compare(FILE *out, const json_t *before, const json_t *now);
+
+/* What a mail server's refusal means, by its words; NULL: not a known one. */
+const char *audit_refusal_meaning(const char *words);
+
+#endif
