@@ -39,10 +39,13 @@ struct audit_dialogue {
 	/* private */
 	unsigned state;
 	size_t line_len, total_len;
-	bool is_skipping;
+	bool is_skipping; /* the rest of a line that is too long */
 	uint8_t line[AUDIT_LINE_MAX];
+	size_t held_len; /* what came ahead of our turn */
+	uint8_t held[AUDIT_LINE_MAX];
+	bool is_last; /* what is to be sent is the last of the dialogue: TLS follows at once */
 	char host[AUDIT_HOST_MAX + 1], name[AUDIT_HOST_MAX + 1];
-	bool has_starttls;
+	bool has_starttls, has_list; /* offered; the server has listed what it can */
 };
 
 /* host: of the server (XMPP asks for it); name: ours, for EHLO. Sets step. */
@@ -52,7 +55,7 @@ void audit_dialogue_init(
 /* Bytes of the server; or its end (is_end with no bytes). Returns d->step. */
 enum audit_step audit_dialogue_feed(struct audit_dialogue *d, struct span bytes, bool is_end);
 
-/* After SEND: it was sent. */
+/* After SEND: it was sent. What had come ahead of that is read now. Returns d->step. */
 enum audit_step audit_dialogue_sent(struct audit_dialogue *d);
 
 /* What to say before leaving where TLS has not begun, "QUIT\r\n"; empty: nothing. */

@@ -1,0 +1,61 @@
+#ifndef POSTERN_AUDIT_DIALOGUE_INTERNAL_H
+#define POSTERN_AUDIT_DIALOGUE_INTERNAL_H
+
+/* What the dialogues share: dialogue.c has the lines, the others what they mean. */
+
+#include "audit/dialogue.h"
+
+/* One line, without its end; d->step is READ and may be set to anything. */
+typedef void audit_dialogue_line(struct audit_dialogue *d, struct span line);
+
+/*
+ * All that has come and not been taken yet. Returns how many bytes of it were taken; the rest comes again
+ * with what follows.
+ */
+typedef size_t audit_dialogue_bytes(struct audit_dialogue *d, struct span bytes);
+
+struct audit_dialogue_def {
+	void (*begin)(struct audit_dialogue *d); /* NULL: the server speaks first */
+	audit_dialogue_line *line;               /* one of the two */
+	audit_dialogue_bytes *bytes;
+	const char *goodbye;
+};
+
+extern const struct audit_dialogue_def audit_dialogue_smtp, audit_dialogue_lmtp,
+	audit_dialogue_imap, audit_dialogue_pop3, audit_dialogue_ftp, audit_dialogue_nntp,
+	audit_dialogue_sieve, audit_dialogue_irc, audit_dialogue_ldap, audit_dialogue_xmpp,
+	audit_dialogue_postgres, audit_dialogue_mysql;
+
+/* To be sent next. The text is cut to the room there is; ours always fit. */
+__attribute__((format(printf, 2, 3))) void audit_dialogue_say(
+	struct audit_dialogue *d, const char *fmt, ...);
+void audit_dialogue_send(struct audit_dialogue *d, struct span bytes);
+
+/* No TLS here. words: of the server; code: of the reply, 0 for none. */
+void audit_dialogue_end(struct audit_dialogue *d, enum audit_end end, int code, struct span words);
+
+/* The same for a reply that may pass by: worth another try. */
+void audit_dialogue_defer(
+	struct audit_dialogue *d, enum audit_end end, int code, struct span words);
+
+/* TLS begins. */
+void audit_dialogue_go(struct audit_dialogue *d);
+
+/* Keep the server's first words, and a word of what it can. */
+void audit_dialogue_greet(struct audit_dialogue *d, struct span words);
+void audit_dialogue_keyword(struct audit_dialogue *d, struct span word);
+
+/* Does s begin with (is, has the word) text? ASCII case does not matter. */
+bool audit_begins(struct span s, const char *text);
+bool audit_is(struct span s, const char *text);
+bool audit_has_word(struct span s, const char *word);
+
+/* "250-SIZE": 250, whether it goes on, and the rest. False when it is no reply of that form. */
+struct audit_reply {
+	int code;
+	bool is_last;
+	struct span text;
+};
+bool audit_reply_parse(struct span line, struct audit_reply *ret);
+
+#endif

@@ -1,0 +1,127 @@
+/* Other protocols of lines: FTP (RFC 4217), NNTP (RFC 3977, 4642), IRC (the IRCv3 tls extension). */
+
+#include "audit/dialogue_internal.h"
+
+enum { STATE_GREETING, STATE_LIST, STATE_STARTTLS };
+
+static void ftp_line(struct audit_dialogue *d, struct span line)
+{
+	struct audit_reply r;
+	bool is_reply = audit_reply_parse(line, &r);
+	audit_dialogue_greet(d, line);
+	/* RFC 959 4.2: lines between the first and the last of a reply may be anything. */
+	if (!is_reply || !r.is_last) {
+		if (!d->has_list && !is_reply)
+			audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
+		d->has_list = true;
+		return;
+	}
+	if (r.code == 421 || (r.code >= 400 && r.code < 500)) {
+		audit_dialogue_defer(
+			d, r.code == 421 ? AUDIT_END_RATE : AUDIT_END_REFUSED, r.code, line);
+	} else if (d->state == STATE_GREETING && r.code == 120) {
+		return; /* ready in a while */
+	} else if (d->state == STATE_GREETING && r.code == 220) {
+		d->state = STATE_STARTTLS;
+		audit_dialogue_say(d, "AUTH TLS\r\n");
+	} else if (d->state == STATE_GREETING) {
+		audit_dialogue_end(d, AUDIT_END_REFUSED, r.code, line);
+	} else if (r.code == 234) {
+		audit_dialogue_go(d);
+	} else {
+		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, r.code, line);
+	}
+}
+
+const struct audit_dialogue_def audit_dialogue_ftp = { .line = ftp_line, .goodbye = "QUIT\r\n" };
+
+static void nntp_ask(struct audit_dialogue *d)
+{
+	d->state = STATE_STARTTLS;
+	audit_dialogue_say(d, "STARTTLS\r\n");
+}
+
+static void nntp_list(struct audit_dialogue *d, struct span line)
+{
+	struct audit_reply r;
+	if (!d->has_list) {
+		d->has_list = true;
+		if (!audit_reply_parse(line, &r) || r.code != 101)
+			nntp_ask(d);
+	} else if (!audit_is(line, ".")) {
+		audit_dialogue_keyword(d, line);
+		d->has_starttls = d->has_starttls || audit_is(line, "STARTTLS");
+	} else if (d->has_starttls) {
+		nntp_ask(d);
+	} else {
+		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, 101, line);
+	}
+}
+
+static void nntp_line(struct audit_dialogue *d, struct span line)
+{
+	struct audit_reply r;
+	if (d->state == STATE_LIST) {
+		nntp_list(d, line);
+		return;
+	}
+	audit_dialogue_greet(d, line);
+	if (!audit_reply_parse(line, &r)) {
+		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
+	} else if (r.code == 400) {
+		audit_dialogue_defer(d, AUDIT_END_RATE, r.code, line);
+	} else if (d->state == STATE_STARTTLS) {
+		if (r.code == 382)
+			audit_dialogue_go(d);
+		else if (r.code == 580)
+			audit_dialogue_defer(d, AUDIT_END_REFUSED, r.code, line);
+		else
+			audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, r.code, line);
+	} else if (r.code == 200 || r.code == 201) {
+		d->state = STATE_LIST;
+		audit_dialogue_say(d, "CAPABILITIES\r\n");
+	} else {
+		audit_dialogue_end(d, AUDIT_END_REFUSED, r.code, line);
+	}
+}
+
+const struct audit_dialogue_def audit_dialogue_nntp = { .line = nntp_line, .goodbye = "QUIT\r\n" };
+
+/* The client speaks first here. */
+static void irc_begin(struct audit_dialogue *d)
+{
+	audit_dialogue_say(d, "STARTTLS\r\n");
+}
+
+/* The number of ":server 670 nick :text"; 0 for none. */
+static int irc_number(struct span line)
+{
+	struct audit_reply r;
+	size_t at = 0;
+	if (line.len > 0 && line.data[0] == ':')
+		while (at < line.len && line.data[at] != ' ')
+			at++;
+	while (at < line.len && line.data[at] == ' ')
+		at++;
+	return audit_reply_parse(span_slice(line, at, line.len - at), &r) ? r.code : 0;
+}
+
+static void irc_line(struct audit_dialogue *d, struct span line)
+{
+	int number = irc_number(line);
+	audit_dialogue_greet(d, line);
+	if (number == 670)
+		audit_dialogue_go(d);
+	else if (number == 691)
+		audit_dialogue_defer(d, AUDIT_END_REFUSED, number, line);
+	else if (number == 421 || number == 451 || number == 462)
+		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, number, line);
+	else if (number >= 400 && number < 600)
+		audit_dialogue_end(d, AUDIT_END_REFUSED, number, line);
+	else if (audit_begins(line, "ERROR"))
+		audit_dialogue_defer(d, AUDIT_END_RATE, 0, line);
+}
+
+const struct audit_dialogue_def audit_dialogue_irc = {
+	.begin = irc_begin, .line = irc_line, .goodbye = "QUIT\r\n"
+};

@@ -1,0 +1,215 @@
+/* Mail: SMTP (RFC 5321, 3207), LMTP (RFC 2033), IMAP (RFC 9051), POP3 (RFC 1939, 2449, 2595), ManageSieve
+ * (RFC 5804). */
+
+#include "audit/dialogue_internal.h"
+
+enum { STATE_GREETING, STATE_LIST, STATE_STARTTLS };
+
+/* A 4xx is worth another try: 421 above all is how servers say "too many, too fast". */
+static void end_by_code(struct audit_dialogue *d, const struct audit_reply *r, struct span line)
+{
+	if (r->code >= 400 && r->code < 500)
+		audit_dialogue_defer(d, AUDIT_END_RATE, r->code, line);
+	else
+		audit_dialogue_end(d, AUDIT_END_REFUSED, r->code, line);
+}
+
+static void smtp_greeting(struct audit_dialogue *d, const struct audit_reply *r, struct span line)
+{
+	audit_dialogue_greet(d, line);
+	if (!r->is_last)
+		return;
+	if (r->code != 220) {
+		end_by_code(d, r, line);
+		return;
+	}
+	d->state = STATE_LIST;
+	audit_dialogue_say(d, "%s %s\r\n", d->kind == AUDIT_LMTP ? "LHLO" : "EHLO", d->name);
+}
+
+static void smtp_list(struct audit_dialogue *d, const struct audit_reply *r, struct span line)
+{
+	static const int unknown[] = { 500, 501, 502, 504 };
+	if (r->code == 250) {
+		/* The first line is the server's name. */
+		if (d->has_list)
+			audit_dialogue_keyword(d, r->text);
+		d->has_list = true;
+		d->has_starttls = d->has_starttls || audit_is(r->text, "STARTTLS");
+		if (!r->is_last)
+			return;
+		if (!d->has_starttls) {
+			audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, 250, line);
+			return;
+		}
+		d->state = STATE_STARTTLS;
+		audit_dialogue_say(d, "STARTTLS\r\n");
+		return;
+	}
+	if (!r->is_last)
+		return;
+	/* A server that knows HELO alone has no STARTTLS. */
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		if (r->code == unknown[i]) {
+			audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, r->code, line);
+			return;
+		}
+	}
+	end_by_code(d, r, line);
+}
+
+static void smtp_starttls(struct audit_dialogue *d, const struct audit_reply *r, struct span line)
+{
+	if (!r->is_last)
+		return;
+	if (r->code == 220)
+		audit_dialogue_go(d);
+	else if (r->code == 421)
+		audit_dialogue_defer(d, AUDIT_END_RATE, r->code, line);
+	else if (r->code >= 400 && r->code < 500)
+		audit_dialogue_defer(d, AUDIT_END_REFUSED, r->code, line);
+	else
+		audit_dialogue_end(d, AUDIT_END_REFUSED, r->code, line);
+}
+
+static void smtp_line(struct audit_dialogue *d, struct span line)
+{
+	struct audit_reply r;
+	if (!audit_reply_parse(line, &r)) {
+		audit_dialogue_greet(d, line);
+		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
+	} else if (d->state == STATE_GREETING) {
+		smtp_greeting(d, &r, line);
+	} else if (d->state == STATE_LIST) {
+		smtp_list(d, &r, line);
+	} else {
+		smtp_starttls(d, &r, line);
+	}
+}
+
+const struct audit_dialogue_def audit_dialogue_smtp = { .line = smtp_line, .goodbye = "QUIT\r\n" };
+const struct audit_dialogue_def audit_dialogue_lmtp = { .line = smtp_line, .goodbye = "QUIT\r\n" };
+
+static void imap_greeting(struct audit_dialogue *d, struct span line)
+{
+	audit_dialogue_greet(d, line);
+	if (audit_begins(line, "* OK")) {
+		d->state = STATE_LIST;
+		audit_dialogue_say(d, "a1 CAPABILITY\r\n");
+	} else if (audit_begins(line, "* PREAUTH")) {
+		/* RFC 9051 7.1.4: too late for STARTTLS. */
+		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, 0, line);
+	} else if (audit_begins(line, "* BYE")) {
+		audit_dialogue_defer(d, AUDIT_END_RATE, 0, line);
+	} else {
+		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
+	}
+}
+
+static void imap_line(struct audit_dialogue *d, struct span line)
+{
+	if (d->state == STATE_GREETING) {
+		imap_greeting(d, line);
+		return;
+	}
+	if (audit_begins(line, "* BYE")) {
+		audit_dialogue_defer(d, AUDIT_END_RATE, 0, line);
+		return;
+	}
+	if (d->state == STATE_LIST && audit_begins(line, "* CAPABILITY ")) {
+		struct span words = span_slice(line, 13, line.len);
+		audit_dialogue_keyword(d, words);
+		d->has_starttls = audit_has_word(words, "STARTTLS");
+		return;
+	}
+	if (!audit_begins(line, d->state == STATE_LIST ? "a1 " : "a2 "))
+		return;
+	bool is_ok = audit_begins(span_slice(line, 3, line.len), "OK");
+	if (d->state == STATE_STARTTLS && is_ok) {
+		audit_dialogue_go(d);
+	} else if (d->state == STATE_STARTTLS) {
+		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
+	} else if (d->has_starttls) {
+		d->state = STATE_STARTTLS;
+		audit_dialogue_say(d, "a2 STARTTLS\r\n");
+	} else {
+		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, 0, line);
+	}
+}
+
+const struct audit_dialogue_def audit_dialogue_imap = { .line = imap_line,
+	.goodbye = "a9 LOGOUT\r\n" };
+
+static void pop3_ask(struct audit_dialogue *d)
+{
+	d->state = STATE_STARTTLS;
+	audit_dialogue_say(d, "STLS\r\n");
+}
+
+static void pop3_list(struct audit_dialogue *d, struct span line)
+{
+	if (!d->has_list) {
+		/* A server that cannot list may still know STLS. */
+		if (!audit_begins(line, "+OK"))
+			pop3_ask(d);
+		d->has_list = true;
+		return;
+	}
+	if (!audit_is(line, ".")) {
+		audit_dialogue_keyword(d, line);
+		d->has_starttls = d->has_starttls || audit_is(line, "STLS");
+	} else if (d->has_starttls) {
+		pop3_ask(d);
+	} else {
+		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, 0, line);
+	}
+}
+
+static void pop3_line(struct audit_dialogue *d, struct span line)
+{
+	bool is_ok = audit_begins(line, "+OK");
+	if (d->state == STATE_LIST) {
+		pop3_list(d, line);
+	} else if (d->state == STATE_STARTTLS) {
+		if (is_ok)
+			audit_dialogue_go(d);
+		else
+			audit_dialogue_end(d,
+				d->has_starttls ? AUDIT_END_REFUSED : AUDIT_END_NO_STARTTLS, 0,
+				line);
+	} else {
+		audit_dialogue_greet(d, line);
+		d->state = STATE_LIST;
+		if (is_ok)
+			audit_dialogue_say(d, "CAPA\r\n");
+		else
+			audit_dialogue_defer(d, AUDIT_END_REFUSED, 0, line);
+	}
+}
+
+const struct audit_dialogue_def audit_dialogue_pop3 = { .line = pop3_line, .goodbye = "QUIT\r\n" };
+
+static void sieve_line(struct audit_dialogue *d, struct span line)
+{
+	bool is_ok = audit_begins(line, "OK");
+	audit_dialogue_greet(d, line);
+	if (audit_begins(line, "BYE")) {
+		audit_dialogue_defer(d, AUDIT_END_RATE, 0, line);
+	} else if (d->state == STATE_STARTTLS) {
+		if (is_ok)
+			audit_dialogue_go(d);
+		else if (audit_begins(line, "NO"))
+			audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
+	} else if (audit_begins(line, "\"")) {
+		audit_dialogue_keyword(d, line);
+		d->has_starttls = d->has_starttls || audit_has_word(line, "STARTTLS");
+	} else if (is_ok && d->has_starttls) {
+		d->state = STATE_STARTTLS;
+		audit_dialogue_say(d, "STARTTLS\r\n");
+	} else {
+		audit_dialogue_end(d, is_ok ? AUDIT_END_NO_STARTTLS : AUDIT_END_REFUSED, 0, line);
+	}
+}
+
+const struct audit_dialogue_def audit_dialogue_sieve = { .line = sieve_line,
+	.goodbye = "LOGOUT\r\n" };
