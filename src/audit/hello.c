@@ -255,8 +255,10 @@ static void put_tls(struct writer *w, const struct audit_hello *h)
 	writer_u8(w, (uint8_t)h->session_id_len);
 	writer_put(w, h->session_id, h->session_id_len);
 	put_suites(w, h);
-	writer_u8(w, h->deflate ? 2 : 1);
-	if (h->deflate)
+	/* RFC 8446 4.1.2: with TLS 1.3 nothing but the null method. */
+	bool has_deflate = h->deflate && h->max != AUDIT_TLS13;
+	writer_u8(w, has_deflate ? 2 : 1);
+	if (has_deflate)
 		writer_u8(w, 1); /* RFC 3749 */
 	writer_u8(w, 0);
 	if (!h->is_bare)
