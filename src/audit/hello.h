@@ -26,7 +26,8 @@ struct audit_hello {
 	uint8_t share[32];       /* public value for X25519 */
 	const char *server_name; /* NULL: none */
 	const char *alpn;        /* one protocol; NULL: none */
-	bool deflate, fallback_scsv, renegotiation_scsv;
+	bool deflate;            /* not sent where TLS 1.3 is offered, which forbids it */
+	bool fallback_scsv, renegotiation_scsv;
 	bool heartbeat, ems, etm, ticket, status_request, grease;
 	bool is_bare; /* no extensions at all */
 	uint8_t random[32];

@@ -99,7 +99,7 @@ const char *audit_alert_name(uint8_t code);    /* "handshake_failure"; NULL: unk
 /* A prime that many servers share ("RFC 2409 group 2", "Apache 2.2 1024 bits"), or NULL. */
 const char *audit_dh_prime_name(const uint8_t *prime, size_t len);
 
-/* Is (p - 1) / 2 a prime as well, and p one? By OpenSSL; at most 4096 bits are tried. */
+/* Is (p - 1) / 2 a prime as well, and p one? By OpenSSL; at most 2048 bits are tried, which may take half a second. */
 enum audit_answer audit_dh_is_safe_prime(const uint8_t *prime, size_t len);
 
 #endif
