@@ -185,7 +185,7 @@ void audit_cert_read(struct span der, struct audit_cert_facts *ret)
 	X509_free(x);
 }
 
-/* Lines of a BIO, printable, indented. */
+/* Lines of a BIO that are not empty, printable, indented. */
 static void print_lines(FILE *out, BIO *bio, const char *indent)
 {
 	char *text = NULL;
@@ -197,7 +197,9 @@ static void print_lines(FILE *out, BIO *bio, const char *indent)
 		size_t n = 0;
 		while (n < r.left && from[n] != '\n')
 			n++;
-		fprintf(out, "%s%s\n", indent, audit_quote(span_of(from, n), line, sizeof(line)));
+		if (n > 0)
+			fprintf(out, "%s%s\n", indent,
+				audit_quote(span_of(from, n), line, sizeof(line)));
 		reader_take(&r, n < r.left ? n + 1 : n);
 	}
 }
@@ -227,7 +229,7 @@ static void print_number(FILE *out, const char *label, const EVP_PKEY *key, cons
 	}
 	fprintf(out, "%s:\n", label);
 	ASN1_bn_print(bio, "", n, NULL, 0);
-	print_lines(out, bio, "    ");
+	print_lines(out, bio, "");
 out:
 	BN_free(n);
 	BIO_free(bio);
