@@ -64,4 +64,9 @@ struct span audit_dialogue_goodbye(const struct audit_dialogue *d);
 /* A server's bytes as one printable line, cut: controls as '?', never more than cap. Returns to. */
 const char *audit_quote(struct span bytes, char *to, size_t cap);
 
+/* Does s begin with (is, has the word) text? ASCII case does not matter. */
+bool audit_begins(struct span s, const char *text);
+bool audit_is(struct span s, const char *text);
+bool audit_has_word(struct span s, const char *word);
+
 #endif

@@ -45,11 +45,6 @@ void audit_dialogue_go(struct audit_dialogue *d);
 void audit_dialogue_greet(struct audit_dialogue *d, struct span words);
 void audit_dialogue_keyword(struct audit_dialogue *d, struct span word);
 
-/* Does s begin with (is, has the word) text? ASCII case does not matter. */
-bool audit_begins(struct span s, const char *text);
-bool audit_is(struct span s, const char *text);
-bool audit_has_word(struct span s, const char *word);
-
 /* "250-SIZE": 250, whether it goes on, and the rest. False when it is no reply of that form. */
 struct audit_reply {
 	int code;
