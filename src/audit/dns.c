@@ -93,12 +93,16 @@ static bool follow(struct audit_dns *d, size_t answers, size_t count)
 {
 	size_t at = answers;
 	struct head h;
+	char alias[AUDIT_HOST_MAX + 1];
 	for (size_t i = 0; i < count && read_head(d->message, &at, &h); i++) {
 		if (h.type != AUDIT_DNS_CNAME || h.class != CLASS_IN ||
 			strcasecmp(h.owner, d->name) != 0)
 			continue;
 		size_t to = h.data;
-		return audit_dns_name(d->message, &to, d->name) && to == h.data + h.len;
+		if (!audit_dns_name(d->message, &to, alias) || to != h.data + h.len)
+			return false;
+		memcpy(d->name, alias, sizeof(alias));
+		return true;
 	}
 	return false;
 }
