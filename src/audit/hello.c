@@ -165,15 +165,18 @@ static void put_shares(struct writer *w, const struct audit_hello *h)
 	end(w, modes);
 }
 
-/* At least up to the length wanted; never empty, for some servers do not take an empty last extension. */
-static void put_padding(struct writer *w, size_t message_at, size_t pad_to)
+/*
+ * At least up to the length wanted; never empty, for some servers do not take an empty last extension. The
+ * list's own length counts only where something is in the list.
+ */
+static void put_padding(struct writer *w, size_t message_at, size_t list_at, size_t pad_to)
 {
 	size_t len = w->len - message_at;
-	if (w->is_full || len >= pad_to)
+	size_t without = w->len == list_at ? len - 2 : len;
+	if (w->is_full || without >= pad_to)
 		return;
-	size_t zeros = pad_to - len;
 	struct mark m = begin_extension(w, EXT_PADDING);
-	writer_zero(w, zeros > EXT_HEADER_LEN ? zeros - EXT_HEADER_LEN : 1);
+	writer_zero(w, pad_to > len + EXT_HEADER_LEN ? pad_to - len - EXT_HEADER_LEN : 1);
 	end(w, m);
 }
 
@@ -215,7 +218,7 @@ static void put_extensions(struct writer *w, const struct audit_hello *h, size_t
 		put_versions(w, h);
 		put_shares(w, h);
 	}
-	put_padding(w, message_at, h->pad_to);
+	put_padding(w, message_at, all.at + 2, h->pad_to);
 	end(w, all);
 	/* Some servers choke on an empty list: none is better. */
 	if (!w->is_full && w->len == all.at + 2)

@@ -174,7 +174,7 @@ static const char *check_padding(
 {
 	size_t padding = 0;
 	const uint8_t *zeros = find(s, 21, &padding);
-	size_t bare = len - (zeros != NULL ? 4 + padding : 0);
+	size_t bare = len - (zeros != NULL ? 4 + padding + (s->count == 1 ? 2 : 0) : 0);
 	if (zeros == NULL)
 		return len >= h->pad_to ? NULL : "it is too short";
 	if (padding == 0 || s->types[s->count - 1] != 21)
