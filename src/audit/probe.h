@@ -3,7 +3,8 @@
 
 /*
  * One connection: connect, the dialogue before TLS, bytes of ours, the server's answer, end. Over libuv;
- * hundreds of them run in one loop. Each ends within its times and reads a bounded number of bytes.
+ * hundreds of them run in one loop. Each ends within its times and reads a bounded number of bytes. The
+ * process ignores SIGPIPE: servers leave while we write.
  */
 
 #include <stdbool.h>
