@@ -14,6 +14,8 @@
 #include "audit/hello.h"
 
 #define INSIDE_MAX 4096 /* bytes looked at behind the handshake */
+#define RECORD_FIRST 20 /* RFC 8446 B.1: ContentType */
+#define RECORD_LAST 24
 
 /*
  * What is sent ahead, how it shows that it was answered, and what is said inside to end the wait. POP3 servers
@@ -204,6 +206,10 @@ bool audit_session_more(void *arg, const struct audit_flight *f, struct span byt
 	(void)f;
 	if (bytes.len > 0 && BIO_write(s->in, bytes.data, (int)bytes.len) != (int)bytes.len)
 		return false;
+	/* Its answer to the command, in plain text: no record of a handshake or an alert begins so. */
+	if (s->came == 0 && bytes.len > 0 &&
+		(bytes.data[0] < RECORD_FIRST || bytes.data[0] > RECORD_LAST))
+		s->is_refused = true;
 	s->came += bytes.len;
 	ERR_clear_error();
 	if (!s->is_open)

@@ -39,7 +39,8 @@ void audit_session_end(struct audit_session *s, const struct audit_probe_result 
 
 /*
  * Of INJECTION. YES: the command was answered within TLS. NO: it was not, up to the answer to one that was sent
- * within; or the server refused the request that had more behind it, left at it, or took it for TLS. UNKNOWN:
+ * within; or the server refused the request that had more behind it, left at it, answered it in plain text or
+ * took it for TLS. UNKNOWN:
  * anything else.
  */
 enum audit_answer audit_session_answer(const struct audit_session *s);

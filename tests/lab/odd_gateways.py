@@ -210,11 +210,10 @@ class Session:
         if self.buffer and ahead == "refuse":
             await self.say("554 5.5.0 synchronization error: input sent without waiting for a reply")
             return False
-        await self.say(self.how["starttls"])
+        answers = self.buffer and ahead == "answer"
+        await self.say(self.how["starttls"] + ("\r\n250 2.0.0 ok" if answers else ""))
         if not self.how["starttls"].startswith("220"):
             return True
-        if self.buffer and ahead == "answer":
-            await self.say("250 2.0.0 ok")
         if self.how.get("mute_after") == "go":
             await self.stay_mute()
         if self.how["tls"] == "close":

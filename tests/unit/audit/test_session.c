@@ -261,7 +261,7 @@ static const struct refusal {
 	{ "an alert: unexpected message", "\x15\3\3\0\2\2\x0a", 7, { HELLO_STAGE }, AUDIT_NO },
 	{ "an alert: handshake failure", "\x15\3\3\0\2\2\x28", 7, { HELLO_STAGE }, AUDIT_UNKNOWN },
 	{ "an alert: protocol version", "\x15\3\3\0\2\2\x46", 7, { HELLO_STAGE }, AUDIT_UNKNOWN },
-	{ "no TLS", "250 ok\r\n", 8, { HELLO_STAGE }, AUDIT_UNKNOWN },
+	{ "an answer in plain text", "250 ok\r\n", 8, { HELLO_STAGE }, AUDIT_NO },
 	{ "leaves", NULL, 0, { HELLO_STAGE, .end = AUDIT_PROBE_CLOSED }, AUDIT_NO },
 	{ "resets", NULL, 0, { HELLO_STAGE, .end = AUDIT_PROBE_RESET }, AUDIT_NO },
 	{ "says nothing", NULL, 0, { HELLO_STAGE, .end = AUDIT_PROBE_TIMEOUT }, AUDIT_UNKNOWN },
