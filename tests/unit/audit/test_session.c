@@ -246,6 +246,37 @@ static void test_bound(void **state)
 	server_deinit(&server);
 }
 
+/* A first flight that was changed or cut anywhere opens nothing and proves nothing. */
+static void test_broken(void **state)
+{
+	uint8_t hello[AUDIT_HELLO_MAX], to[AUDIT_HELLO_MAX], flight[AUDIT_HELLO_MAX];
+	struct audit_target t = target_of(AUDIT_SMTP, "mail.test");
+	size_t flight_len = 1;
+	(void)state;
+	for (size_t at = 0; at < flight_len; at += 3) {
+		struct server server;
+		size_t len = 0;
+		server_init(&server, at % 2 == 0 ? TLS1_3_VERSION : TLS1_2_VERSION);
+		struct audit_session *s =
+			audit_session_new(AUDIT_SESSION_INJECTION, &t, hello, &len);
+		assert_non_null(s);
+		server_feed(&server, hello, len, "");
+		int n = BIO_read(server.out, flight, sizeof(flight));
+		assert_true(n > 0);
+		if ((size_t)n > flight_len)
+			flight_len = (size_t)n;
+		if (at < (size_t)n && at % 4 < 2)
+			flight[at] ^= (uint8_t)(1u << at % 8);
+		size_t fed = at % 4 < 2 || at > (size_t)n ? (size_t)n : at;
+		audit_session_more(s, NULL, span_of(flight, fed), false, to, sizeof(to), &len);
+		audit_session_more(s, NULL, span_of(NULL, 0), true, to, sizeof(to), &len);
+		assert_int_not_equal(audit_session_answer(s), AUDIT_YES);
+		assert_true(fed == (size_t)n || !audit_session_is_open(s));
+		audit_session_free(s);
+		server_deinit(&server);
+	}
+}
+
 #define HELLO_STAGE .stage = AUDIT_STAGE_HELLO
 #define ASKED .stage = AUDIT_STAGE_DIALOGUE, .is_asked = true
 static const struct audit_words said_554 = { .code = 554 }, said_421 = { .code = 421 },
@@ -322,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_refusals),
 	};
 	return cmocka_run_group_tests(tests, make_cert, free_cert);
