@@ -38,10 +38,9 @@ bool audit_session_is_open(const struct audit_session *s);
 void audit_session_end(struct audit_session *s, const struct audit_probe_result *r);
 
 /*
- * Of INJECTION. YES: the command was answered within TLS. NO: it was not, up to the answer to one that was sent
- * within; or the server refused the request that had more behind it, left at it, answered it in plain text or
- * took it for TLS. UNKNOWN:
- * anything else.
+ * Of INJECTION. YES: the command was answered within TLS. NO: it was not, up to the answer to one that was
+ * sent within; or the server refused the request that had more behind it, left at it, answered it in plain
+ * text or took it for TLS. UNKNOWN: anything else.
  */
 enum audit_answer audit_session_answer(const struct audit_session *s);
 
