@@ -60,7 +60,7 @@ void audit_scan_again(struct audit_job *j)
 {
 	j->state = AUDIT_JOB_READY;
 	j->drops = j->tries = 0;
-	j->is_bare = j->is_greasy = false;
+	j->is_bare = j->is_small = j->is_greasy = false;
 }
 
 void audit_scan_say(struct audit_scan *s, const char *why)
@@ -335,7 +335,11 @@ static bool is_refusal(struct audit_scan *s, struct audit_job *j)
 	const struct audit_version_state *v = &s->versions[j->version];
 	if (j->drop != AUDIT_DROP_CLOSED && j->drop != AUDIT_DROP_RESET)
 		return false;
-	return v->calibrations == CALIBRATIONS && v->refusal == j->drop && j->drops >= 2;
+	if (v->calibrations != CALIBRATIONS || v->refusal != j->drop || j->drops < 2)
+		return false;
+	/* Where nothing was ever accepted, the hello may be what it cannot stand: other forms come first. */
+	return j->purpose != AUDIT_DO_TRACK || v->has_tried_forms ||
+		s->facts->protocols[j->version].offered == AUDIT_YES;
 }
 
 static enum audit_outcome dropped(struct audit_scan *s, struct audit_job *j, enum audit_drop how)
@@ -675,6 +679,9 @@ void audit_scan_stop(struct audit_scan *s, const char *why)
 	if (s->is_done || s->is_stopped)
 		return;
 	s->is_stopped = true;
+	for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)
+		if (s->facts->protocols[v].offered == AUDIT_UNKNOWN && !s->versions[v].is_covered)
+			s->facts->protocols[v].is_incomplete = true;
 	for (size_t i = 0; i < s->job_count; i++)
 		if (s->jobs[i].state != AUDIT_JOB_DONE)
 			audit_scan_give_up(s, &s->jobs[i]);

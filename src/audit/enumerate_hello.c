@@ -12,6 +12,7 @@
 #define RECORD_HEADER_LEN 5
 #define PAD_FROM 256 /* RFC 7685 1: some hang at handshake messages of these lengths */
 #define PAD_TO 512
+#define SMALL_LIST 8 /* groups and signatures of a short hello */
 
 /* What a hello borrows while it is written. */
 struct lists {
@@ -137,6 +138,11 @@ static void set_versions(const struct audit_job *j, struct audit_hello *h)
 		h->min = AUDIT_TLS10;
 }
 
+static bool is_small(const struct audit_scan *s, const struct audit_job *j)
+{
+	return j->is_small || s->versions[j->version].is_small;
+}
+
 static void set_extensions(const struct audit_scan *s, const struct audit_job *j,
 	struct audit_hello *h, struct lists *l)
 {
@@ -147,6 +153,11 @@ static void set_extensions(const struct audit_scan *s, const struct audit_job *j
 	h->group_count = list_groups(s, j, l->groups);
 	h->signatures = l->signatures;
 	h->signature_count = h->max >= AUDIT_TLS12 ? list_signatures(s, l->signatures) : 0;
+	if (is_small(s, j)) {
+		h->group_count = h->group_count < SMALL_LIST ? h->group_count : SMALL_LIST;
+		h->signature_count =
+			h->signature_count < SMALL_LIST ? h->signature_count : SMALL_LIST;
+	}
 	/* CCS looks at the server without its name as well: one connection less. */
 	bool is_nameless =
 		j->purpose == AUDIT_DO_NAMELESS || (j->purpose == AUDIT_DO_CCS && j->step == 0);
@@ -193,7 +204,8 @@ bool audit_scan_write(struct audit_scan *s, struct audit_job *j, struct audit_as
 	}
 	ret->hello_len = audit_hello_write(&h, ret->hello, sizeof(ret->hello));
 	size_t message_len = ret->hello_len > 0 ? ret->hello_len - RECORD_HEADER_LEN : 0;
-	if (!h.is_bare && message_len >= PAD_FROM && message_len < PAD_TO) {
+	bool is_plain = h.is_bare || is_small(s, j);
+	if (!is_plain && message_len >= PAD_FROM && message_len < PAD_TO) {
 		h.pad_to = PAD_TO;
 		ret->hello_len = audit_hello_write(&h, ret->hello, sizeof(ret->hello));
 	}

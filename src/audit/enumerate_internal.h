@@ -61,7 +61,9 @@ struct audit_job {
 	enum audit_version version;
 	uint32_t id; /* of the ask in the air */
 	bool is_rare, is_given_up;
-	bool is_bare;         /* this ask has no extensions: the one with them was dropped */
+	bool is_bare;  /* this ask has no extensions: the one with them was dropped */
+	bool is_small; /* few suites and short extensions, for the same reason */
+	bool has_tried_bare;
 	bool is_greasy;       /* this ask has unknown values in it */
 	uint8_t drops;        /* of this ask, in a row */
 	uint8_t tries;        /* of this ask, whatever happened */
@@ -91,6 +93,8 @@ struct audit_version_state {
 	bool is_started;
 	bool is_covered;      /* a refusal of a newer hello covers it */
 	bool is_bare;         /* only hellos without extensions are answered */
+	bool is_small;        /* or only short ones */
+	bool has_tried_forms; /* all of them, in vain */
 	bool has_order;       /* it was thought about */
 	bool has_early_order; /* asked ahead of the end: may a track be split? */
 	uint8_t splits;

@@ -195,6 +195,24 @@ static void note_size(struct audit_scan *s, const struct audit_job *j)
 		*answered = j->count;
 }
 
+static void forget_calibration(struct audit_version_state *v)
+{
+	v->calibrations = 0;
+	v->is_calibrating = false;
+	v->refusal = AUDIT_DROP_NONE;
+}
+
+/* This form of a hello is answered where the usual one was dropped: all that follow have it. */
+static void learn_form(struct audit_scan *s, const struct audit_job *j)
+{
+	struct audit_version_state *v = &s->versions[j->version];
+	if ((j->is_bare && !v->is_bare) || (j->is_small && !v->is_small)) {
+		v->is_bare = v->is_bare || j->is_bare;
+		v->is_small = v->is_small || j->is_small;
+		forget_calibration(v);
+	}
+}
+
 void audit_track_accept(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f)
 {
 	struct audit_place place;
@@ -212,8 +230,7 @@ void audit_track_accept(struct audit_scan *s, struct audit_job *j, const struct 
 	else if (j->step == 1 && s->facts->probes.grease == AUDIT_UNKNOWN)
 		s->facts->probes.grease = AUDIT_NO;
 	j->step = 0;
-	if (j->is_bare)
-		s->versions[j->version].is_bare = true;
+	learn_form(s, j);
 	note_size(s, j);
 	if (take_out(s, j->version, f->suite, &place) == j) {
 		j->found++;
@@ -269,8 +286,11 @@ static void settle(struct audit_scan *s, enum audit_version v, bool is_alert)
 void audit_track_refuse(struct audit_scan *s, struct audit_job *j, bool is_alert, uint8_t code)
 {
 	bool is_given_up = false;
-	if (is_alert)
+	if (is_alert) {
 		note_size(s, j);
+		/* It does say no: then an end of the connection was something else. */
+		s->versions[j->version].refusal = AUDIT_DROP_MIXED;
+	}
 	if (j->is_greasy) {
 		/* Was it that? */
 		audit_scan_again(j);
@@ -307,7 +327,8 @@ static bool cut(struct audit_scan *s, struct audit_job *j)
 {
 	bool is_present = s->facts->protocols[j->version].offered == AUDIT_YES;
 	size_t keep = is_present ? j->count / 2U : TRY_SMALL;
-	if (j->count <= keep || keep < HALVE_MIN)
+	if (j->is_small || j->count <= keep || keep < HALVE_MIN ||
+		s->versions[j->version].has_tried_forms)
 		return false;
 	struct audit_job *rest = audit_scan_add(s, AUDIT_DO_TRACK, j->version);
 	if (rest == NULL)
@@ -321,6 +342,7 @@ static bool cut(struct audit_scan *s, struct audit_job *j)
 		put(rest, j->suites[i], j->at[i]);
 	j->count = (uint16_t)keep;
 	audit_scan_again(j);
+	j->is_small = !is_present;
 	return true;
 }
 
@@ -345,13 +367,19 @@ void audit_track_drop(struct audit_scan *s, struct audit_job *j)
 			audit_scan_give_up(s, j);
 		return;
 	}
-	if (!j->is_bare && j->drops == 2 && j->version > AUDIT_SSL3 &&
-		!s->versions[j->version].is_bare) {
-		j->is_bare = true;
+	struct audit_version_state *v = &s->versions[j->version];
+	if (!j->has_tried_bare && !j->is_small && j->version > AUDIT_SSL3 && !v->is_bare) {
+		j->is_bare = j->has_tried_bare = true;
 		return;
 	}
 	j->is_bare = false;
-	if (!cut(s, j))
+	if (cut(s, j))
+		return;
+	bool is_here = s->facts->protocols[j->version].offered == AUDIT_YES;
+	v->has_tried_forms = v->has_tried_forms || !is_here;
+	if (v->refusal == j->drop && v->refusal != AUDIT_DROP_NONE && j->drop != AUDIT_DROP_SILENT)
+		audit_track_refuse(s, j, false, 0);
+	else
 		audit_scan_give_up(s, j);
 }
 
