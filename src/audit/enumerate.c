@@ -337,9 +337,9 @@ static bool is_refusal(struct audit_scan *s, struct audit_job *j)
 		return false;
 	if (v->calibrations != CALIBRATIONS || v->refusal != j->drop || j->drops < 2)
 		return false;
-	/* Where nothing was ever accepted, the hello may be what it cannot stand: other forms come first. */
-	return j->purpose != AUDIT_DO_TRACK || v->has_tried_forms ||
-		s->facts->protocols[j->version].offered == AUDIT_YES;
+	/* Where no such hello was ever answered, that may be what it cannot stand: other forms come first. */
+	return j->purpose != AUDIT_DO_TRACK || v->has_tried_forms || v->is_bare || v->is_small ||
+		v->answered > 0;
 }
 
 static enum audit_outcome dropped(struct audit_scan *s, struct audit_job *j, enum audit_drop how)
@@ -355,6 +355,12 @@ static enum audit_outcome dropped(struct audit_scan *s, struct audit_job *j, enu
 	if (j->purpose == AUDIT_DO_CALIBRATE) {
 		calibrated(s, j, how);
 		return AUDIT_OUTCOME_FINAL;
+	}
+	const struct audit_version_state *v = &s->versions[j->version];
+	if (j->is_plain && (v->is_bare || v->is_small) && j->tries < TRIES_MAX) {
+		/* It was on its way when another form was found to be the right one. */
+		audit_scan_again(j);
+		return AUDIT_OUTCOME_LOST;
 	}
 	if (is_refusal(s, j)) {
 		refused(s, j, false, 0);

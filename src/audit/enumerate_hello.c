@@ -204,8 +204,8 @@ bool audit_scan_write(struct audit_scan *s, struct audit_job *j, struct audit_as
 	}
 	ret->hello_len = audit_hello_write(&h, ret->hello, sizeof(ret->hello));
 	size_t message_len = ret->hello_len > 0 ? ret->hello_len - RECORD_HEADER_LEN : 0;
-	bool is_plain = h.is_bare || is_small(s, j);
-	if (!is_plain && message_len >= PAD_FROM && message_len < PAD_TO) {
+	j->is_plain = !h.is_bare && !is_small(s, j);
+	if (j->is_plain && message_len >= PAD_FROM && message_len < PAD_TO) {
 		h.pad_to = PAD_TO;
 		ret->hello_len = audit_hello_write(&h, ret->hello, sizeof(ret->hello));
 	}

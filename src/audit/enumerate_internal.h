@@ -64,6 +64,7 @@ struct audit_job {
 	bool is_bare;  /* this ask has no extensions: the one with them was dropped */
 	bool is_small; /* few suites and short extensions, for the same reason */
 	bool has_tried_bare;
+	bool is_plain;        /* the ask in the air is of the usual form */
 	bool is_greasy;       /* this ask has unknown values in it */
 	uint8_t drops;        /* of this ask, in a row */
 	uint8_t tries;        /* of this ask, whatever happened */

@@ -179,10 +179,31 @@ static void absent(struct audit_scan *s, enum audit_version v, enum audit_versio
 	}
 }
 
+/* This form of a hello is answered where the usual one was dropped: all that follow in v have it. */
+static void learn_form(
+	struct audit_scan *s, enum audit_version version, const struct audit_job *from)
+{
+	struct audit_version_state *v = &s->versions[version];
+	if ((!from->is_bare || v->is_bare) && (!from->is_small || v->is_small))
+		return;
+	v->is_bare = v->is_bare || from->is_bare;
+	v->is_small = v->is_small || from->is_small;
+	/* How the usual form is refused says nothing of this one. */
+	v->calibrations = 0;
+	v->is_calibrating = false;
+	v->refusal = AUDIT_DROP_NONE;
+	for (size_t i = 0; i < s->job_count; i++) {
+		struct audit_job *j = &s->jobs[i];
+		if (j->purpose == AUDIT_DO_TRACK && j->version == version)
+			j->drops = j->tries = 0;
+	}
+}
+
 static void take_older(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f)
 {
 	enum audit_version v = j->version;
 	j->state = AUDIT_JOB_DONE;
+	learn_form(s, f->version, j);
 	absent(s, (enum audit_version)(f->version + 1), v);
 	audit_track_take(s, f->version, f);
 }
@@ -193,24 +214,6 @@ static void note_size(struct audit_scan *s, const struct audit_job *j)
 	uint16_t *answered = &s->versions[j->version].answered;
 	if (!j->is_bare && j->count > *answered)
 		*answered = j->count;
-}
-
-static void forget_calibration(struct audit_version_state *v)
-{
-	v->calibrations = 0;
-	v->is_calibrating = false;
-	v->refusal = AUDIT_DROP_NONE;
-}
-
-/* This form of a hello is answered where the usual one was dropped: all that follow have it. */
-static void learn_form(struct audit_scan *s, const struct audit_job *j)
-{
-	struct audit_version_state *v = &s->versions[j->version];
-	if ((j->is_bare && !v->is_bare) || (j->is_small && !v->is_small)) {
-		v->is_bare = v->is_bare || j->is_bare;
-		v->is_small = v->is_small || j->is_small;
-		forget_calibration(v);
-	}
 }
 
 void audit_track_accept(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f)
@@ -230,7 +233,7 @@ void audit_track_accept(struct audit_scan *s, struct audit_job *j, const struct 
 	else if (j->step == 1 && s->facts->probes.grease == AUDIT_UNKNOWN)
 		s->facts->probes.grease = AUDIT_NO;
 	j->step = 0;
-	learn_form(s, j);
+	learn_form(s, j->version, j);
 	note_size(s, j);
 	if (take_out(s, j->version, f->suite, &place) == j) {
 		j->found++;
@@ -375,8 +378,7 @@ void audit_track_drop(struct audit_scan *s, struct audit_job *j)
 	j->is_bare = false;
 	if (cut(s, j))
 		return;
-	bool is_here = s->facts->protocols[j->version].offered == AUDIT_YES;
-	v->has_tried_forms = v->has_tried_forms || !is_here;
+	v->has_tried_forms = true;
 	if (v->refusal == j->drop && v->refusal != AUDIT_DROP_NONE && j->drop != AUDIT_DROP_SILENT)
 		audit_track_refuse(s, j, false, 0);
 	else
