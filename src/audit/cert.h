@@ -40,7 +40,7 @@ struct audit_anchors *audit_anchors_new(
 	const char *path, char why[256]); /* NULL path: the system's */
 void audit_anchors_free(struct audit_anchors *a);
 
-/* Fill f->verify for chains[0]. mx_patterns: what an MTA-STS policy wants of the name; may be none. */
+/* Fill f->verify for chains[0]. */
 void audit_verify(struct audit_facts *f, const struct audit_anchors *a, int64_t now_s);
 
 /* Does the leaf name this host (RFC 6125, RFC 9525)? */
@@ -57,6 +57,7 @@ enum audit_staple {
 	AUDIT_STAPLE_OLD,
 	AUDIT_STAPLE_BROKEN,
 };
-enum audit_staple audit_staple_read(const struct audit_chain *c, int64_t now_s);
+/* By the clock of this machine. */
+enum audit_staple audit_staple_read(const struct audit_chain *c);
 
 #endif

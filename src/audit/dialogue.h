@@ -37,6 +37,7 @@ struct audit_dialogue {
 	struct audit_words words; /* but greeting_ms, which the caller measures */
 	size_t leftover_len;      /* plain bytes behind the go-ahead: a fact about the server */
 	/* private */
+	const char *injected; /* borrowed */
 	unsigned state;
 	size_t line_len, total_len;
 	bool is_skipping; /* the rest of a line that is too long */
@@ -52,6 +53,12 @@ struct audit_dialogue {
 void audit_dialogue_init(
 	struct audit_dialogue *d, enum audit_starttls kind, const char *host, const char *name);
 
+/*
+ * Send this behind the request for TLS, in the same segment: a sound server forgets it (CVE-2011-0411).
+ * Only where the request is a line. Borrowed.
+ */
+void audit_dialogue_inject(struct audit_dialogue *d, const char *command);
+
 /* Bytes of the server; or its end (is_end with no bytes). Returns d->step. */
 enum audit_step audit_dialogue_feed(struct audit_dialogue *d, struct span bytes, bool is_end);
 
@@ -63,5 +70,10 @@ struct span audit_dialogue_goodbye(const struct audit_dialogue *d);
 
 /* A server's bytes as one printable line, cut: controls as '?', never more than cap. Returns to. */
 const char *audit_quote(struct span bytes, char *to, size_t cap);
+
+/* Does s begin with (is, has the word) text? ASCII case does not matter. */
+bool audit_begins(struct span s, const char *text);
+bool audit_is(struct span s, const char *text);
+bool audit_has_word(struct span s, const char *word);
 
 #endif

@@ -29,6 +29,8 @@ extern const struct audit_dialogue_def audit_dialogue_smtp, audit_dialogue_lmtp,
 /* To be sent next. The text is cut to the room there is; ours always fit. */
 __attribute__((format(printf, 2, 3))) void audit_dialogue_say(
 	struct audit_dialogue *d, const char *fmt, ...);
+/* The request for TLS itself, a line without its end. */
+void audit_dialogue_ask_tls(struct audit_dialogue *d, const char *line);
 void audit_dialogue_send(struct audit_dialogue *d, struct span bytes);
 
 /* No TLS here. words: of the server; code: of the reply, 0 for none. */
@@ -44,11 +46,6 @@ void audit_dialogue_go(struct audit_dialogue *d);
 /* Keep the server's first words, and a word of what it can. */
 void audit_dialogue_greet(struct audit_dialogue *d, struct span words);
 void audit_dialogue_keyword(struct audit_dialogue *d, struct span word);
-
-/* Does s begin with (is, has the word) text? ASCII case does not matter. */
-bool audit_begins(struct span s, const char *text);
-bool audit_is(struct span s, const char *text);
-bool audit_has_word(struct span s, const char *word);
 
 /* "250-SIZE": 250, whether it goes on, and the rest. False when it is no reply of that form. */
 struct audit_reply {

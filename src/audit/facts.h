@@ -151,6 +151,7 @@ struct audit_probes {
 	enum audit_answer ccs_injection; /* CVE-2014-0224 */
 	enum audit_answer robot;         /* CVE-2017-13099 and its like; YES: an oracle answers */
 	enum audit_answer starttls_injection; /* CVE-2011-0411 */
+	enum audit_answer early_plain;        /* plain bytes came behind the go-ahead for TLS */
 	enum audit_answer grease;             /* unknown values are tolerated */
 	enum audit_answer alpn;
 	enum audit_answer needs_name; /* refuses without server name */

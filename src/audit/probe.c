@@ -1,0 +1,320 @@
+/*
+ * One connection, from connect to its end. Invariant: done is called once, from the loop, after the socket
+ * was closed; one timer stands for whatever is awaited, another for the whole.
+ */
+
+#include "audit/probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/hello.h"
+
+#define READ_LEN 16384
+#define READ_MAX ((uint64_t)2 << 20) /* bytes of one connection */
+#define MORE_LEN 4096
+#define HANDLES 3
+
+static const struct audit_times defaults = {
+	.connect_ms = 5000, .greeting_ms = 30000, .step_ms = 10000, .total_ms = 60000
+};
+
+struct audit_probe {
+	struct audit_probe_ask ask;
+	uv_loop_t *loop;
+	uv_tcp_t tcp;
+	uv_timer_t step, total;
+	uv_connect_t connect;
+	uv_write_t write;
+	unsigned open; /* handles that are not closed yet */
+	bool is_ending, is_connected, is_writing, has_more;
+	uint64_t began_ms, connected_ms;
+	enum audit_stage stage;
+	struct audit_dialogue dialogue;
+	struct audit_flight *flight;
+	struct audit_probe_result result;
+	uint8_t hello[AUDIT_HELLO_MAX];
+	uint8_t more[MORE_LEN];
+	uint8_t goodbye[64];
+	char buffer[READ_LEN];
+};
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct audit_probe *p = handle->data;
+	if (--p->open > 0)
+		return;
+	p->result.total_ms = (uint32_t)(uv_now(p->loop) - p->began_ms);
+	if (p->ask.target->starttls != AUDIT_DIRECT)
+		p->result.words = &p->dialogue.words;
+	p->result.flight = p->stage == AUDIT_STAGE_HELLO ? p->flight : NULL;
+	p->ask.done(p->ask.arg, &p->result);
+	audit_flight_free(p->flight);
+	free(p);
+}
+
+static void close_all(struct audit_probe *p)
+{
+	uv_close((uv_handle_t *)&p->tcp, on_closed);
+	uv_close((uv_handle_t *)&p->step, on_closed);
+	uv_close((uv_handle_t *)&p->total, on_closed);
+}
+
+static void finish(struct audit_probe *p, enum audit_probe_end end, int error)
+{
+	if (p->is_ending)
+		return;
+	p->is_ending = true;
+	p->result.end = end;
+	p->result.error = error;
+	p->result.stage = p->stage;
+	p->result.is_temporary = p->dialogue.is_temporary;
+	p->result.dialogue_end = p->dialogue.end;
+	p->result.leftover_len = p->dialogue.leftover_len;
+	/* Where no TLS began, a polite client says goodbye; nobody waits for the answer. */
+	struct span bye = audit_dialogue_goodbye(&p->dialogue);
+	if (p->ask.is_polite && p->stage == AUDIT_STAGE_DIALOGUE && bye.len > 0 &&
+		bye.len <= sizeof(p->goodbye) && end == AUDIT_PROBE_DIALOGUE) {
+		memcpy(p->goodbye, bye.data, bye.len);
+		uv_buf_t buf = uv_buf_init((char *)p->goodbye, (unsigned)bye.len);
+		int n = uv_try_write((uv_stream_t *)&p->tcp, &buf, 1);
+		if (n > 0)
+			p->result.written += (uint64_t)n;
+	}
+	close_all(p);
+}
+
+static void on_time(uv_timer_t *timer)
+{
+	finish(timer->data, AUDIT_PROBE_TIMEOUT, 0);
+}
+
+static void await(struct audit_probe *p, uint32_t ms)
+{
+	uv_timer_start(&p->step, on_time, ms, 0);
+}
+
+static void go_on(struct audit_probe *p);
+static void read_flight(struct audit_probe *p, struct span bytes, bool is_end);
+
+static void on_written(uv_write_t *req, int status)
+{
+	struct audit_probe *p = req->data;
+	p->is_writing = false;
+	if (p->is_ending)
+		return;
+	/* A reset while we wrote: what the server said before it may still be there to read. */
+	if (status < 0 && p->stage == AUDIT_STAGE_DIALOGUE) {
+		finish(p, AUDIT_PROBE_RESET, status);
+		return;
+	}
+	if (p->stage == AUDIT_STAGE_DIALOGUE && status == 0) {
+		audit_dialogue_sent(&p->dialogue);
+		go_on(p);
+	}
+}
+
+static void send_bytes(struct audit_probe *p, uint8_t *bytes, size_t len)
+{
+	uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)len);
+	p->is_writing = true;
+	p->result.written += len;
+	p->write.data = p;
+	int rc = uv_write(&p->write, (uv_stream_t *)&p->tcp, &buf, 1, on_written);
+	if (rc < 0) {
+		p->is_writing = false;
+		finish(p, AUDIT_PROBE_RESET, rc);
+	}
+}
+
+static void begin_hello(struct audit_probe *p)
+{
+	p->stage = AUDIT_STAGE_HELLO;
+	p->flight = audit_flight_new(p->ask.is_ssl2);
+	if (p->flight == NULL) {
+		finish(p, AUDIT_PROBE_CANCELLED, UV_ENOMEM);
+		return;
+	}
+	await(p, p->ask.times.step_ms);
+	send_bytes(p, p->hello, p->ask.hello_len);
+}
+
+/* What the dialogue wants next. */
+static void go_on(struct audit_probe *p)
+{
+	switch (p->dialogue.step) {
+	case AUDIT_STEP_READ:
+		await(p, p->dialogue.is_greeted ? p->ask.times.step_ms : p->ask.times.greeting_ms);
+		break;
+	case AUDIT_STEP_SEND:
+		if (!p->is_writing)
+			send_bytes(p, p->dialogue.send, p->dialogue.send_len);
+		break;
+	case AUDIT_STEP_TLS:
+		begin_hello(p);
+		break;
+	case AUDIT_STEP_ENDED:
+		finish(p, AUDIT_PROBE_DIALOGUE, 0);
+		break;
+	}
+}
+
+/* Ask the owner of a single probe what to send now; false: nothing, it is over. */
+static bool ask_more(struct audit_probe *p, struct span bytes, bool is_end)
+{
+	size_t len = 0;
+	p->has_more = true;
+	if (!p->ask.more(p->ask.more_arg, p->flight, bytes, is_end, p->more, sizeof(p->more), &len))
+		return false;
+	if (is_end)
+		return false;
+	if (len > 0 && !p->is_writing) {
+		await(p, p->ask.times.step_ms);
+		send_bytes(p, p->more, len);
+	}
+	return true;
+}
+
+static void read_flight(struct audit_probe *p, struct span bytes, bool is_end)
+{
+	if (p->ask.is_raw) {
+		if (!ask_more(p, bytes, is_end))
+			finish(p, AUDIT_PROBE_FLIGHT, 0);
+		return;
+	}
+	if (!p->has_more)
+		audit_flight_feed(p->flight, bytes);
+	bool is_whole = p->flight->end != AUDIT_FLIGHT_MORE;
+	if (is_whole && p->ask.more != NULL) {
+		struct span news = p->has_more ? bytes : span_of(NULL, 0);
+		if (!ask_more(p, news, is_end))
+			finish(p, AUDIT_PROBE_FLIGHT, 0);
+		return;
+	}
+	if (is_whole)
+		finish(p, AUDIT_PROBE_FLIGHT, 0);
+	else if (!is_end)
+		await(p, p->ask.times.step_ms);
+}
+
+static void read_bytes(struct audit_probe *p, struct span bytes, bool is_end)
+{
+	if (p->stage == AUDIT_STAGE_HELLO) {
+		read_flight(p, bytes, is_end);
+		return;
+	}
+	bool was_greeted = p->dialogue.is_greeted;
+	enum audit_step before = p->dialogue.step;
+	audit_dialogue_feed(&p->dialogue, bytes, is_end);
+	if (!was_greeted && p->dialogue.is_greeted) {
+		p->result.greeting_ms = (uint32_t)(uv_now(p->loop) - p->connected_ms);
+		p->dialogue.words.greeting_ms = p->result.greeting_ms;
+	}
+	/* What was being sent is not sent twice. */
+	if (before != AUDIT_STEP_SEND || p->dialogue.step == AUDIT_STEP_ENDED)
+		go_on(p);
+}
+
+static void on_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct audit_probe *p = handle->data;
+	(void)suggested;
+	*buf = uv_buf_init(p->buffer, sizeof(p->buffer));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct audit_probe *p = stream->data;
+	(void)buf;
+	if (p->is_ending || n == 0)
+		return;
+	if (n > 0) {
+		p->result.read += (uint64_t)n;
+		read_bytes(p, span_of(p->buffer, (size_t)n), false);
+		if (!p->is_ending && p->result.read > READ_MAX)
+			finish(p, AUDIT_PROBE_TIMEOUT, UV_E2BIG);
+		return;
+	}
+	read_bytes(p, span_of(NULL, 0), true);
+	finish(p, n == UV_EOF ? AUDIT_PROBE_CLOSED : AUDIT_PROBE_RESET, (int)n);
+}
+
+static void on_connect(uv_connect_t *req, int status)
+{
+	struct audit_probe *p = req->data;
+	if (p->is_ending)
+		return;
+	if (status < 0) {
+		finish(p, AUDIT_PROBE_CONNECT, status);
+		return;
+	}
+	p->is_connected = true;
+	p->connected_ms = uv_now(p->loop);
+	p->result.connect_ms = (uint32_t)(p->connected_ms - p->began_ms);
+	p->stage = AUDIT_STAGE_DIALOGUE;
+	int rc = uv_read_start((uv_stream_t *)&p->tcp, on_buffer, on_read);
+	if (rc < 0)
+		finish(p, AUDIT_PROBE_CONNECT, rc);
+	else
+		go_on(p);
+}
+
+static void use_defaults(struct audit_times *t)
+{
+	t->connect_ms = t->connect_ms != 0 ? t->connect_ms : defaults.connect_ms;
+	t->greeting_ms = t->greeting_ms != 0 ? t->greeting_ms : defaults.greeting_ms;
+	t->step_ms = t->step_ms != 0 ? t->step_ms : defaults.step_ms;
+	t->total_ms = t->total_ms != 0 ? t->total_ms : defaults.total_ms;
+}
+
+/* A failure here is told from the loop like any other. */
+static void on_start_failed(uv_timer_t *timer)
+{
+	struct audit_probe *p = timer->data;
+	finish(p, AUDIT_PROBE_CONNECT, p->result.error);
+}
+
+struct audit_probe *audit_probe_start(uv_loop_t *loop, const struct audit_probe_ask *ask)
+{
+	struct sockaddr_storage to;
+	struct audit_probe *p;
+	if (ask->hello_len > sizeof(p->hello))
+		return NULL;
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return NULL;
+	p->ask = *ask;
+	p->loop = loop;
+	use_defaults(&p->ask.times);
+	memcpy(p->hello, ask->hello, ask->hello_len);
+	p->ask.hello = p->hello;
+	audit_dialogue_init(&p->dialogue, ask->target->starttls,
+		ask->target->host[0] != '\0' ? ask->target->host : ask->target->domain,
+		ask->ehlo != NULL ? ask->ehlo : "localhost");
+	audit_dialogue_inject(&p->dialogue, ask->injected);
+	if (uv_tcp_init(loop, &p->tcp) < 0) {
+		free(p);
+		return NULL;
+	}
+	/* These cannot fail. */
+	uv_timer_init(loop, &p->step);
+	uv_timer_init(loop, &p->total);
+	p->tcp.data = p->step.data = p->total.data = p->connect.data = p;
+	p->open = HANDLES;
+	uv_update_time(loop);
+	p->began_ms = uv_now(loop);
+	addr_to_sockaddr(&ask->target->addr, ask->target->port, &to);
+	uv_timer_start(&p->total, on_time, p->ask.times.total_ms, 0);
+	await(p, p->ask.times.connect_ms);
+	int rc = uv_tcp_connect(&p->connect, &p->tcp, (const struct sockaddr *)&to, on_connect);
+	if (rc < 0) {
+		p->result.error = rc;
+		uv_timer_start(&p->step, on_start_failed, 0, 0);
+	}
+	return p;
+}
+
+void audit_probe_cancel(struct audit_probe *p)
+{
+	finish(p, AUDIT_PROBE_CANCELLED, 0);
+}
