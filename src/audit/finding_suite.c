@@ -115,7 +115,9 @@ static bool list_suites(const struct context *c, char *to, const struct question
 			char name[64];
 			if (s != NULL && q->test(c, s, q->how) &&
 				!is_told(c->facts, q->first, v, i))
-				audit_list_add(&l, audit_suite_text(s->id, name));
+				/* OpenSSL gave suites of SSLv2 the names of later ones. */
+				audit_list_add(&l,
+					v == AUDIT_SSL2 ? s->name : audit_suite_text(s->id, name));
 		}
 	}
 	return audit_list_end(&l);

@@ -190,6 +190,7 @@ void audit_text_gateway(FILE *out, const struct audit_entry *e, const struct aud
 			12, 12);
 	}
 	put_findings(out, e->findings, o);
+	fputc('\n', out);
 }
 
 static void put_promises(FILE *out, const struct audit_domain *d)
@@ -225,6 +226,7 @@ void audit_text_domain(
 	}
 	put_promises(out, d);
 	put_findings(out, e->findings, o);
+	fputc('\n', out);
 }
 
 void audit_text_summary(FILE *out, const struct audit_report *r, const struct audit_text_options *o)
