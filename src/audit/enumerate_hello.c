@@ -117,6 +117,7 @@ static size_t list_suites(const struct audit_scan *s, struct audit_job *j, uint3
 	case AUDIT_DO_ROBOT:
 		return audit_single_suites(s, j, to);
 	case AUDIT_DO_INJECTION:
+	case AUDIT_DO_FETCH:
 		break;
 	}
 	return 0;

@@ -27,6 +27,7 @@ enum audit_purpose {
 	AUDIT_DO_CCS,
 	AUDIT_DO_ROBOT,
 	AUDIT_DO_INJECTION,
+	AUDIT_DO_FETCH, /* the certificates of a server that shows them within TLS 1.3 alone */
 };
 
 enum audit_job_state {
