@@ -94,6 +94,7 @@ void audit_scan_give_up(struct audit_scan *s, struct audit_job *j)
 	case AUDIT_DO_CCS:
 	case AUDIT_DO_ROBOT:
 	case AUDIT_DO_INJECTION:
+	case AUDIT_DO_FETCH:
 		break;
 	}
 	if (j->purpose == AUDIT_DO_MODERN && !s->is_modern_groups_done)
@@ -226,6 +227,7 @@ static void refused(struct audit_scan *s, struct audit_job *j, bool is_alert, ui
 	case AUDIT_DO_CCS:
 	case AUDIT_DO_ROBOT:
 	case AUDIT_DO_INJECTION:
+	case AUDIT_DO_FETCH:
 		break;
 	}
 	j->state = AUDIT_JOB_DONE;
@@ -275,6 +277,7 @@ static void answered(struct audit_scan *s, struct audit_job *j, const struct aud
 	case AUDIT_DO_CCS:
 	case AUDIT_DO_ROBOT:
 	case AUDIT_DO_INJECTION:
+	case AUDIT_DO_FETCH:
 		break;
 	}
 }
@@ -403,10 +406,10 @@ static void canary_failed(
 static enum audit_outcome lost_early(
 	struct audit_scan *s, struct audit_job *j, const struct audit_probe_result *r)
 {
-	s->facts->lost++;
 	j->state = AUDIT_JOB_READY;
 	if (r->end == AUDIT_PROBE_CANCELLED)
 		return AUDIT_OUTCOME_EARLY;
+	s->facts->lost++;
 	if (j->purpose == AUDIT_DO_CANARY) {
 		canary_failed(s, j, r);
 		return AUDIT_OUTCOME_EARLY;
@@ -551,6 +554,7 @@ static unsigned urgency(const struct audit_job *j)
 	case AUDIT_DO_HEARTBLEED:
 	case AUDIT_DO_ROBOT:
 	case AUDIT_DO_INJECTION:
+	case AUDIT_DO_FETCH:
 		return 200;
 	}
 	return 0;
@@ -610,6 +614,8 @@ static enum audit_ask_kind kind_of(enum audit_purpose purpose)
 		return AUDIT_ASK_ROBOT;
 	case AUDIT_DO_INJECTION:
 		return AUDIT_ASK_INJECTION;
+	case AUDIT_DO_FETCH:
+		return AUDIT_ASK_FETCH;
 	case AUDIT_DO_CANARY:
 	case AUDIT_DO_TRACK:
 	case AUDIT_DO_MODERN:
@@ -633,7 +639,8 @@ static bool ask(struct audit_scan *s, struct audit_job *j, struct audit_ask *ret
 	ret->variant = j->purpose == AUDIT_DO_ROBOT ? j->step : 0;
 	ret->is_ssl2 = j->version == AUDIT_SSL2;
 	ret->hello_len = 0;
-	if (j->purpose != AUDIT_DO_INJECTION && !audit_scan_write(s, j, ret)) {
+	bool is_own = ret->kind != AUDIT_ASK_INJECTION && ret->kind != AUDIT_ASK_FETCH;
+	if (is_own && !audit_scan_write(s, j, ret)) {
 		audit_scan_give_up(s, j);
 		return false;
 	}

@@ -21,7 +21,8 @@ enum audit_ask_kind {
 	AUDIT_ASK_HEARTBLEED,
 	AUDIT_ASK_CCS,
 	AUDIT_ASK_ROBOT,
-	AUDIT_ASK_INJECTION, /* of a command before STARTTLS: audit/injection.h, over libssl */
+	AUDIT_ASK_INJECTION, /* of a command before STARTTLS: audit/session.h, over libssl */
+	AUDIT_ASK_FETCH, /* of certificates, by a whole handshake: the same; YES: they are in the facts */
 };
 
 struct audit_ask {

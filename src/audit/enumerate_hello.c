@@ -117,15 +117,35 @@ static size_t list_suites(const struct audit_scan *s, struct audit_job *j, uint3
 	case AUDIT_DO_ROBOT:
 		return audit_single_suites(s, j, to);
 	case AUDIT_DO_INJECTION:
+	case AUDIT_DO_FETCH:
 		break;
 	}
 	return 0;
+}
+
+/* A group that was used lately first: is its key the same again? */
+static size_t groups_seen_first(const struct audit_scan *s, uint16_t *to)
+{
+	size_t n = audit_scan_groups(s, true, to, AUDIT_GROUPS_MAX);
+	size_t last = s->seen_count;
+	while (last > 0 && s->seen[last - 1].is_dh)
+		last--;
+	for (size_t i = 0; last > 0 && i < n; i++) {
+		if (to[i] != s->seen[last - 1].group)
+			continue;
+		memmove(&to[1], &to[0], i * sizeof(to[0]));
+		to[0] = s->seen[last - 1].group;
+		break;
+	}
+	return n;
 }
 
 static size_t list_groups(const struct audit_scan *s, const struct audit_job *j, uint16_t *to)
 {
 	if (j->purpose == AUDIT_DO_MODERN)
 		return audit_modern_groups(s, to, AUDIT_GROUPS_MAX);
+	if (j->purpose == AUDIT_DO_CCS || j->purpose == AUDIT_DO_NAMELESS)
+		return groups_seen_first(s, to);
 	return audit_scan_groups(s, j->purpose != AUDIT_DO_GROUPS, to, AUDIT_GROUPS_MAX);
 }
 

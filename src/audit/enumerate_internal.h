@@ -27,6 +27,7 @@ enum audit_purpose {
 	AUDIT_DO_CCS,
 	AUDIT_DO_ROBOT,
 	AUDIT_DO_INJECTION,
+	AUDIT_DO_FETCH, /* the certificates of a server that shows them within TLS 1.3 alone */
 };
 
 enum audit_job_state {
@@ -130,7 +131,8 @@ struct audit_scan {
 	/* public values of key exchanges, newest last */
 	size_t seen_count;
 	struct {
-		uint16_t group;
+		bool is_dh;
+		uint16_t group; /* or bits of the prime */
 		uint8_t hash[32];
 	} seen[AUDIT_SEEN_MAX];
 	bool has_flight, has_cbc_flight; /* <= 1.2 with extensions */

@@ -108,7 +108,7 @@ static void learn_public(struct audit_scan *s, const struct audit_flight *f)
 		return;
 	uint16_t group = is_dh ? f->dh.bits : f->group;
 	for (size_t i = 0; i < s->seen_count; i++) {
-		if (s->seen[i].group != group)
+		if (s->seen[i].group != group || s->seen[i].is_dh != is_dh)
 			continue;
 		bool is_same = memcmp(s->seen[i].hash, f->public_hash, sizeof(f->public_hash)) == 0;
 		has_same = has_same || is_same;
@@ -119,6 +119,7 @@ static void learn_public(struct audit_scan *s, const struct audit_flight *f)
 	if (s->seen_count == AUDIT_SEEN_MAX)
 		memmove(&s->seen[0], &s->seen[1], --s->seen_count * sizeof(s->seen[0]));
 	s->seen[s->seen_count].group = group;
+	s->seen[s->seen_count].is_dh = is_dh;
 	memcpy(s->seen[s->seen_count++].hash, f->public_hash, sizeof(f->public_hash));
 }
 

@@ -165,6 +165,10 @@ enum audit_answer audit_order_early(struct audit_scan *s, enum audit_version v)
 	judge_tracks(s, v);
 	if (s->facts->protocols[v].server_order != AUDIT_UNKNOWN || state->has_early_order)
 		return s->facts->protocols[v].server_order;
+	/* Good enough to split by: what another version of the same server does. */
+	for (size_t i = AUDIT_SSL3; i < AUDIT_VERSION_COUNT; i++)
+		if (s->facts->protocols[i].server_order != AUDIT_UNKNOWN)
+			return s->facts->protocols[i].server_order;
 	state->has_early_order = true;
 	struct audit_job *j = audit_scan_add(s, AUDIT_DO_ORDER, v);
 	if (j != NULL)

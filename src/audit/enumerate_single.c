@@ -3,10 +3,10 @@
  * its answer can mean something.
  */
 
+#include "audit/attack.h"
 #include "audit/enumerate_internal.h"
+#include "audit/session.h"
 #include "audit/suite.h"
-
-#define ROBOT_VARIANTS 5
 
 bool audit_single_newest(
 	const struct audit_scan *s, enum audit_version max, enum audit_version *ret)
@@ -102,30 +102,6 @@ bool audit_single_plan_groups(struct audit_scan *s)
 	return false;
 }
 
-static bool can_inject(enum audit_starttls way)
-{
-	switch (way) {
-	case AUDIT_SMTP:
-	case AUDIT_LMTP:
-	case AUDIT_IMAP:
-	case AUDIT_POP3:
-	case AUDIT_FTP:
-	case AUDIT_NNTP:
-	case AUDIT_SIEVE:
-		return true;
-	case AUDIT_DIRECT:
-	case AUDIT_LDAP:
-	case AUDIT_XMPP_CLIENT:
-	case AUDIT_XMPP_SERVER:
-	case AUDIT_POSTGRES:
-	case AUDIT_MYSQL:
-	case AUDIT_IRC:
-	case AUDIT_STARTTLS_COUNT:
-		break;
-	}
-	return false;
-}
-
 static void plan_attacks(struct audit_scan *s, bool has_old, enum audit_version old)
 {
 	uint32_t suites[AUDIT_CHUNK_MAX];
@@ -138,7 +114,7 @@ static void plan_attacks(struct audit_scan *s, bool has_old, enum audit_version 
 		if (list(s, old, is_rsa, suites) > 0)
 			audit_scan_add(s, AUDIT_DO_ROBOT, old);
 	}
-	if (can_inject(s->facts->target.starttls))
+	if (audit_session_injected(s->facts->target.starttls) != NULL)
 		audit_scan_add(s, AUDIT_DO_INJECTION, AUDIT_TLS12);
 }
 
@@ -154,6 +130,8 @@ bool audit_single_plan(struct audit_scan *s)
 	if (newest > AUDIT_SSL3 &&
 		audit_single_newest(s, (enum audit_version)(newest - 1), &second))
 		audit_scan_add(s, AUDIT_DO_FALLBACK, second);
+	if (s->facts->chain_count == 0 && newest == AUDIT_TLS13)
+		audit_scan_add(s, AUDIT_DO_FETCH, AUDIT_TLS13);
 	if (s->options.has_probes)
 		plan_attacks(s, has_old, old);
 	else if (has_old && audit_scan_uses_name(s))
@@ -189,7 +167,7 @@ static bool needs_name(struct audit_scan *s, struct audit_job *j, const struct a
 /* True: there is more to ask. An oracle is believed when it shows in two series. */
 static bool goes_on(struct audit_job *j, enum audit_answer answer)
 {
-	if (++j->step < ROBOT_VARIANTS) {
+	if (++j->step < AUDIT_ROBOT_VARIANTS) {
 		audit_scan_again(j);
 		return true;
 	}

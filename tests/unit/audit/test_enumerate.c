@@ -43,7 +43,7 @@ static unsigned scan_with(struct fake *s, struct audit_facts *f, unsigned w, boo
 		if (one.kind == AUDIT_ASK_HELLO) {
 			fake_answer(s, &one, &r);
 			audit_scan_result(scan, one.id, &r, 0);
-		} else if (one.kind == AUDIT_ASK_INJECTION) {
+		} else if (one.kind == AUDIT_ASK_INJECTION || one.kind == AUDIT_ASK_FETCH) {
 			audit_scan_verdict(scan, one.id, AUDIT_NO, NULL);
 		} else {
 			fake_answer(s, &one, &r);
