@@ -221,6 +221,75 @@ static void test_text(void **state)
 	free(text);
 }
 
+static X509 *with_many_names(int count)
+{
+	X509 *x = cert_make(&(struct cert_spec){ .subject = "a", .key = p256, .version = 2 });
+	GENERAL_NAMES *names = GENERAL_NAMES_new();
+	for (int i = 0; i < count; i++) {
+		char text[32];
+		GENERAL_NAME *n = GENERAL_NAME_new();
+		ASN1_IA5STRING *s = ASN1_IA5STRING_new();
+		snprintf(text, sizeof(text), "host-%07d.example", i);
+		ASN1_STRING_set(s, text, -1);
+		GENERAL_NAME_set0_value(n, GEN_DNS, s);
+		sk_GENERAL_NAME_push(names, n);
+	}
+	assert_int_equal(X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0, 0), 1);
+	GENERAL_NAMES_free(names);
+	assert_true(X509_sign(x, p256, EVP_sha256()) > 0);
+	return x;
+}
+
+/* An RSA key whose modulus has len bytes. */
+static X509 *with_long_modulus(size_t len)
+{
+	X509 *x = cert_make(&(struct cert_spec){ .subject = "a", .key = p256, .version = 2 });
+	unsigned char *der = malloc(len + 64), *at = der;
+	assert_non_null(der);
+	ASN1_INTEGER *n = ASN1_INTEGER_new();
+	memset(der, 0x5a, len);
+	ASN1_STRING_set(n, der, (int)len);
+	int n_len = i2d_ASN1_INTEGER(n, NULL);
+	ASN1_put_object(&at, 1, n_len + 3, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+	i2d_ASN1_INTEGER(n, &at);
+	memcpy(at, "\x02\x01\x03", 3);
+	ASN1_INTEGER_free(n);
+	int der_len = (int)(at + 3 - der);
+	unsigned char *kept = OPENSSL_memdup(der, (size_t)der_len);
+	free(der);
+	X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x), OBJ_nid2obj(NID_rsaEncryption), V_ASN1_NULL,
+		NULL, kept, der_len);
+	assert_true(X509_sign(x, p256, EVP_sha256()) > 0);
+	return x;
+}
+
+/* As large as may be: read and printed within bounds; larger: no certificate. */
+static void test_huge(void **state)
+{
+	static uint8_t der[2 << 20];
+	static struct audit_cert_facts c;
+	X509 *const made[] = { with_many_names(40000), with_long_modulus(1000000) };
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(made); i++) {
+		size_t len = cert_der(made[i], der, sizeof(der));
+		assert_true(len > 800000 && len <= AUDIT_CERT_LEN_MAX);
+		audit_cert_read(span_of(der, len), &c);
+		assert_true(c.is_readable);
+		assert_int_equal(audit_cert_names(span_of(der, len), "host-0039999.example"),
+			i == 0 ? AUDIT_YES : AUDIT_NO);
+		char *text = printed(span_of(der, len));
+		assert_true(strlen(text) < 100000);
+		free(text);
+		X509_free(made[i]);
+	}
+	X509 *x = with_many_names(50000);
+	size_t len = cert_der(x, der, sizeof(der));
+	X509_free(x);
+	assert_true(len > AUDIT_CERT_LEN_MAX);
+	audit_cert_read(span_of(der, len), &c);
+	assert_false(c.is_readable);
+}
+
 static void test_prefixes_and_flips(void **state)
 {
 	static struct audit_cert_facts c;
@@ -265,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_scts),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_huge),
 		cmocka_unit_test(test_prefixes_and_flips),
 	};
 	return cmocka_run_group_tests(tests, make_keys, free_keys);
