@@ -21,7 +21,7 @@ static bool list(const struct audit_domain *d, char *to, bool (*test)(const stru
 
 static bool find_dns(const struct audit_domain *d, char *to)
 {
-	return d->dns_error != 0 && audit_detail(to, "%.200s", d->text);
+	return (d->dns_error != 0 || d->text[0] != '\0') && audit_detail(to, "%.200s", d->text);
 }
 
 static bool find_null(const struct audit_domain *d, char *to)
