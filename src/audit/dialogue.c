@@ -121,6 +121,16 @@ void audit_dialogue_say(struct audit_dialogue *d, const char *fmt, ...)
 		d, span_of(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
 }
 
+void audit_dialogue_ask_tls(struct audit_dialogue *d, const char *line)
+{
+	audit_dialogue_say(d, "%s\r\n%s", line, d->injected != NULL ? d->injected : "");
+}
+
+void audit_dialogue_inject(struct audit_dialogue *d, const char *command)
+{
+	d->injected = command;
+}
+
 void audit_dialogue_end(struct audit_dialogue *d, enum audit_end end, int code, struct span words)
 {
 	d->step = AUDIT_STEP_ENDED;

@@ -37,6 +37,7 @@ struct audit_dialogue {
 	struct audit_words words; /* but greeting_ms, which the caller measures */
 	size_t leftover_len;      /* plain bytes behind the go-ahead: a fact about the server */
 	/* private */
+	const char *injected; /* borrowed */
 	unsigned state;
 	size_t line_len, total_len;
 	bool is_skipping; /* the rest of a line that is too long */
@@ -51,6 +52,12 @@ struct audit_dialogue {
 /* host: of the server (XMPP asks for it); name: ours, for EHLO. Sets step. */
 void audit_dialogue_init(
 	struct audit_dialogue *d, enum audit_starttls kind, const char *host, const char *name);
+
+/*
+ * Send this behind the request for TLS, in the same segment: a sound server forgets it (CVE-2011-0411).
+ * Only where the request is a line. Borrowed.
+ */
+void audit_dialogue_inject(struct audit_dialogue *d, const char *command);
 
 /* Bytes of the server; or its end (is_end with no bytes). Returns d->step. */
 enum audit_step audit_dialogue_feed(struct audit_dialogue *d, struct span bytes, bool is_end);

@@ -29,6 +29,8 @@ extern const struct audit_dialogue_def audit_dialogue_smtp, audit_dialogue_lmtp,
 /* To be sent next. The text is cut to the room there is; ours always fit. */
 __attribute__((format(printf, 2, 3))) void audit_dialogue_say(
 	struct audit_dialogue *d, const char *fmt, ...);
+/* The request for TLS itself, a line without its end. */
+void audit_dialogue_ask_tls(struct audit_dialogue *d, const char *line);
 void audit_dialogue_send(struct audit_dialogue *d, struct span bytes);
 
 /* No TLS here. words: of the server; code: of the reply, 0 for none. */

@@ -23,7 +23,7 @@ static void ftp_line(struct audit_dialogue *d, struct span line)
 		return; /* ready in a while */
 	} else if (d->state == STATE_GREETING && r.code == 220) {
 		d->state = STATE_STARTTLS;
-		audit_dialogue_say(d, "AUTH TLS\r\n");
+		audit_dialogue_ask_tls(d, "AUTH TLS");
 	} else if (d->state == STATE_GREETING) {
 		audit_dialogue_end(d, AUDIT_END_REFUSED, r.code, line);
 	} else if (r.code == 234) {
@@ -38,7 +38,7 @@ const struct audit_dialogue_def audit_dialogue_ftp = { .line = ftp_line, .goodby
 static void nntp_ask(struct audit_dialogue *d)
 {
 	d->state = STATE_STARTTLS;
-	audit_dialogue_say(d, "STARTTLS\r\n");
+	audit_dialogue_ask_tls(d, "STARTTLS");
 }
 
 static void nntp_list(struct audit_dialogue *d, struct span line)
@@ -90,7 +90,7 @@ const struct audit_dialogue_def audit_dialogue_nntp = { .line = nntp_line, .good
 /* The client speaks first here. */
 static void irc_begin(struct audit_dialogue *d)
 {
-	audit_dialogue_say(d, "STARTTLS\r\n");
+	audit_dialogue_ask_tls(d, "STARTTLS");
 }
 
 /* The number of ":server 670 nick :text"; 0 for none. */

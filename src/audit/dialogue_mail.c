@@ -43,7 +43,7 @@ static void smtp_list(struct audit_dialogue *d, const struct audit_reply *r, str
 			return;
 		}
 		d->state = STATE_STARTTLS;
-		audit_dialogue_say(d, "STARTTLS\r\n");
+		audit_dialogue_ask_tls(d, "STARTTLS");
 		return;
 	}
 	if (!r->is_last)
@@ -131,7 +131,7 @@ static void imap_line(struct audit_dialogue *d, struct span line)
 		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
 	} else if (d->has_starttls) {
 		d->state = STATE_STARTTLS;
-		audit_dialogue_say(d, "a2 STARTTLS\r\n");
+		audit_dialogue_ask_tls(d, "a2 STARTTLS");
 	} else {
 		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, 0, line);
 	}
@@ -143,7 +143,7 @@ const struct audit_dialogue_def audit_dialogue_imap = { .line = imap_line,
 static void pop3_ask(struct audit_dialogue *d)
 {
 	d->state = STATE_STARTTLS;
-	audit_dialogue_say(d, "STLS\r\n");
+	audit_dialogue_ask_tls(d, "STLS");
 }
 
 static void pop3_list(struct audit_dialogue *d, struct span line)
@@ -205,7 +205,7 @@ static void sieve_line(struct audit_dialogue *d, struct span line)
 		d->has_starttls = d->has_starttls || audit_has_word(line, "STARTTLS");
 	} else if (is_ok && d->has_starttls) {
 		d->state = STATE_STARTTLS;
-		audit_dialogue_say(d, "STARTTLS\r\n");
+		audit_dialogue_ask_tls(d, "STARTTLS");
 	} else {
 		audit_dialogue_end(d, is_ok ? AUDIT_END_NO_STARTTLS : AUDIT_END_REFUSED, 0, line);
 	}

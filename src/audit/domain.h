@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "audit/facts.h"
+#include "base/span.h"
 
 enum audit_input_kind {
 	AUDIT_INPUT_MAIL, /* a domain by an address a@b: its gateways on port 25 */
@@ -27,6 +28,15 @@ struct audit_input {
 
 /* False with one sentence in why. Pure. */
 bool audit_input_parse(const char *text, struct audit_input *ret, char why[256]);
+
+struct audit_input_calls {
+	void (*input)(void *arg, const struct audit_input *in);
+	void (*wrong)(void *arg, const char *why); /* "path:3: b!d: a name is of ..." */
+	void *arg;
+};
+
+/* A list: one target a line; empty lines, and what is behind a #, do not count. Returns how many were wrong. */
+size_t audit_input_list(const char *path, struct span text, const struct audit_input_calls *calls);
 
 struct audit_domain_options {
 	const char *resolver; /* address[:port]; NULL: as the system says */

@@ -225,6 +225,9 @@ struct audit_facts {
 struct audit_facts *audit_facts_new(const struct audit_target *t);
 void audit_facts_free(struct audit_facts *f);
 
+/* The same facts of another target (the same server under another domain). NULL without memory. */
+struct audit_facts *audit_facts_copy(const struct audit_facts *f, const struct audit_target *t);
+
 /* Keep a chain unless the same stands there. False without room or memory. der is copied. */
 bool audit_facts_add_chain(struct audit_facts *f, const struct audit_chain *c);
 

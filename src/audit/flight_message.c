@@ -123,11 +123,11 @@ static const char *read_hello(struct audit_flight *f, struct span body)
 	f->version_code = reader_u16(&r);
 	reader_copy(&r, f->random, sizeof(f->random));
 	struct span session = reader_take(&r, reader_u8(&r));
-	f->session_id_len = session.len;
 	f->suite = reader_u16(&r);
 	f->compression = reader_u8(&r);
 	if (r.is_short || session.len > 32)
 		return "the server hello is cut off";
+	f->session_id_len = session.len;
 	bool is_retry = memcmp(f->random, retry_random, sizeof(retry_random)) == 0;
 	if (r.left > 0)
 		why = read_extensions(f, &r, is_retry);

@@ -164,14 +164,14 @@ static void put_shares(struct writer *w, const struct audit_hello *h)
 	end(w, modes);
 }
 
-/* Up to the whole length wanted of the handshake message; its own header is four bytes. */
+/* To the whole length wanted of the handshake message, or just past it: its own header is four bytes. */
 static void put_padding(struct writer *w, size_t message_at, size_t pad_to)
 {
 	size_t len = w->len - message_at;
-	if (w->is_full || len + 4 >= pad_to)
+	if (w->is_full || len >= pad_to)
 		return;
 	struct mark m = begin_extension(w, EXT_PADDING);
-	writer_zero(w, pad_to - len - 4);
+	writer_zero(w, len + 4 < pad_to ? pad_to - len - 4 : 0);
 	end(w, m);
 }
 

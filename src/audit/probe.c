@@ -177,6 +177,11 @@ static bool ask_more(struct audit_probe *p, struct span bytes, bool is_end)
 
 static void read_flight(struct audit_probe *p, struct span bytes, bool is_end)
 {
+	if (p->ask.is_raw) {
+		if (!ask_more(p, bytes, is_end))
+			finish(p, AUDIT_PROBE_FLIGHT, 0);
+		return;
+	}
 	if (!p->has_more)
 		audit_flight_feed(p->flight, bytes);
 	bool is_whole = p->flight->end != AUDIT_FLIGHT_MORE;
@@ -286,6 +291,7 @@ struct audit_probe *audit_probe_start(uv_loop_t *loop, const struct audit_probe_
 	audit_dialogue_init(&p->dialogue, ask->target->starttls,
 		ask->target->host[0] != '\0' ? ask->target->host : ask->target->domain,
 		ask->ehlo != NULL ? ask->ehlo : "localhost");
+	audit_dialogue_inject(&p->dialogue, ask->injected);
 	if (uv_tcp_init(loop, &p->tcp) < 0) {
 		free(p);
 		return NULL;

@@ -66,6 +66,8 @@ struct audit_probe_ask {
 	bool is_ssl2;
 	bool is_polite; /* QUIT where TLS never began */
 	struct audit_times times;
+	const char *injected; /* behind the request for TLS, audit_dialogue_inject; NULL: nothing */
+	bool is_raw;          /* no flight is read: more is given every byte behind the dialogue */
 	audit_probe_more *more; /* NULL: end with the flight */
 	void *more_arg;
 	audit_probe_done *done; /* called once, never from within audit_probe_start */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "daemon/ground.h"
 #include "daemon/judge.h"
+#include "daemon/threats.h"
 
 #define EXIT_TROUBLE 4
 
@@ -230,11 +231,13 @@ int offline_check(const char *config_path)
 	struct boot *b = load(config_path);
 	if (b == NULL)
 		return EXIT_TROUBLE;
-	char *text = config_format(b->config);
+	char *text = config_format(b->config, CONFIG_SECRETS_HIDDEN);
 	if (text != NULL)
 		fputs(text, stdout);
 	say_trust(b->trust);
 	say_rescue(&b->config->rescue);
+	threats_print(b->config, stdout);
+	threats_warn_names(b->config, b->directory, stderr);
 	if (b->warning[0] != '\0')
 		fprintf(stderr, "warning: %s\n", b->warning);
 	struct fault f[GROUND_WARNINGS_MAX];

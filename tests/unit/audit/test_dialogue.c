@@ -1,0 +1,277 @@
+/* Dialogues before TLS, by script: what a server says, what we answer, how it ends. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "audit/dialogue.h"
+#include "test.h"
+
+#define TEXT(s) s, sizeof(s) - 1
+#define TURNS_MAX 6
+
+struct turn {
+	const char *server; /* NULL: it closes */
+	size_t len;
+	const char *client; /* what we say then; NULL: nothing */
+};
+
+struct script {
+	const char *name;
+	enum audit_starttls kind;
+	const char *first; /* what we say before anything came; NULL: nothing */
+	struct turn turns[TURNS_MAX];
+	enum audit_step step;
+	enum audit_end end;
+	bool is_temporary;
+	int code;
+	const char *text; /* of words, or NULL */
+};
+
+#define XMPP_HELLO                                                                                 \
+	"<?xml version='1.0'?><stream:stream xmlns='jabber:client' "                               \
+	"xmlns:stream='http://etherx.jabber.org/streams' to='mail.test' version='1.0'>"
+#define LDAP_REQUEST                                                                               \
+	"0\x1d\x02\x01\x01w\x18\x80\x16"                                                           \
+	"1.3.6.1.4.1.1466.20037"
+
+static const struct script scripts[] = {
+	{ "smtp", AUDIT_SMTP, NULL,
+		{ { TEXT("220 mail.test ESMTP\r\n"), "EHLO us.test\r\n" },
+			{ TEXT("250-mail.test\r\n250-SIZE 1\r\n250 STARTTLS\r\n"), "STARTTLS\r\n" },
+			{ TEXT("220 go\r\n"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "smtp: lines without CR, small letters", AUDIT_SMTP, NULL,
+		{ { TEXT("220-one\n220 two\n"), "EHLO us.test\r\n" },
+			{ TEXT("250-x\n250 starttls\n"), "STARTTLS\r\n" },
+			{ TEXT("220\n"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "smtp: no STARTTLS", AUDIT_SMTP, NULL,
+		{ { TEXT("220 mail.test\r\n"), "EHLO us.test\r\n" },
+			{ TEXT("250-mail.test\r\n250 HELP\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 250, "250 HELP" },
+	{ "smtp: a server named STARTTLS", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" }, { TEXT("250 STARTTLSX\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 250, "250 STARTTLSX" },
+	{ "smtp: HELO alone", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" }, { TEXT("502 what?\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 502, "502 what?" },
+	{ "smtp: rate limit in the greeting", AUDIT_SMTP, NULL,
+		{ { TEXT("421 RP-001 too many\r\n"), NULL } }, AUDIT_STEP_ENDED, AUDIT_END_RATE,
+		true, 421, "421 RP-001 too many" },
+	{ "smtp: refused in the greeting", AUDIT_SMTP, NULL,
+		{ { TEXT("554-no\r\n554 way\r\n"), NULL } }, AUDIT_STEP_ENDED, AUDIT_END_REFUSED,
+		false, 554, "554 way" },
+	{ "smtp: greylisted at EHLO", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" }, { TEXT("421 come again\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 421, "421 come again" },
+	{ "smtp: wants a real name", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" },
+			{ TEXT("550 who are you\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 550, "550 who are you" },
+	{ "smtp: offered and refused", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" },
+			{ TEXT("250-x\r\n250 STARTTLS\r\n"), "STARTTLS\r\n" },
+			{ TEXT("454 TLS not available\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, true, 454, "454 TLS not available" },
+	{ "smtp: closed without a word", AUDIT_SMTP, NULL, { { NULL, 0, NULL } }, AUDIT_STEP_ENDED,
+		AUDIT_END_MUTE, true, 0, "the connection was closed" },
+	{ "smtp: no mail server", AUDIT_SMTP, NULL, { { TEXT("SSH-2.0-x\x1b[1m\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 0, "SSH-2.0-x?[1m" },
+	{ "lmtp", AUDIT_LMTP, NULL,
+		{ { TEXT("220 x\r\n"), "LHLO us.test\r\n" },
+			{ TEXT("250-x\r\n250 STARTTLS\r\n"), "STARTTLS\r\n" },
+			{ TEXT("220 go\r\n"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "imap", AUDIT_IMAP, NULL,
+		{ { TEXT("* OK ready\r\n"), "a1 CAPABILITY\r\n" },
+			{ TEXT("* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\na1 OK done\r\n"),
+				"a2 STARTTLS\r\n" },
+			{ TEXT("a2 OK begin\r\n"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "imap: none", AUDIT_IMAP, NULL,
+		{ { TEXT("* OK ready\r\n"), "a1 CAPABILITY\r\n" },
+			{ TEXT("* CAPABILITY IMAP4rev1\r\na1 OK\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 0, "a1 OK" },
+	{ "imap: already in", AUDIT_IMAP, NULL, { { TEXT("* PREAUTH hello\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 0, "* PREAUTH hello" },
+	{ "imap: goes", AUDIT_IMAP, NULL, { { TEXT("* BYE too many\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 0, "* BYE too many" },
+	{ "pop3", AUDIT_POP3, NULL,
+		{ { TEXT("+OK hi\r\n"), "CAPA\r\n" },
+			{ TEXT("+OK\r\nUSER\r\nSTLS\r\n.\r\n"), "STLS\r\n" },
+			{ TEXT("+OK go\r\n"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "pop3: cannot list", AUDIT_POP3, NULL,
+		{ { TEXT("+OK hi\r\n"), "CAPA\r\n" }, { TEXT("-ERR what\r\n"), "STLS\r\n" },
+			{ TEXT("-ERR what\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 0, "-ERR what" },
+	{ "ftp", AUDIT_FTP, NULL,
+		{ { TEXT("220-welcome\r\n to us\r\n220 ready\r\n"), "AUTH TLS\r\n" },
+			{ TEXT("234 go\r\n"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "ftp: none", AUDIT_FTP, NULL,
+		{ { TEXT("220 ready\r\n"), "AUTH TLS\r\n" }, { TEXT("500 what\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 500, "500 what" },
+	{ "nntp", AUDIT_NNTP, NULL,
+		{ { TEXT("200 hi\r\n"), "CAPABILITIES\r\n" },
+			{ TEXT("101 list\r\nVERSION 2\r\nSTARTTLS\r\n.\r\n"), "STARTTLS\r\n" },
+			{ TEXT("382 go\r\n"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "sieve", AUDIT_SIEVE, NULL,
+		{ { TEXT("\"IMPLEMENTATION\" \"x\"\r\n\"STARTTLS\"\r\nOK\r\n"), "STARTTLS\r\n" },
+			{ TEXT("OK \"go\"\r\n"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "irc", AUDIT_IRC, "STARTTLS\r\n",
+		{ { TEXT(":irc NOTICE * :hi\r\n"), NULL }, { TEXT(":irc 670 * :go\r\n"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "irc: none", AUDIT_IRC, "STARTTLS\r\n",
+		{ { TEXT(":irc 421 * STARTTLS :what\r\n"), NULL } }, AUDIT_STEP_ENDED,
+		AUDIT_END_NO_STARTTLS, false, 421, NULL },
+	{ "xmpp", AUDIT_XMPP_CLIENT, XMPP_HELLO,
+		{ { TEXT("<?xml version='1.0'?><stream:stream><stream:features><starttls "
+			 "xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>"),
+			  "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" },
+			{ TEXT("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "xmpp: none", AUDIT_XMPP_CLIENT, XMPP_HELLO,
+		{ { TEXT("<stream:stream><stream:features></stream:features>"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 0, NULL },
+	{ "ldap", AUDIT_LDAP, LDAP_REQUEST,
+		{ { TEXT("0\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "ldap: none", AUDIT_LDAP, LDAP_REQUEST,
+		{ { TEXT("0\x0f\x02\x01\x01\x78\x0a\x0a\x01\x02\x04\x00\x04\x03huh"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 2, "huh" },
+	{ "postgres", AUDIT_POSTGRES, "\0\0\0\x08\x04\xd2\x16\x2f", { { TEXT("S"), NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "postgres: none", AUDIT_POSTGRES, "\0\0\0\x08\x04\xd2\x16\x2f", { { TEXT("N"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 0, "N" },
+	{ "mysql: none", AUDIT_MYSQL, NULL,
+		{ { TEXT("\x1b\0\0\0\x0a"
+			 "5.7\0"
+			 "\1\0\0\0"
+			 "12345678\0"
+			 "\xff\xf7\x21\2\0\xff\x81\0\0"),
+			NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 0, NULL },
+	{ "mysql: blocked", AUDIT_MYSQL, NULL, { { TEXT("\x07\0\0\0\xff\x69\x04nope"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 1129, "nope" },
+};
+
+/* Say what is to be said; compare it. */
+static void expect_said(const struct script *s, struct audit_dialogue *d, const char *want)
+{
+	if (want == NULL) {
+		if (d->step == AUDIT_STEP_SEND)
+			fail_msg("%s: says %.*s", s->name, (int)d->send_len, (const char *)d->send);
+		return;
+	}
+	if (d->step != AUDIT_STEP_SEND)
+		fail_msg("%s: does not say %s", s->name, want);
+	size_t len = s->kind == AUDIT_POSTGRES ? 8 : strlen(want);
+	if (d->send_len != len || memcmp(d->send, want, len) != 0)
+		fail_msg("%s: says %.*s, not %s", s->name, (int)d->send_len, (const char *)d->send,
+			want);
+	audit_dialogue_sent(d);
+}
+
+static void run(const struct script *s, size_t piece)
+{
+	struct audit_dialogue d;
+	audit_dialogue_init(&d, s->kind, "mail.test", "us.test");
+	expect_said(s, &d, s->first);
+	for (size_t i = 0; i < TURNS_MAX && (s->turns[i].server != NULL || i == 0); i++) {
+		const struct turn *t = &s->turns[i];
+		if (t->server == NULL)
+			audit_dialogue_feed(&d, span_of(NULL, 0), true);
+		for (size_t at = 0; at < t->len; at += piece)
+			audit_dialogue_feed(&d,
+				span_of(t->server + at, piece < t->len - at ? piece : t->len - at),
+				false);
+		expect_said(s, &d, t->client);
+	}
+	if (d.step != s->step || d.end != s->end || d.is_temporary != s->is_temporary)
+		fail_msg("%s: step %d, end %d, temporary %d", s->name, d.step, d.end,
+			d.is_temporary);
+	if (d.words.code != s->code)
+		fail_msg("%s: code %d", s->name, d.words.code);
+	if (s->text != NULL && strcmp(d.words.text, s->text) != 0)
+		fail_msg("%s: words are \"%s\"", s->name, d.words.text);
+}
+
+static void test_scripts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+		run(&scripts[i], 100000);
+		run(&scripts[i], 1);
+		run(&scripts[i], 7);
+	}
+}
+
+/* The last word of the MySQL dialogue is ours. */
+static void test_mysql(void **state)
+{
+	static const char greeting[] = "\x1b\0\0\0\x0a"
+				       "5.7\0"
+				       "\1\0\0\0"
+				       "12345678\0"
+				       "\xff\xff\x21\2\0\xff\x81\0\0";
+	struct audit_dialogue d;
+	(void)state;
+	audit_dialogue_init(&d, AUDIT_MYSQL, "h", "n");
+	assert_int_equal(audit_dialogue_feed(&d, span_of(greeting, sizeof(greeting) - 1), false),
+		AUDIT_STEP_SEND);
+	assert_int_equal(d.send_len, 36);
+	assert_string_equal(d.words.greeting, "5.7");
+	assert_int_equal(audit_dialogue_sent(&d), AUDIT_STEP_TLS);
+}
+
+static void test_bounds(void **state)
+{
+	static uint8_t much[AUDIT_LINE_MAX];
+	struct audit_dialogue d;
+	(void)state;
+	memset(much, 'x', sizeof(much));
+	for (int kind = AUDIT_SMTP; kind < AUDIT_STARTTLS_COUNT; kind++) {
+		audit_dialogue_init(&d, (enum audit_starttls)kind, "h", "n");
+		audit_dialogue_sent(&d);
+		for (int i = 0; i < 100 && d.step == AUDIT_STEP_READ; i++)
+			audit_dialogue_feed(&d, SPAN_OF(much), false);
+		if (d.step != AUDIT_STEP_ENDED)
+			fail_msg("%s: not ended", audit_starttls_name((enum audit_starttls)kind));
+	}
+	/* Lines without an end to the list. */
+	static const char line[] = "220-go on\r\n";
+	audit_dialogue_init(&d, AUDIT_SMTP, "h", "n");
+	for (int i = 0; i < 10000 && d.step == AUDIT_STEP_READ; i++)
+		audit_dialogue_feed(&d, span_of(line, sizeof(line) - 1), false);
+	assert_int_equal(d.step, AUDIT_STEP_ENDED);
+	assert_string_equal(d.words.text, "it talks without an end");
+}
+
+/* What comes in plain text behind the go-ahead is counted, and what came ahead of our turn is not lost. */
+static void test_ahead(void **state)
+{
+	static const char early[] = "220 x\r\n250-x\r\n250 STARTTLS\r\n220 go\r\nxyz";
+	struct audit_dialogue d;
+	(void)state;
+	audit_dialogue_init(&d, AUDIT_SMTP, "h", "n");
+	assert_int_equal(
+		audit_dialogue_feed(&d, span_of(early, sizeof(early) - 1), false), AUDIT_STEP_SEND);
+	assert_int_equal(audit_dialogue_sent(&d), AUDIT_STEP_SEND);
+	assert_int_equal(audit_dialogue_sent(&d), AUDIT_STEP_TLS);
+	assert_int_equal(d.leftover_len, 3);
+	assert_string_equal(d.words.keywords, "STARTTLS");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scripts),
+		cmocka_unit_test(test_mysql),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_ahead),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
