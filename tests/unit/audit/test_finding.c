@@ -467,7 +467,11 @@ static void test_domain(void **state)
 	d.mx[0].is_address = true;
 	snprintf(d.tls_rpt, sizeof(d.tls_rpt), "mailto:a@example.org");
 	audit_find_domain(p, &d, &found);
-	expect("testing", "sts-testing sts-short sts-mx mx-address !mx-no-ipv6 !tls-rpt-missing");
+	expect("testing",
+		"sts-testing sts-short sts-mx-testing !sts-mx mx-address !mx-no-ipv6 !tls-rpt-missing");
+	d.sts = AUDIT_STS_ENFORCE;
+	audit_find_domain(p, &d, &found);
+	expect("enforced", "sts-mx !sts-mx-testing !sts-testing");
 	d = (struct audit_domain){ .is_null_mx = true };
 	audit_find_domain(p, &d, &found);
 	expect("null", "mx-null !sts-missing !mx-no-ipv6 !tls-rpt-missing");
