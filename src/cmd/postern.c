@@ -22,6 +22,8 @@ static const char help[] =
 	"                     make certifiers, certify others, take it back\n"
 	"  directory add|remove|list|check\n"
 	"                     edit and check the list of those a server knows\n"
+	"  audit TARGET...    say how good the TLS of servers and mail domains is\n"
+	"  audit stealth HOST say what strangers see of ports that should be silent\n"
 	"\n"
 	"postern COMMAND --help explains one command, postern --version says which\n"
 	"version this is.\n"
@@ -41,6 +43,7 @@ static const struct {
 	{ "id", cmd_id },
 	{ "certifier", cmd_certifier },
 	{ "directory", cmd_directory },
+	{ "audit", cmd_audit },
 };
 
 static int run(int argc, char **argv)
