@@ -10,9 +10,10 @@
 
 #include "audit/hello.h"
 
-#define READ_LEN 16384
+#define READ_LEN 4096
 #define READ_MAX ((uint64_t)2 << 20) /* bytes of one connection */
 #define MORE_LEN 4096
+#define GOODBYE_LEN 64
 #define HANDLES 3
 
 static const struct audit_times defaults = {
@@ -27,16 +28,16 @@ struct audit_probe {
 	uv_connect_t connect;
 	uv_write_t write;
 	unsigned open; /* handles that are not closed yet */
-	bool is_ending, is_connected, is_writing, has_more;
+	bool is_ending, is_writing, is_begun, has_more;
 	uint64_t began_ms, connected_ms;
 	enum audit_stage stage;
 	struct audit_dialogue dialogue;
 	struct audit_flight *flight;
 	struct audit_probe_result result;
-	uint8_t hello[AUDIT_HELLO_MAX];
-	uint8_t more[MORE_LEN];
-	uint8_t goodbye[64];
-	char buffer[READ_LEN];
+	uint8_t *more; /* MORE_LEN bytes behind the hello, when the ask has more */
+	uint8_t goodbye[GOODBYE_LEN];
+	uint8_t buffer[READ_LEN];
+	uint8_t hello[]; /* hundreds of probes are kept: each takes what it needs */
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -60,6 +61,20 @@ static void close_all(struct audit_probe *p)
 	uv_close((uv_handle_t *)&p->total, on_closed);
 }
 
+/* Where no TLS began, a polite client says goodbye; nobody waits for the answer. */
+static void say_goodbye(struct audit_probe *p)
+{
+	struct span bye = audit_dialogue_goodbye(&p->dialogue);
+	if (!p->ask.is_polite || p->result.end != AUDIT_PROBE_DIALOGUE || bye.len == 0 ||
+		bye.len > sizeof(p->goodbye))
+		return;
+	memcpy(p->goodbye, bye.data, bye.len);
+	uv_buf_t buf = uv_buf_init((char *)p->goodbye, (unsigned)bye.len);
+	int n = uv_try_write((uv_stream_t *)&p->tcp, &buf, 1);
+	if (n > 0)
+		p->result.written += (uint64_t)n;
+}
+
 static void finish(struct audit_probe *p, enum audit_probe_end end, int error)
 {
 	if (p->is_ending)
@@ -69,18 +84,10 @@ static void finish(struct audit_probe *p, enum audit_probe_end end, int error)
 	p->result.error = error;
 	p->result.stage = p->stage;
 	p->result.is_temporary = p->dialogue.is_temporary;
+	p->result.is_asked = p->dialogue.is_asked;
 	p->result.dialogue_end = p->dialogue.end;
 	p->result.leftover_len = p->dialogue.leftover_len;
-	/* Where no TLS began, a polite client says goodbye; nobody waits for the answer. */
-	struct span bye = audit_dialogue_goodbye(&p->dialogue);
-	if (p->ask.is_polite && p->stage == AUDIT_STAGE_DIALOGUE && bye.len > 0 &&
-		bye.len <= sizeof(p->goodbye) && end == AUDIT_PROBE_DIALOGUE) {
-		memcpy(p->goodbye, bye.data, bye.len);
-		uv_buf_t buf = uv_buf_init((char *)p->goodbye, (unsigned)bye.len);
-		int n = uv_try_write((uv_stream_t *)&p->tcp, &buf, 1);
-		if (n > 0)
-			p->result.written += (uint64_t)n;
-	}
+	say_goodbye(p);
 	close_all(p);
 }
 
@@ -95,7 +102,15 @@ static void await(struct audit_probe *p, uint32_t ms)
 }
 
 static void go_on(struct audit_probe *p);
-static void read_flight(struct audit_probe *p, struct span bytes, bool is_end);
+
+static void on_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct audit_probe *p = handle->data;
+	(void)suggested;
+	*buf = uv_buf_init((char *)p->buffer, sizeof(p->buffer));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
 static void on_written(uv_write_t *req, int status)
 {
@@ -103,15 +118,13 @@ static void on_written(uv_write_t *req, int status)
 	p->is_writing = false;
 	if (p->is_ending)
 		return;
-	/* A reset while we wrote: what the server said before it may still be there to read. */
-	if (status < 0 && p->stage == AUDIT_STAGE_DIALOGUE) {
-		finish(p, AUDIT_PROBE_RESET, status);
-		return;
-	}
 	if (p->stage == AUDIT_STAGE_DIALOGUE && status == 0) {
 		audit_dialogue_sent(&p->dialogue);
 		go_on(p);
 	}
+	/* When it failed, what the server said before may still be there to read; then the end is. */
+	if (!p->is_ending && p->stage == AUDIT_STAGE_HELLO && p->ask.more != NULL)
+		uv_read_start((uv_stream_t *)&p->tcp, on_buffer, on_read);
 }
 
 static void send_bytes(struct audit_probe *p, uint8_t *bytes, size_t len)
@@ -120,6 +133,9 @@ static void send_bytes(struct audit_probe *p, uint8_t *bytes, size_t len)
 	p->is_writing = true;
 	p->result.written += len;
 	p->write.data = p;
+	/* What more has to say next must not meet what is still being written. */
+	if (p->stage == AUDIT_STAGE_HELLO && p->ask.more != NULL)
+		uv_read_stop((uv_stream_t *)&p->tcp);
 	int rc = uv_write(&p->write, (uv_stream_t *)&p->tcp, &buf, 1, on_written);
 	if (rc < 0) {
 		p->is_writing = false;
@@ -139,12 +155,19 @@ static void begin_hello(struct audit_probe *p)
 	send_bytes(p, p->hello, p->ask.hello_len);
 }
 
+/* The greeting has one time for all its lines: it begins with the connection, not with each of them. */
+static void await_words(struct audit_probe *p)
+{
+	if (p->is_begun)
+		await(p, p->ask.times.step_ms);
+}
+
 /* What the dialogue wants next. */
 static void go_on(struct audit_probe *p)
 {
 	switch (p->dialogue.step) {
 	case AUDIT_STEP_READ:
-		await(p, p->dialogue.is_greeted ? p->ask.times.step_ms : p->ask.times.greeting_ms);
+		await_words(p);
 		break;
 	case AUDIT_STEP_SEND:
 		if (!p->is_writing)
@@ -164,62 +187,52 @@ static bool ask_more(struct audit_probe *p, struct span bytes, bool is_end)
 {
 	size_t len = 0;
 	p->has_more = true;
-	if (!p->ask.more(p->ask.more_arg, p->flight, bytes, is_end, p->more, sizeof(p->more), &len))
+	if (!p->ask.more(p->ask.more_arg, p->flight, bytes, is_end, p->more, MORE_LEN, &len))
 		return false;
-	if (is_end)
-		return false;
-	if (len > 0 && !p->is_writing) {
+	if (len > 0 && !is_end) {
 		await(p, p->ask.times.step_ms);
 		send_bytes(p, p->more, len);
 	}
 	return true;
 }
 
-static void read_flight(struct audit_probe *p, struct span bytes, bool is_end)
+static void read_flight(struct audit_probe *p, struct span bytes)
 {
-	if (p->ask.is_raw) {
-		if (!ask_more(p, bytes, is_end))
-			finish(p, AUDIT_PROBE_FLIGHT, 0);
-		return;
-	}
-	if (!p->has_more)
-		audit_flight_feed(p->flight, bytes);
-	bool is_whole = p->flight->end != AUDIT_FLIGHT_MORE;
-	if (is_whole && p->ask.more != NULL) {
-		struct span news = p->has_more ? bytes : span_of(NULL, 0);
-		if (!ask_more(p, news, is_end))
-			finish(p, AUDIT_PROBE_FLIGHT, 0);
-		return;
-	}
-	if (is_whole)
-		finish(p, AUDIT_PROBE_FLIGHT, 0);
-	else if (!is_end)
+	bool is_first = !p->has_more && !p->ask.is_raw;
+	if (is_first && audit_flight_feed(p->flight, bytes) == AUDIT_FLIGHT_MORE) {
 		await(p, p->ask.times.step_ms);
-}
-
-static void read_bytes(struct audit_probe *p, struct span bytes, bool is_end)
-{
-	if (p->stage == AUDIT_STAGE_HELLO) {
-		read_flight(p, bytes, is_end);
 		return;
 	}
-	bool was_greeted = p->dialogue.is_greeted;
-	enum audit_step before = p->dialogue.step;
-	audit_dialogue_feed(&p->dialogue, bytes, is_end);
-	if (!was_greeted && p->dialogue.is_greeted) {
-		p->result.greeting_ms = (uint32_t)(uv_now(p->loop) - p->connected_ms);
-		p->dialogue.words.greeting_ms = p->result.greeting_ms;
-	}
-	/* What was being sent is not sent twice. */
-	if (before != AUDIT_STEP_SEND || p->dialogue.step == AUDIT_STEP_ENDED)
-		go_on(p);
+	if (p->ask.more == NULL || !ask_more(p, is_first ? span_of(NULL, 0) : bytes, false))
+		finish(p, AUDIT_PROBE_FLIGHT, 0);
 }
 
-static void on_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static void note_greeting(struct audit_probe *p)
 {
-	struct audit_probe *p = handle->data;
-	(void)suggested;
-	*buf = uv_buf_init(p->buffer, sizeof(p->buffer));
+	if (p->is_begun || !p->dialogue.is_greeted || p->dialogue.step == AUDIT_STEP_READ)
+		return;
+	p->is_begun = true;
+	p->result.greeting_ms = (uint32_t)(uv_now(p->loop) - p->connected_ms);
+	p->dialogue.words.greeting_ms = p->result.greeting_ms;
+}
+
+static void read_dialogue(struct audit_probe *p, struct span bytes, bool is_end)
+{
+	audit_dialogue_feed(&p->dialogue, bytes, is_end);
+	note_greeting(p);
+	go_on(p);
+}
+
+static void read_end(struct audit_probe *p, int error)
+{
+	bool is_clean = error == UV_EOF;
+	if (p->stage == AUDIT_STAGE_DIALOGUE && is_clean)
+		read_dialogue(p, span_of(NULL, 0), true);
+	else if (p->stage == AUDIT_STAGE_DIALOGUE)
+		audit_dialogue_feed(&p->dialogue, span_of(NULL, 0), true); /* for its words */
+	else if (p->has_more || p->ask.is_raw)
+		ask_more(p, span_of(NULL, 0), true);
+	finish(p, is_clean ? AUDIT_PROBE_CLOSED : AUDIT_PROBE_RESET, is_clean ? 0 : error);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -228,15 +241,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	(void)buf;
 	if (p->is_ending || n == 0)
 		return;
-	if (n > 0) {
-		p->result.read += (uint64_t)n;
-		read_bytes(p, span_of(p->buffer, (size_t)n), false);
-		if (!p->is_ending && p->result.read > READ_MAX)
-			finish(p, AUDIT_PROBE_TIMEOUT, UV_E2BIG);
+	if (n < 0) {
+		read_end(p, (int)n);
 		return;
 	}
-	read_bytes(p, span_of(NULL, 0), true);
-	finish(p, n == UV_EOF ? AUDIT_PROBE_CLOSED : AUDIT_PROBE_RESET, (int)n);
+	p->result.read += (uint64_t)n;
+	if (p->stage == AUDIT_STAGE_HELLO)
+		read_flight(p, span_of(p->buffer, (size_t)n));
+	else
+		read_dialogue(p, span_of(p->buffer, (size_t)n), false);
+	if (p->result.read > READ_MAX)
+		finish(p, AUDIT_PROBE_TIMEOUT, UV_E2BIG);
 }
 
 static void on_connect(uv_connect_t *req, int status)
@@ -248,10 +263,12 @@ static void on_connect(uv_connect_t *req, int status)
 		finish(p, AUDIT_PROBE_CONNECT, status);
 		return;
 	}
-	p->is_connected = true;
 	p->connected_ms = uv_now(p->loop);
 	p->result.connect_ms = (uint32_t)(p->connected_ms - p->began_ms);
 	p->stage = AUDIT_STAGE_DIALOGUE;
+	await(p, p->ask.times.greeting_ms);
+	/* A hello of more than one segment is not to wait for its first to be acknowledged. */
+	uv_tcp_nodelay(&p->tcp, 1);
 	int rc = uv_read_start((uv_stream_t *)&p->tcp, on_buffer, on_read);
 	if (rc < 0)
 		finish(p, AUDIT_PROBE_CONNECT, rc);
@@ -274,24 +291,41 @@ static void on_start_failed(uv_timer_t *timer)
 	finish(p, AUDIT_PROBE_CONNECT, p->result.error);
 }
 
-struct audit_probe *audit_probe_start(uv_loop_t *loop, const struct audit_probe_ask *ask)
+static struct audit_probe *new_probe(const struct audit_probe_ask *ask)
 {
-	struct sockaddr_storage to;
-	struct audit_probe *p;
-	if (ask->hello_len > sizeof(p->hello))
+	if (ask->hello_len > AUDIT_HELLO_MAX)
 		return NULL;
-	p = calloc(1, sizeof(*p));
+	struct audit_probe *p =
+		calloc(1, sizeof(*p) + ask->hello_len + (ask->more != NULL ? MORE_LEN : 0));
 	if (p == NULL)
 		return NULL;
 	p->ask = *ask;
-	p->loop = loop;
 	use_defaults(&p->ask.times);
 	memcpy(p->hello, ask->hello, ask->hello_len);
 	p->ask.hello = p->hello;
-	audit_dialogue_init(&p->dialogue, ask->target->starttls,
-		ask->target->host[0] != '\0' ? ask->target->host : ask->target->domain,
-		ask->ehlo != NULL ? ask->ehlo : "localhost");
-	audit_dialogue_inject(&p->dialogue, ask->injected);
+	p->more = p->hello + ask->hello_len;
+	return p;
+}
+
+/* XMPP servers speak for domains and are asked for one. */
+static void begin_dialogue(struct audit_probe *p)
+{
+	const struct audit_target *t = p->ask.target;
+	bool is_xmpp = t->starttls == AUDIT_XMPP_CLIENT || t->starttls == AUDIT_XMPP_SERVER;
+	bool is_domain = t->domain[0] != '\0' && (is_xmpp || t->host[0] == '\0');
+	audit_dialogue_init(&p->dialogue, t->starttls, is_domain ? t->domain : t->host,
+		p->ask.ehlo != NULL ? p->ask.ehlo : "localhost");
+	audit_dialogue_inject(&p->dialogue, p->ask.injected);
+}
+
+struct audit_probe *audit_probe_start(uv_loop_t *loop, const struct audit_probe_ask *ask)
+{
+	struct sockaddr_storage to;
+	struct audit_probe *p = new_probe(ask);
+	if (p == NULL)
+		return NULL;
+	p->loop = loop;
+	begin_dialogue(p);
 	if (uv_tcp_init(loop, &p->tcp) < 0) {
 		free(p);
 		return NULL;

@@ -15,21 +15,25 @@
 #include "audit/flight.h"
 
 struct audit_times {
-	uint32_t connect_ms;  /* default 5000 */
-	uint32_t greeting_ms; /* default 30000; RFC 5321 4.5.3.2.1 allows five minutes */
-	uint32_t step_ms;     /* default 10000: between two words, and for the flight */
-	uint32_t total_ms;    /* default 60000 */
+	uint32_t connect_ms; /* default 5000 */
+	/*
+	 * Until the server's greeting is whole, or its first answer where we speak first: default 30000; RFC
+	 * 5321 4.5.3.2.1 allows five minutes.
+	 */
+	uint32_t greeting_ms;
+	uint32_t step_ms;  /* default 10000: between two words, and for the flight */
+	uint32_t total_ms; /* default 60000 */
 };
 
 /* How a connection ended. */
 enum audit_probe_end {
-	AUDIT_PROBE_FLIGHT,   /* flight->end says what */
-	AUDIT_PROBE_DIALOGUE, /* no TLS: end and words */
-	AUDIT_PROBE_CONNECT,  /* no connection; error is a libuv error */
-	AUDIT_PROBE_CLOSED,   /* a clean end where more was to come */
-	AUDIT_PROBE_RESET,
-	AUDIT_PROBE_TIMEOUT,
-	AUDIT_PROBE_CANCELLED,
+	AUDIT_PROBE_FLIGHT,    /* flight->end says what; or more wanted no more */
+	AUDIT_PROBE_DIALOGUE,  /* no TLS: end and words */
+	AUDIT_PROBE_CONNECT,   /* no connection; error is a libuv error */
+	AUDIT_PROBE_CLOSED,    /* a clean end where more was to come, behind the dialogue */
+	AUDIT_PROBE_RESET,     /* at any stage; error is a libuv error */
+	AUDIT_PROBE_TIMEOUT,   /* also of what talks without an end: error is UV_E2BIG */
+	AUDIT_PROBE_CANCELLED, /* also without memory: error is UV_ENOMEM */
 };
 
 enum audit_stage { AUDIT_STAGE_CONNECT, AUDIT_STAGE_DIALOGUE, AUDIT_STAGE_HELLO };
@@ -39,12 +43,13 @@ struct audit_probe_result {
 	enum audit_stage stage; /* where it was then */
 	int error;
 	bool is_temporary;
+	bool is_asked; /* TLS was asked for */
 	enum audit_end dialogue_end;
 	const struct audit_words *words;   /* borrowed for the callback; NULL: no dialogue */
 	const struct audit_flight *flight; /* borrowed; NULL: no byte of ours was sent */
 	size_t leftover_len;               /* plain bytes behind the go-ahead */
-	uint32_t connect_ms, greeting_ms, total_ms;
-	uint64_t read, written; /* bytes */
+	uint32_t connect_ms, greeting_ms, total_ms; /* greeting: when it was whole; 0: never */
+	uint64_t read, written;                     /* bytes */
 };
 
 struct audit_probe;
@@ -52,8 +57,9 @@ struct audit_probe;
 typedef void audit_probe_done(void *arg, const struct audit_probe_result *r);
 
 /*
- * After a whole flight (or an alert, or the end): more bytes to send, then what comes is given again, until
- * it returns false. For single probes (Heartbleed and the like). bytes: what came since the last call.
+ * After a whole flight (or an alert): more bytes to send, then what comes is given again, until it returns
+ * false. For single probes (Heartbleed and the like). bytes: what came since the last call; is_closed: the
+ * connection has ended, nothing can be sent. Each thing to send starts the step time anew, what comes does not.
  */
 typedef bool audit_probe_more(void *arg, const struct audit_flight *f, struct span bytes,
 	bool is_closed, uint8_t *to, size_t cap, size_t *ret_len);
@@ -64,8 +70,8 @@ struct audit_probe_ask {
 	const uint8_t *hello;              /* copied */
 	size_t hello_len;
 	bool is_ssl2;
-	bool is_polite; /* QUIT where TLS never began */
-	struct audit_times times;
+	bool is_polite;           /* QUIT where TLS never began */
+	struct audit_times times; /* 0: the default */
 	const char *injected; /* behind the request for TLS, audit_dialogue_inject; NULL: nothing */
 	bool is_raw;          /* no flight is read: more is given every byte behind the dialogue */
 	audit_probe_more *more; /* NULL: end with the flight */
@@ -74,7 +80,10 @@ struct audit_probe_ask {
 	void *arg;
 };
 
-/* NULL without memory or descriptors. It frees itself after done was called. */
+/*
+ * NULL without memory, or when the hello is too long. It frees itself after done was called; that there was
+ * no descriptor is told by done.
+ */
 struct audit_probe *audit_probe_start(uv_loop_t *loop, const struct audit_probe_ask *ask);
 
 /* done is called with CANCELLED, soon. */
