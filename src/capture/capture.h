@@ -32,6 +32,9 @@ struct sighting {
 	uint64_t wall_ms;   /* when it was captured */
 	struct span
 		payload; /* what follows the UDP, TCP or 8-byte ICMP header; of a log line empty */
+	/* Of what the kernel logged, else 0 and empty: */
+	uint32_t mark;      /* the packet's */
+	struct span prefix; /* of the rule that logged it, borrowed like the payload */
 };
 
 #define SIGHTING_FIN 0x01
@@ -147,7 +150,7 @@ int capture_nflog_fd(const struct capture_nflog *n);
 
 /*
  * Deliver what waits, within a bound (the descriptor stays readable past it): a TCP or UDP sighting a
- * logged packet; the door is 0 and the payload what 64 bytes of packet held of it. 0 or -errno; lost
+ * logged packet, with its mark and the prefix of the rule; the door is 0 and the payload what 64 bytes of packet held of it. 0 or -errno; lost
  * messages (ENOBUFS) are counted, not an error.
  */
 __attribute__((warn_unused_result)) int capture_nflog_read(

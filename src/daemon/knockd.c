@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/knockd_internal.h"
+#include "daemon/lease.h"
 
 void knockd_stop(struct knockd *k, int exit_status)
 {
@@ -407,6 +408,7 @@ static int prepare(struct knockd *k)
 	if (rc < 0)
 		return rc;
 	restore_gates(k, is_new_table, clock_wall_ms(), clock_mono_ms());
+	lease_start(k);
 	note_start(k);
 	return 0;
 }
