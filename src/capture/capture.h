@@ -123,14 +123,14 @@ int capture_pcap_fd(const struct capture_pcap *p);
 
 /*
  * Deliver at most max (above 0) waiting packets. Returns the number of frames read (0: none waits, or
- * end of file), or -ENODEV when the interface went away for good, -EBADMSG for a damaged file, or
+ * end of file), or -ENODEV when the interface went away for good or has another name now, -EBADMSG for a damaged file, or
  * another -errno. Allocates nothing. Checksums are not verified.
  *
  * An interface that goes down makes the descriptor poll with an error condition, which libuv reports as
  * UV_EBADF and stops polling: read then too, and start polling again unless it says -ENODEV. When it
  * comes up again packets go on by themselves. Its removal may not wake the descriptor a second time,
  * so call this once a second or so whatever the descriptor says. System calls used: poll, getsockopt,
- * getsockname, ioctl(SIOCGIFFLAGS).
+ * getsockname, ioctl(SIOCGIFFLAGS, SIOCGIFNAME).
  */
 __attribute__((warn_unused_result)) int capture_pcap_read(
 	struct capture_pcap *p, int max, capture_seen *seen, void *arg);

@@ -86,8 +86,8 @@ static int await_go(struct knockd *k, bool *ret_is_new_table)
 
 static void lose_door(struct knockd *k, struct door *d)
 {
-	log_warn("door %s: interface %s is gone; waiting for it", d->config->name,
-		d->config->interface);
+	log_warn("door %s: interface %s is gone, or has another name now; waiting for it",
+		d->config->name, d->config->interface);
 	uv_poll_stop(&d->poll);
 	d->is_polled = false;
 	d->last = *capture_pcap_counts(d->pcap);

@@ -201,6 +201,9 @@ def test_lease_ends_and_cut():
         peer_of(s)
         assert ends(s) < 5
         until("datagrams end as well", lambda: not ask(lab, "client", OUTER[6], udp)[1])
+        lines = until("the journal says so", lambda: len(lab.journal("cut")) == 2 and lab.journal("cut"))
+        assert {(o["service"], o["address"], o["port"]) for o in lines} == {
+            ("wiki", CLIENT[4], s.getsockname()[1]), ("dns", CLIENT[6], udp.getsockname()[1])}, lines
 
 
 def test_hairpin():
