@@ -238,6 +238,16 @@ def test_hairpin():
             s.close()
 
 
+def test_doctor():
+    """Whose service stands elsewhere, has nobody listening here."""
+    with gateway("doctor") as lab:
+        r = lab.exec("server", program("posternctl"), "--socket", lab.path("control"), "doctor", "-c",
+                     lab.path("postern.conf"))
+        assert "tcp port 8443 (wiki) is guarded, and sent on to another machine" in r.stdout, r.stdout
+        assert "tcp port 22 (here) is guarded, but nobody listens there" in r.stdout, r.stdout
+        assert r.stdout.count("nobody listens") == 1, r.stdout
+
+
 def test_one_family_only():
     with gateway("family") as lab:
         status, answer, _ = lab.knock("old", host=OUTER[6])
@@ -282,5 +292,5 @@ def test_warning():
 
 if __name__ == "__main__":
     main(test_tcp, test_udp, test_window, test_times_without_end, test_masquerade_without_end,
-         test_source_port, test_network, test_lease_ends_and_cut, test_hairpin, test_one_family_only,
+         test_source_port, test_network, test_lease_ends_and_cut, test_hairpin, test_doctor, test_one_family_only,
          test_restart_keeps_connections, test_warning)
