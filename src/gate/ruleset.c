@@ -111,7 +111,8 @@ static const char *const chains[] = {
 	"# Established without ever having had a mark: it is older than the guard.",
 	"add rule inet %T arriving ct mark 0 ct state established accept",
 	"# Postern has been dead for a while: the rescuers come in, and no other.",
-	"add rule inet %T arriving meta l4proto . th dport != @alive jump rescued",
+	"add rule inet %T arriving meta l4proto . th dport @rescue_at"
+	" meta l4proto . th dport != @alive jump rescued",
 	"# Admitted once, and the lease is over.",
 	"add rule inet %T arriving ct state established jump cut",
 	"add rule inet %T arriving meta l4proto tcp ct state established"
@@ -134,7 +135,8 @@ static const char *const chains[] = {
 	"add rule inet %T leaving ct mark != @ended ct mark @kept"
 	" update @kept { ct mark timeout 5d } accept",
 	"add rule inet %T leaving ct mark 0 ct state established accept",
-	"add rule inet %T leaving meta l4proto . th sport != @alive jump rescued_out",
+	"add rule inet %T leaving meta l4proto . th sport @rescue_at"
+	" meta l4proto . th sport != @alive jump rescued_out",
 	"add rule inet %T leaving jump cut",
 	"add rule inet %T leaving meta l4proto tcp counter name c_cut reject with tcp reset",
 	"add rule inet %T leaving counter name c_cut drop",
@@ -150,6 +152,8 @@ static const char *const rescue_template[] = {
 	" size 64; }",
 	"add set inet %T rescue6 { type ipv6_addr . inet_proto . inet_service; flags interval;"
 	" size 64; }",
+	"# Where at all: most packets need not be looked up among ranges, which takes its time.",
+	"add set inet %T rescue_at { type inet_proto . inet_service; size 16; }",
 	"add set inet %T alive { type inet_proto . inet_service; flags timeout; gc-interval 1s;"
 	" size 16; }",
 	"add counter inet %T c_rescue",
