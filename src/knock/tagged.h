@@ -102,8 +102,8 @@ const char *tagged_reject_name(enum tagged_reject reason);
 
 /*
  * Put the latest mark of t into t->tag (all its marks, if nothing is there), then look whether the
- * sixteen bytes make sense. *ret is written only with TAGGED_OK: then call tagged_clear. No allocation,
- * no clock but the mark's.
+ * sixteen bytes make sense. *ret is written only with TAGGED_OK: then call tagged_clear. No
+ * allocation but MD5's, no clock but the mark's.
  */
 enum tagged_reject tagged_read(const struct tagged *g, const struct tagged_limits *limits,
 	struct track *t, struct tagged_wish *ret);
