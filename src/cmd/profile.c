@@ -1,11 +1,10 @@
 /*
- * Reading profiles: libconfuse parses, and tells us of each value as it comes, which is how a value is
- * known to its line. Invariant: what profiles_parse returned is what libconfuse understood, whole.
+ * Reading profiles, token by token. Invariant: what is read is what libconfuse would read of the same
+ * text, or is refused with its line.
  */
 
 #include "cmd/profile.h"
 
-#include <confuse.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -14,15 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cmd/client_home.h"
+#include "config/lex.h"
 
 #define BLOCK "profile"
-/*
- * libconfuse takes the end of a text for the end of a block, or of a comment, that is open. This stands
- * behind the text: it is understood as it is only when nothing is. No profile may have its name.
- */
-#define END_NAME "-"
-#define END_BLOCK "\n" BLOCK " " END_NAME " {\n}\n"
+#define TOKEN_TEXT_MAX 80
 #define SID_TEXT_LEN 64
 #define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
@@ -30,19 +26,6 @@ struct profile_text {
 	struct profile_text *next;
 	char b[];
 };
-
-struct parser {
-	struct profiles *all;
-	struct profile *now; /* whose block is open */
-	const struct profile_keys *keys;
-	struct fault *fault;
-	unsigned lines; /* of the text */
-	bool has_ended; /* and nothing was open then */
-	int rc;
-};
-
-/* libconfuse hands its callbacks no pointer of ours, and its lexer is one per process anyway. */
-static struct parser *parsing;
 
 bool profile_name_is_good(const char *name)
 {
@@ -74,12 +57,6 @@ static const char *keep(struct profiles *p, const char *folder, size_t folder_le
 	return t->b;
 }
 
-static void no_memory(void)
-{
-	parsing->rc = -ENOMEM;
-	fault_set(parsing->fault, "no memory to read %s", parsing->all->path);
-}
-
 void profiles_free(struct profiles *p)
 {
 	if (p == NULL)
@@ -95,200 +72,200 @@ void profiles_free(struct profiles *p)
 	free(p);
 }
 
-static struct profile *add_profile(struct profiles *p)
+static struct profile *add_profile(struct profiles *p, const char *name)
 {
 	struct profile **items = reallocarray(p->items, p->count + 1, sizeof(struct profile *));
 	if (items == NULL)
 		return NULL;
 	p->items = items;
 	items[p->count] = calloc(1, sizeof(struct profile));
-	return items[p->count] != NULL ? items[p->count++] : NULL;
-}
-
-/* ------------------------------------------------------------------ what libconfuse tells */
-
-__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
-{
-	char why[FAULT_MAX];
-	if (parsing->rc != 0)
-		return;
-	parsing->rc = -EINVAL;
-	if ((unsigned)cfg->line > parsing->lines) {
-		fault_set(parsing->fault, "%s:%u: the file ends inside a block; a } is missing",
-			parsing->all->path, parsing->lines);
-		return;
-	}
-	vsnprintf(why, sizeof(why), fmt, ap);
-	fault_set(parsing->fault,
-		"%s:%d: %.300s; postern(1), \"Profiles\", says what may stand here",
-		parsing->all->path, cfg->line, why);
-}
-
-__attribute__((format(printf, 2, 3))) static int refuse(cfg_t *cfg, const char *fmt, ...)
-{
-	char why[FAULT_MAX];
-	va_list ap;
-	if (parsing->rc != 0)
-		return -1;
-	parsing->rc = -EINVAL;
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	fault_set(parsing->fault, "%s:%d: %.300s", parsing->all->path, cfg->line, why);
-	return -1;
-}
-
-static const struct profile_key *find_key(const char *name)
-{
-	for (size_t i = 0; i < parsing->keys->count; i++)
-		if (strcmp(parsing->keys->keys[i].name, name) == 0)
-			return &parsing->keys->keys[i];
-	return NULL;
-}
-
-static struct profile *open_profile(void)
-{
-	if (parsing->now == NULL)
-		parsing->now = add_profile(parsing->all);
-	if (parsing->now == NULL)
-		no_memory();
-	return parsing->now;
-}
-
-/* A value was set: of the block that is open now. */
-static int on_value(cfg_t *cfg, cfg_opt_t *opt)
-{
-	struct profile *p = open_profile();
-	const struct profile_key *key = find_key(cfg_opt_name(opt));
-	const char *text = cfg_opt_getnstr(opt, 0), *path = parsing->all->path;
-	const char *slash = strrchr(path, '/');
-	if (p == NULL || key == NULL)
-		return -1;
-	if (text == NULL || text[0] == '\0')
-		return refuse(cfg, "%s: is empty; leave it out", key->name);
-	if (profile_find(p, key->name) != NULL)
-		return refuse(cfg, "%s: stands here twice; keep one", key->name);
-	if (p->count == PROFILE_VALUES_MAX)
-		return refuse(cfg, "more than %d values", PROFILE_VALUES_MAX);
-	size_t folder = 0;
-	if (key->is_file && slash != NULL && profile_is_relative(text))
-		folder = (size_t)(slash - path) + 1;
-	const char *kept = keep(parsing->all, path, folder, text);
-	if (kept == NULL) {
-		no_memory();
-		return -1;
-	}
-	p->values[p->count++] = (struct profile_value){ key->name, kept, (unsigned)cfg->line };
-	return 0;
-}
-
-/* A block was closed. */
-static int on_profile(cfg_t *cfg, cfg_opt_t *opt)
-{
-	cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-	const char *title = section != NULL ? cfg_title(section) : "";
-	parsing->has_ended = (unsigned)cfg->line > parsing->lines && strcmp(title, END_NAME) == 0;
-	if (parsing->has_ended)
-		return 0;
-	struct profile *p = open_profile();
-	if (p == NULL)
-		return -1;
-	parsing->now = NULL;
-	if (!profile_name_is_good(title))
-		return refuse(cfg, "%.80s: not a name; write 1 to %d of letters, digits, . _ and -",
-			title, PROFILE_NAME_MAX);
-	p->name = keep(parsing->all, "", 0, title);
-	if (p->name == NULL)
-		no_memory();
-	return p->name != NULL ? 0 : -1;
+	if (items[p->count] == NULL)
+		return NULL;
+	items[p->count]->name = name;
+	return items[p->count++];
 }
 
 /* ------------------------------------------------------------------ parsing */
 
-static cfg_opt_t *make_options(const struct profile_keys *keys)
+struct parser {
+	struct profiles *all;
+	struct profile *now; /* whose block is open */
+	const struct profile_keys *keys;
+	struct config_lexer lexer;
+	struct config_lexeme token;
+	struct fault *fault;
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(
+	const struct parser *p, const char *fmt, ...)
 {
-	cfg_opt_t *options = calloc(keys->count + 1, sizeof(*options));
-	if (options == NULL)
-		return NULL;
-	for (size_t i = 0; i < keys->count; i++)
-		options[i] = (cfg_opt_t)CFG_STR(keys->keys[i].name, NULL, CFGF_NODEFAULT);
-	options[keys->count] = (cfg_opt_t)CFG_END();
-	return options;
+	char why[FAULT_MAX];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	fault_set(p->fault, "%.200s:%u: %.300s", p->all->path, p->token.line, why);
+	return -EINVAL;
 }
 
-static void set_callbacks(cfg_t *tree)
+static int no_memory(const struct parser *p)
 {
-	char path[128];
-	cfg_set_error_function(tree, on_error);
-	cfg_set_validate_func(tree, BLOCK, on_profile);
-	for (size_t i = 0; i < parsing->keys->count; i++) {
-		snprintf(path, sizeof(path), BLOCK "|%s", parsing->keys->keys[i].name);
-		cfg_set_validate_func(tree, path, on_value);
+	fault_set(p->fault, "no memory to read %.200s", p->all->path);
+	return -ENOMEM;
+}
+
+/* The next token. 0, or -EINVAL with the fault. */
+static int next(struct parser *p)
+{
+	char text[TOKEN_TEXT_MAX];
+	p->token = config_lex(&p->lexer);
+	if (p->token.why == NULL)
+		return 0;
+	if (p->token.text.len == 0)
+		return refuse(p, "%s", p->token.why);
+	return refuse(p, "%s: %s", text_quote(p->token.text, text, sizeof(text)), p->token.why);
+}
+
+/* The next token must be a word or string: its value to to. */
+static int next_value(struct parser *p, const char *what, char to[CONFIG_VALUE_MAX])
+{
+	int rc = next(p);
+	if (rc < 0)
+		return rc;
+	if (p->token.token != CONFIG_TOKEN_WORD && p->token.token != CONFIG_TOKEN_STRING)
+		return refuse(p, "%s must stand here", what);
+	config_lexeme_value(&p->token, to);
+	return 0;
+}
+
+static int expect(struct parser *p, enum config_token token, const char *what)
+{
+	int rc = next(p);
+	if (rc == 0 && p->token.token != token)
+		return refuse(p, "%s must stand here", what);
+	return rc;
+}
+
+static const struct profile_key *find_key(const struct parser *p, const char *name)
+{
+	for (size_t i = 0; i < p->keys->count; i++)
+		if (strcmp(p->keys->keys[i].name, name) == 0)
+			return &p->keys->keys[i];
+	return NULL;
+}
+
+static int add_value(struct parser *p, const struct profile_key *key, const char *text)
+{
+	const char *path = p->all->path, *slash = strrchr(path, '/');
+	size_t folder = 0;
+	if (text[0] == '\0')
+		return refuse(p, "%s: is empty; leave it out", key->name);
+	if (profile_find(p->now, key->name) != NULL)
+		return refuse(p, "%s: stands here twice; keep one", key->name);
+	if (p->now->count == PROFILE_VALUES_MAX)
+		return refuse(p, "more than %d values", PROFILE_VALUES_MAX);
+	if (key->is_file && slash != NULL && profile_is_relative(text))
+		folder = (size_t)(slash - path) + 1;
+	const char *kept = keep(p->all, path, folder, text);
+	if (kept == NULL)
+		return no_memory(p);
+	p->now->values[p->now->count++] = (struct profile_value){ key->name, kept, p->token.line };
+	return 0;
+}
+
+/* key = value, of which the key was read. */
+static int read_value(struct parser *p, char name[CONFIG_VALUE_MAX])
+{
+	const struct profile_key *key = find_key(p, name);
+	if (key == NULL)
+		return refuse(
+			p, "%.80s: not a key of a profile; see \"Profiles\" in postern(1)", name);
+	int rc = expect(p, CONFIG_TOKEN_EQUALS, "=");
+	/* The name is not needed any more. */
+	if (rc == 0)
+		rc = next_value(p, "a value", name);
+	return rc < 0 ? rc : add_value(p, key, name);
+}
+
+/* Values up to the end of the block. */
+static int read_block(struct parser *p)
+{
+	char word[CONFIG_VALUE_MAX];
+	for (;;) {
+		int rc = next(p);
+		if (rc < 0)
+			return rc;
+		if (p->token.token == CONFIG_TOKEN_CLOSE)
+			return 0;
+		if (p->token.token == CONFIG_TOKEN_END)
+			return refuse(p, "the file ends inside a block; a } is missing");
+		if (p->token.token != CONFIG_TOKEN_WORD)
+			return refuse(p, "a key must stand here");
+		config_lexeme_value(&p->token, word);
+		rc = read_value(p, word);
+		if (rc < 0)
+			return rc;
 	}
 }
 
-static void parse(const char *text)
+/* NAME { .. }, behind the word profile. */
+static int read_profile(struct parser *p)
 {
-	cfg_opt_t *options = make_options(parsing->keys);
-	cfg_t *tree = NULL;
-	if (options == NULL) {
-		no_memory();
-		return;
+	char name[CONFIG_VALUE_MAX];
+	int rc = next_value(p, "the name of the profile", name);
+	if (rc < 0)
+		return rc;
+	if (!profile_name_is_good(name))
+		return refuse(p, "%.80s: not a name; write 1 to %d of letters, digits, . _ and -",
+			name, PROFILE_NAME_MAX);
+	if (profiles_find(p->all, name) != NULL)
+		return refuse(p, "%s: there is a profile of that name above; rename one", name);
+	const char *kept = keep(p->all, "", 0, name);
+	p->now = kept != NULL ? add_profile(p->all, kept) : NULL;
+	if (p->now == NULL)
+		return no_memory(p);
+	rc = expect(p, CONFIG_TOKEN_OPEN, "{");
+	return rc < 0 ? rc : read_block(p);
+}
+
+static int read_all(struct parser *p)
+{
+	for (;;) {
+		int rc = next(p);
+		if (rc < 0 || p->token.token == CONFIG_TOKEN_END)
+			return rc;
+		if (p->token.token != CONFIG_TOKEN_WORD ||
+			!span_equal(p->token.text, span_of(BLOCK, strlen(BLOCK))))
+			return refuse(p, "profile NAME { .. } must stand here");
+		rc = read_profile(p);
+		if (rc < 0)
+			return rc;
 	}
-	cfg_opt_t root[] = {
-		CFG_SEC(BLOCK, options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-		CFG_END(),
-	};
-	tree = cfg_init(root, CFGF_NONE);
-	if (tree == NULL) {
-		no_memory();
-	} else {
-		set_callbacks(tree);
-		if (cfg_parse_buf(tree, text) != CFG_SUCCESS && parsing->rc == 0)
-			no_memory();
-		if (parsing->rc == 0 && !parsing->has_ended) {
-			parsing->rc = -EINVAL;
-			fault_set(parsing->fault, "%s:%u: the file ends inside a comment; end it",
-				parsing->all->path, parsing->lines);
-		}
-		cfg_free(tree);
-	}
-	free(options);
 }
 
 int profiles_parse(const char *path, struct span text, const struct profile_keys *keys,
 	struct profiles **ret, struct fault *f)
 {
-	char *copy = NULL;
-	const char *data = text.len > 0 ? (const char *)text.data : "";
-	struct parser p = { .keys = keys, .fault = f, .lines = 1 };
-
-	if (memchr(data, '\0', text.len) != NULL) {
-		fault_set(f, "%s: has a zero byte; it is not a text", path);
+	struct parser p = { .keys = keys, .fault = f, .lexer = config_lexer_init(text) };
+	const char *why = config_text_refusal(text);
+	if (why != NULL) {
+		fault_set(f, "%.200s: %s", path, why);
 		return -EINVAL;
 	}
 	p.all = calloc(1, sizeof(*p.all));
-	if (asprintf(&copy, "%.*s%s", (int)text.len, data, END_BLOCK) < 0)
-		copy = NULL;
 	if (p.all != NULL)
 		p.all->path = keep(p.all, "", 0, path);
-	if (p.all == NULL || p.all->path == NULL || copy == NULL) {
-		fault_set(f, "no memory to read %s", path);
-		p.rc = -ENOMEM;
-		goto out;
+	if (p.all == NULL || p.all->path == NULL) {
+		fault_set(f, "no memory to read %.200s", path);
+		profiles_free(p.all);
+		return -ENOMEM;
 	}
-	for (size_t i = 0; i < text.len; i++)
-		p.lines += data[i] == '\n';
-	parsing = &p;
-	parse(copy);
-	parsing = NULL;
-out:
-	free(copy);
-	if (p.rc < 0)
+	int rc = read_all(&p);
+	if (rc < 0)
 		profiles_free(p.all);
 	else
 		*ret = p.all;
-	return p.rc;
+	return rc;
 }
 
 /* ------------------------------------------------------------------ asking */

@@ -17,15 +17,17 @@
 
 /* ------------------------------------------------------------------ texts */
 
+/* Between "..." a ${ would name a variable. */
 static void put_quoted(const char *text, FILE *out)
 {
-	fputc('"', out);
+	char quote = strstr(text, "${") != NULL ? '\'' : '"';
+	fputc(quote, out);
 	for (; *text != '\0'; text++) {
-		if (strchr("\"\\$", *text) != NULL)
+		if (*text == '\\' || *text == quote)
 			fputc('\\', out);
 		fputc(*text, out);
 	}
-	fputc('"', out);
+	fputc(quote, out);
 }
 
 char *profile_format(const struct profile *p)

@@ -343,7 +343,7 @@ wrong() {
 wrong 'profile gw {\n\thost = x\n\tport = 99999\n\tscheme = structured\n}\n'
 says 4 'postern: W/home/profiles:3: port 99999: not a port; write a number from 1 to 65535' -- knock gw
 wrong 'profile gw {\n\thots = x\n}\n'
-says 4 'postern: W/home/profiles:2: no such option '\''hots'\''; postern(1), "Profiles", says what may stand here' \
+says 4 'postern: W/home/profiles:2: hots: not a key of a profile; see "Profiles" in postern(1)' \
 	-- knock other
 wrong 'profile gw {\n\tscheme = spa\n\tbase = 100\n}\n'
 says 4 'postern: W/home/profiles:3: base is for scheme structured or tagged, not for spa' -- knock gw
@@ -354,9 +354,9 @@ says 4 'postern: W/home/profiles:3: port: stands here twice; keep one' -- knock 
 wrong 'profile gw { port = 22'
 says 4 'postern: W/home/profiles:1: the file ends inside a block; a } is missing' -- knock gw
 wrong 'profile gw { port = 22 }\n/* for now\nprofile x { port = 23 }'
-says 4 'postern: W/home/profiles:3: the file ends inside a comment; end it' -- knock gw
+says 4 'postern: W/home/profiles:2: this comment does not end; close it with */' -- knock gw
 wrong 'profile gw { host = "x }\n'
-is 'an open string' [ "$("$postern" knock gw 2>&1 | cut -d : -f 1,3)" = 'postern:2' ]
+says 4 'postern: W/home/profiles:1: \"x }: does not end on its line; close the quote' -- knock gw
 wrong 'profile gw { scheme = sequence } profile x { sequence = "1,2" }\n'
 says 4 'postern: profile gw cannot be cut out by whole lines; take it out with an editor' -- profile remove gw
 
