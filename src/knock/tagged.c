@@ -20,6 +20,8 @@
 static const uint8_t label[14] = "postern tag v1";
 static const struct addr nobody; /* sixteen zero bytes: whoever sends it */
 
+static_assert(crypto_auth_hmacsha256_KEYBYTES == TAGGED_KEY_LEN, "one length for every hash");
+
 #define TEXT_LEN (sizeof(label) + TAGGED_SID_LEN + PREFIX_LEN + sizeof(struct addr))
 
 const char *tagged_reject_name(enum tagged_reject reason)
@@ -53,7 +55,6 @@ static bool make_mac(const struct tagged *g, const uint8_t key[TAGGED_KEY_LEN],
 	assert(w.len == sizeof(text) && !w.is_full);
 	switch (g->hash) {
 	case TAGGED_SHA256:
-		static_assert(crypto_auth_hmacsha256_KEYBYTES == TAGGED_KEY_LEN, "one key length");
 		crypto_auth_hmacsha256(whole, text, sizeof(text), key);
 		break;
 	case TAGGED_BLAKE2B:

@@ -16,8 +16,12 @@
  * candidates. So spoofed values in bytes 6 to 15 cost nothing, and at most TAGGED_TRIES MACs are computed
  * a knock, newest candidates first, only of choices that contain the latest knock. What two spoofed
  * values at every place can make of it: slots * tags in the limits * services * 2 addresses, which is 54
- * with a spoofer who knows the time and the slots, and so inside the bound; without a clock (tag =
- * counter) the tag prunes nothing, and an attempt survives as long as that product is at most 64.
+ * with a spoofer who knows time, slots and services, as long as the limits span at most 256 s; and so
+ * inside the bound. With a wider window, and without a clock (tag = counter), the tag prunes less, and an
+ * attempt survives as long as that product is at most 64.
+ *
+ * The address is in the MAC and not sent: a knock is for its source, never for a third party. The 64 MACs
+ * cost 80 microseconds at most.
  *
  * A forger who keeps three candidates everywhere passes with (3/256)^9/256 for each MAC, 2^-59 a knock.
  */
