@@ -51,6 +51,9 @@ says 2 'postern knock: --minutes 255: not what an enciphered sequence can say; w
 	-- knock $cipher --minutes 255 gw
 says 2 'postern knock: --allow observed: not an address in numbers; see postern knock --help' \
 	-- knock $cipher --allow observed gw
+printf 'knock\r\n' >K
+says 0 '' -- knock $cipher --minutes 15 --dry-run gw
+printed '966 914 795 964 831 862 807 932'
 chmod 644 K
 says 4 'postern: K: others may read this secret; chmod go-rwx it' -- knock $cipher --dry-run gw
 chmod 600 K
@@ -199,7 +202,7 @@ P
 python3 listen.py >heard &
 children="$children $!"
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-	listener=$(head -n 1 heard)
+	listener=$(head -n 1 heard 2>/dev/null)
 	[ -n "$listener" ] && break
 	sleep 0.1
 done
@@ -229,6 +232,7 @@ while True:
     c.close()
 P
 late() {
+	: >late
 	python3 late.py >late &
 	children="$children $!"
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
