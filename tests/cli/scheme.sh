@@ -201,7 +201,7 @@ for _ in range(2):
 P
 python3 listen.py >heard &
 children="$children $!"
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $(seq 200); do
 	listener=$(head -n 1 heard 2>/dev/null)
 	[ -n "$listener" ] && break
 	sleep 0.1
@@ -235,7 +235,7 @@ late() {
 	: >late
 	python3 late.py >late &
 	children="$children $!"
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	for _ in $(seq 200); do
 		late=$(cat late)
 		[ -n "$late" ] && break
 		sleep 0.1
