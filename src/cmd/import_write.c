@@ -89,7 +89,7 @@ static void put_weakness(FILE *out, const struct sequence *s)
 		threat = "so few knocks are guessed by trying";
 		break;
 	case SEQUENCE_MONOTONE:
-		threat = "who tries these ports in their order, as a sweep does, walks through";
+		threat = "a scan of some ports in rising or falling order may walk through";
 		break;
 	case SEQUENCE_NARROW:
 		threat = "a scan of a few neighbouring ports may walk through";
