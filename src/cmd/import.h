@@ -52,6 +52,7 @@ struct import_note {
 struct import_person {
 	char name[NAME_TEXT_MAX];
 	struct directory_entry entry;
+	bool is_unused; /* what it was for was left out in the end */
 };
 
 struct import_service {
@@ -112,7 +113,7 @@ struct import {
 struct import *import_new(const struct name *organisation, const struct config *config);
 void import_free(struct import *im);
 
-/* A name that lives as long as the plan; "" past IMPORT_FILES_MAX. */
+/* A name that lives as long as the plan, or NULL: a file that was read before, or one too many. */
 const char *import_file_name(struct import *im, const char *name);
 
 __attribute__((format(printf, 4, 5))) void import_note(struct import *im,

@@ -396,8 +396,10 @@ void import_knockd(struct import *im, const char *file, struct span text)
 	struct span line;
 
 	r.doors = calloc(DOORS_MAX, sizeof(*r.doors));
-	if (r.doors == NULL) {
-		import_note(im, IMPORT_LOST, here(&r), "out of memory");
+	if (r.doors == NULL || r.file == NULL) {
+		free(r.doors);
+		import_note(im, IMPORT_LOST, (struct import_place){ "", 0 },
+			"a file was named twice, or there are too many");
 		return;
 	}
 	while (import_line(&text, &line, &r.line))

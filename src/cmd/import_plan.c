@@ -45,11 +45,13 @@ const char *import_file_name(struct import *im, const char *name)
 {
 	char quoted[1024];
 
-	if (im->file_count == IMPORT_FILES_MAX)
-		return "";
-	char *copy = strdup(text_quote(span_of(name, strlen(name)), quoted, sizeof(quoted)));
+	text_quote(span_of(name, strlen(name)), quoted, sizeof(quoted));
+	for (size_t i = 0; i < im->file_count; i++)
+		if (strcmp(im->files[i], quoted) == 0)
+			return NULL;
+	char *copy = im->file_count < IMPORT_FILES_MAX ? strdup(quoted) : NULL;
 	if (copy == NULL)
-		return "";
+		return NULL;
 	im->files[im->file_count++] = copy;
 	return copy;
 }

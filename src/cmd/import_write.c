@@ -59,10 +59,12 @@ void import_print_notes(const struct import *im, const char *before, FILE *out)
 			const struct import_note *n = &im->notes[i];
 			if ((int)n->kind != kind)
 				continue;
-			fprintf(out, "%s%s", before, n->at.file);
+			fputs(before, out);
 			if (n->at.line != 0)
-				fprintf(out, ":%u", n->at.line);
-			fprintf(out, ": %s: %s\n", kind_text(n->kind), n->text);
+				fprintf(out, "%s:%u: ", n->at.file, n->at.line);
+			else if (n->at.file[0] != '\0')
+				fprintf(out, "%s: ", n->at.file);
+			fprintf(out, "%s: %s\n", kind_text(n->kind), n->text);
 		}
 	if (im->notes_unkept > 0)
 		fprintf(out, "%s%zu more lines were not carried over\n", before, im->notes_unkept);
@@ -269,7 +271,8 @@ char *import_format_directory(const struct import *im)
 	if (out == NULL)
 		return NULL;
 	for (size_t i = 0; i < im->person_count; i++)
-		if (directory_line_format(&im->people[i].entry, NULL, line, sizeof(line)) > 0)
+		if (!im->people[i].is_unused &&
+			directory_line_format(&im->people[i].entry, NULL, line, sizeof(line)) > 0)
 			fputs(line, out);
 	return finish(out, &text);
 }
