@@ -268,6 +268,7 @@ static void fill(struct import *im, struct door *d, struct import_sequence *q)
 		i = SIZE_MAX; /* from the first again */
 	}
 	q->sequence = d->sequence;
+	q->at = d->at;
 	if (d->has[KEY_ONE_TIME]) {
 		snprintf(q->one_time, sizeof(q->one_time), "%s", d->values[KEY_ONE_TIME]);
 		import_note(im, IMPORT_ASSUMED, d->places[KEY_ONE_TIME],

@@ -280,11 +280,6 @@ size_t import_service(
 			first, last, CONFIG_RANGE_MAX);
 		return IMPORT_NONE;
 	}
-	if (proto == IPPROTO_UDP && first <= im->udp && last >= im->udp) {
-		import_note(im, IMPORT_LOST, at,
-			"port %u: the knocks come in on it; it cannot be a service", im->udp);
-		return IMPORT_NONE;
-	}
 	size_t i = find_service(im, at, &s);
 	if (i != im->service_count)
 		return i;

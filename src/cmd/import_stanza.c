@@ -405,11 +405,9 @@ void import_stanza(struct import *im, const struct import_stanza *s)
 	sodium_memzero(&q, sizeof(q));
 }
 
-/* The services that q may open of those there are; false when none is left. */
-static bool open_everything(struct import *im, struct import_fwknop *q)
+/* The services that q may open of those there are. */
+static void open_everything(struct import *im, struct import_fwknop *q)
 {
-	bool has_any = false;
-
 	import_note(im, IMPORT_ASSUMED, q->at,
 		"OPEN_PORTS is missing, so fwknop opens whatever is asked for; here it is the "
 		"services below: add what is missing");
@@ -417,30 +415,20 @@ static bool open_everything(struct import *im, struct import_fwknop *q)
 		const struct import_service *v = &im->services[i];
 		if (v->port_last == 0 && is_restricted(q->restricted, v->proto, v->port))
 			continue;
-		q->is_for[i] = has_any = true;
+		q->is_for[i] = true;
 		import_service_wait(im, q->at, i, q->wait_s);
 		import_allow(im, i, q->person);
 	}
-	return has_any;
 }
 
-void import_fwknop_end(struct import *im)
+void import_fwknop_everything(struct import *im)
 {
-	size_t kept = 0;
-
 	for (size_t f = 0; f < im->fwknop_count; f++) {
 		struct import_fwknop *q = &im->fwknops[f];
-		if (q->opens_everything && im->service_count == 0 &&
-			!is_restricted(q->restricted, IPPROTO_TCP, 22))
-			import_service(im, q->at, IPPROTO_TCP, 22, 22);
-		if (q->opens_everything && !open_everything(im, q)) {
-			import_note(
-				im, IMPORT_LOST, q->at, "the stanza opens nothing that is left");
-			im->people[q->person].is_unused = true;
+		if (!q->opens_everything)
 			continue;
-		}
-		im->fwknops[kept++] = *q;
+		if (im->service_count == 0 && !is_restricted(q->restricted, IPPROTO_TCP, 22))
+			import_service(im, q->at, IPPROTO_TCP, 22, 22);
+		open_everything(im, q);
 	}
-	sodium_memzero(&im->fwknops[kept], (im->fwknop_count - kept) * sizeof(im->fwknops[0]));
-	im->fwknop_count = kept;
 }

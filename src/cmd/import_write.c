@@ -189,7 +189,7 @@ static void put_allow(FILE *out, const struct import *im, const struct import_se
 	bool is_first = true;
 	fputs("\tallow = {", out);
 	for (size_t i = 0; i < im->person_count; i++) {
-		if (!s->is_for[i])
+		if (!s->is_for[i] || !im->people[i].is_used)
 			continue;
 		fputs(is_first ? "" : ", ", out);
 		put_string(out, im->people[i].name);
@@ -202,8 +202,7 @@ static void put_service(FILE *out, const struct import *im, const struct import_
 {
 	char text[TIME_TEXT_MAX];
 
-	/* What asked for it was left out in the end. */
-	if (s->wait_s == 0 && !s->is_there)
+	if (!s->is_used)
 		return;
 	if (s->is_there) {
 		fprintf(out, "\n# service %s is there already; it needs in its list:\n#", s->name);
@@ -271,7 +270,7 @@ char *import_format_directory(const struct import *im)
 	if (out == NULL)
 		return NULL;
 	for (size_t i = 0; i < im->person_count; i++)
-		if (!im->people[i].is_unused &&
+		if (im->people[i].is_used &&
 			directory_line_format(&im->people[i].entry, NULL, line, sizeof(line)) > 0)
 			fputs(line, out);
 	return finish(out, &text);

@@ -63,7 +63,7 @@ for line in 'interface = "ens3"' 'name = "openssh"' 'ports = {7000, 8000, 9000}'
 	'open = "ssh"' 'close = "ssh"' 'ports = {9000, 8000, 7000}' 'as = "Knockd openSSH/VSD"' 'within = 5s' \
 	'ports = {"2222/udp", 3333, "1444/udp", 5001}' 'name = "web-server"' 'open = "https"' 'wait = 20s' \
 	'one-time = "/etc/knockd/vpn.sequences"' 'open = "openvpn"' 'port = "udp/1194"' \
-	'port = "tcp/8000-8010"' 'wait = 1m' 'allow = {"Knockd Web Server/VSD"}'; do
+	'port = "tcp/8100-8110"' 'wait = 1m' 'allow = {"Knockd Web Server/VSD"}'; do
 	is "knockd: $line" has "$conf" "$line"
 done
 is 'no door of a mail' sh -c '! grep -q "name = \"mail\"" "$1"' - "$conf"
@@ -77,6 +77,11 @@ noted knockd.conf:47 'changes no firewall rule we know'
 noted knockd.conf:49 'has no sequence'
 noted knockd.conf:53 'a port is not 1 to 65535'
 noted knockd.conf:56 'closes what no door opens'
+noted knockd.conf:60 'knocks on port 22, which service ssh guards'
+noted knockd.conf:64 'makes another sequence on the way'
+noted knockd.conf:68 'at least two knocks'
+is 'nor of what goes with them' sh -c '! grep -q "tcp/2[678]" "$1"' - "$conf"
+is 'nor their names' sh -c '! grep -q "guarded\|longer\|single" "$1"' - "$W/knockd/knockd.directory"
 noted knockd.conf:9 'assumed: nothing closes the port after a time'
 is 'the notes are comments too' grep -q '^# .*knockd.conf:43: not carried over: ' "$conf"
 checks "$W/knockd/knockd.directory" "$conf"
