@@ -173,6 +173,8 @@ static uint64_t logged_ms(const struct nlattr *stamp)
 struct logged {
 	const struct nlattr *payload;
 	const struct nlattr *stamp;
+	const struct nlattr *mark;
+	const struct nlattr *prefix;
 };
 
 static int on_attribute(const struct nlattr *a, void *arg)
@@ -183,12 +185,32 @@ static int on_attribute(const struct nlattr *a, void *arg)
 		l->payload = a;
 	else if (mnl_attr_get_type(a) == NFULA_TIMESTAMP)
 		l->stamp = a;
+	else if (mnl_attr_get_type(a) == NFULA_MARK)
+		l->mark = a;
+	else if (mnl_attr_get_type(a) == NFULA_PREFIX)
+		l->prefix = a;
 	return MNL_CB_OK;
+}
+
+static uint32_t marked(const struct nlattr *mark)
+{
+	if (mark == NULL || mnl_attr_get_payload_len(mark) < sizeof(uint32_t))
+		return 0;
+	return ntohl(mnl_attr_get_u32(mark));
+}
+
+/* Without the zero at its end. */
+static struct span prefixed(const struct nlattr *prefix)
+{
+	if (prefix == NULL)
+		return span_of(NULL, 0);
+	size_t len = mnl_attr_get_payload_len(prefix);
+	return span_of(mnl_attr_get_payload(prefix), strnlen(mnl_attr_get_payload(prefix), len));
 }
 
 static int on_message(const struct nlmsghdr *h, void *arg)
 {
-	struct logged l = { NULL, NULL };
+	struct logged l = { 0 };
 	struct capture_nflog *n = arg;
 	struct sighting s = { 0 };
 
@@ -200,8 +222,11 @@ static int on_message(const struct nlmsghdr *h, void *arg)
 	s.wall_ms = logged_ms(l.stamp);
 	struct span packet =
 		span_of(mnl_attr_get_payload(l.payload), mnl_attr_get_payload_len(l.payload));
-	if (capture_ip_decode(packet, true, &s) == CAPTURE_OK)
-		n->seen(n->arg, &s);
+	if (capture_ip_decode(packet, true, &s) != CAPTURE_OK)
+		return MNL_CB_OK;
+	s.mark = marked(l.mark);
+	s.prefix = prefixed(l.prefix);
+	n->seen(n->arg, &s);
 	return MNL_CB_OK;
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/knockd_internal.h"
+#include "daemon/lease.h"
 
 void knockd_stop(struct knockd *k, int exit_status)
 {
@@ -85,8 +86,8 @@ static int await_go(struct knockd *k, bool *ret_is_new_table)
 
 static void lose_door(struct knockd *k, struct door *d)
 {
-	log_warn("door %s: interface %s is gone; waiting for it", d->config->name,
-		d->config->interface);
+	log_warn("door %s: interface %s is gone, or has another name now; waiting for it",
+		d->config->name, d->config->interface);
 	uv_poll_stop(&d->poll);
 	d->is_polled = false;
 	d->last = *capture_pcap_counts(d->pcap);
@@ -407,6 +408,7 @@ static int prepare(struct knockd *k)
 	if (rc < 0)
 		return rc;
 	restore_gates(k, is_new_table, clock_wall_ms(), clock_mono_ms());
+	lease_start(k);
 	note_start(k);
 	return 0;
 }
