@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "daemon/knockd_internal.h"
 
+#define USED_COPY_LEN 64 /* of a packet through a gate: IP header and ports */
+
 void knockd_stop(struct knockd *k, int exit_status)
 {
 	k->is_stopping = true;
@@ -34,8 +36,8 @@ static int open_doors(struct knockd *k)
 		d->owner = k;
 		d->config = &k->config->doors[i];
 		d->interface = if_nametoindex(d->config->interface);
-		int rc = capture_pcap_open(
-			d->config->interface, (uint16_t)i, d->config->spa.port, &d->pcap, &f);
+		const struct capture_want want = { .udp = { d->config->spa.port } };
+		int rc = capture_pcap_open(d->config->interface, (uint16_t)i, &want, &d->pcap, &f);
 		if (rc == -ENODEV) {
 			log_warn("door %s: interface %s is not there or down; waiting for it",
 				d->config->name, d->config->interface);
@@ -364,6 +366,11 @@ static int become_nobody(struct knockd *k)
 /* Everything that needs a name or a privilege, in the order of doc/design.md "Start". Says why it fails. */
 static int prepare(struct knockd *k)
 {
+	const struct capture_group used = {
+		.group = k->config->server.log_group,
+		.copy_len = USED_COPY_LEN,
+		.is_all = true,
+	};
 	struct fault f;
 	bool is_new_table = false;
 	int rc = open_doors(k);
@@ -380,7 +387,7 @@ static int prepare(struct knockd *k)
 	/* After the predecessor let the group go: the kernel gives one to one listener. */
 	if (k->config->server.backend == CONFIG_BACKEND_SCRIPT) {
 		k->nflog = NULL;
-	} else if (capture_nflog_open(k->config->server.log_group, &k->nflog, &f) < 0) {
+	} else if (capture_nflog_open(&used, &k->nflog, &f) < 0) {
 		log_warn("%s; the journal will not say when a gate is used", f.text);
 		k->nflog = NULL;
 	}
