@@ -329,7 +329,7 @@ static enum capture_reject take_tcp(struct rest *r, struct sighting *s)
 	if (r->left == 0)
 		return CAPTURE_SHORT;
 	if (!take_field(r, "WINDOW=", &word) || !to_number(word, UINT16_MAX, &number) ||
-		!take_field(r, "RES=", &word))
+		!take_field(r, "RES=", &word) || word.left != 4)
 		return CAPTURE_FIELD;
 	while (!begins_with(r, "URGP=", 5)) {
 		if (r->left == 0)
