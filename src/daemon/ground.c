@@ -93,7 +93,8 @@ int ground_check(const struct config *c, struct fault *f)
 		return rc;
 	for (size_t i = 0; i < c->door_count; i++) {
 		const struct config_door *d = &c->doors[i];
-		if (!is_port_kept(d->spa.port))
+		if (!d->spa.is_on || d->capture != CONFIG_CAPTURE_PCAP ||
+			!is_port_kept(d->spa.port))
 			continue;
 		fault_set(f,
 			"%s: door %s: another program has udp port %u, and would hear nothing any "

@@ -154,8 +154,9 @@ static int read_doors(struct reading *r, const char *path)
 		struct fault f;
 		bool is_done = false;
 		for (size_t j = 0; j < i; j++)
-			is_done |= c->doors[j].spa.port == c->doors[i].spa.port;
-		if (is_done)
+			is_done |= c->doors[j].spa.is_on &&
+				c->doors[j].spa.port == c->doors[i].spa.port;
+		if (is_done || !c->doors[i].spa.is_on)
 			continue;
 		const struct capture_want want = { .udp = { c->doors[i].spa.port } };
 		int rc = capture_pcap_open_file(path, (uint16_t)i, &want, &p, &f);
