@@ -31,12 +31,8 @@ bool capture_is_wanted_whole(const struct capture_want *w, const struct sighting
 /* Room for the text of a filter, all ports in use. */
 #define CAPTURE_FILTER_MAX 12288
 
-/*
- * What libpcap is to compile for a want on a link layer; "" lets everything pass. is_live: only what
- * comes in.
- */
-void capture_want_filter(
-	const struct capture_want *w, int link, bool is_live, char to[CAPTURE_FILTER_MAX]);
+/* What libpcap is to compile for a want on a link layer; "" lets everything pass. */
+void capture_want_filter(const struct capture_want *w, int link, char to[CAPTURE_FILTER_MAX]);
 
 /* True for a frame that belongs to a VLAN and not to the interface which that one stands on. Pure. */
 bool capture_link_is_tagged(struct span frame, int link);

@@ -42,7 +42,7 @@ static int set_filter(struct capture_pcap *p, const char *name, struct fault *f)
 	struct bpf_program program = { 0 };
 	int rc = 0;
 
-	capture_want_filter(&p->want, p->link, p->is_live, text);
+	capture_want_filter(&p->want, p->link, text);
 	if (pcap_compile(p->pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0) {
 		fault_set(f, "%s: no filter can be made for it: %s", name, pcap_geterr(p->pcap));
 		return -EPROTONOSUPPORT;
@@ -93,6 +93,7 @@ static int activation_failed(int status, const char *interface, pcap_t *pcap, st
 static int activate(pcap_t *pcap, const char *interface, struct fault *f)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
+	int on = 1;
 
 	/* These fail only on a handle that is active already. */
 	if (pcap_set_snaplen(pcap, CAPTURE_SNAPLEN) != 0 || pcap_set_promisc(pcap, 0) != 0 ||
@@ -107,6 +108,8 @@ static int activate(pcap_t *pcap, const char *interface, struct fault *f)
 			pcap_geterr(pcap));
 		return -EIO;
 	}
+	/* libpcap drops what goes out, but only here; since Linux 4.20 the kernel need not show it to us. */
+	(void)setsockopt(pcap_fileno(pcap), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
 	if (pcap_setnonblock(pcap, 1, text) != 0) {
 		fault_set(f, "%s: capturing cannot be made non-blocking: %s", interface, text);
 		return -EIO;

@@ -124,21 +124,15 @@ static void put_extended(struct text *t)
 	put(t, clause);
 }
 
-static bool is_more_than_ports(const struct capture_want *w)
-{
-	return w->syns || w->all_udp || w->icmp || w->tcp_data[0] != 0;
-}
-
 /*
  * "vlan" moves the offsets of everything to its right in the expression, also behind a closing bracket,
  * so it comes last at each depth. On cooked links libpcap knows no "vlan"; whatever is still tagged there
  * goes to user space. So does all of a BSD loopback file: libpcap would look for this machine's number of
- * IPv6, not the one in the file. "inbound" saves the way to user space to what a busy server sends.
+ * IPv6, not the one in the file. No "inbound": libpcap runs a new filter itself on what the buffer may hold
+ * already, at least on one packet, and cannot tell there.
  */
-void capture_want_filter(
-	const struct capture_want *w, int link, bool is_live, char to[CAPTURE_FILTER_MAX])
+void capture_want_filter(const struct capture_want *w, int link, char to[CAPTURE_FILTER_MAX])
 {
-	const char *in = is_live && is_more_than_ports(w) ? "inbound and " : "";
 	struct text t = { 0 };
 
 	put_udp(&t, w);
@@ -149,14 +143,14 @@ void capture_want_filter(
 		put_icmp(&t);
 	put_extended(&t);
 	if (link == DLT_EN10MB)
-		snprintf(to, CAPTURE_FILTER_MAX, "%s(%s or (vlan and (%s or (vlan and (%s)))))", in,
+		snprintf(to, CAPTURE_FILTER_MAX, "%s or (vlan and (%s or (vlan and (%s))))",
 			t.bytes, t.bytes, t.bytes);
 	else if (link == DLT_LINUX_SLL || link == DLT_LINUX_SLL2)
 		snprintf(to, CAPTURE_FILTER_MAX,
-			"%s(%s or ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100)",
-			in, t.bytes);
+			"%s or ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100",
+			t.bytes);
 	else if (link == DLT_NULL || link == DLT_LOOP)
 		to[0] = '\0';
 	else
-		snprintf(to, CAPTURE_FILTER_MAX, "%s(%s)", in, t.bytes);
+		snprintf(to, CAPTURE_FILTER_MAX, "%s", t.bytes);
 }

@@ -197,6 +197,39 @@ static void each_frame(void **state)
 	capture_pcap_close(p);
 }
 
+/* Attempts, each of the first ones too; what goes out of the door is none. */
+static void each_attempt(void **state)
+{
+	static const struct capture_want want = {
+		.syns = true, .all_udp = true, .icmp = true, .tcp_data = { FRAMES_PORT }
+	};
+	static const char *const sent[] = { "tcp4-syn", "tcp6-syn", "udp4-other-port", "udp4",
+		"tcp4-syn-options", "tcp4-push", "tcp6-push", "tcp6-hop-syn", "icmp4-echo",
+		"icmp6-echo" };
+	static const char *const unwanted[] = { "tcp4-syn-ack", "tcp6-ack", "tcp4-ack-padded",
+		"icmp4-echo-bare", "icmp6-echo-bare", "tcp4-vlan-syn" };
+	struct capture_pcap *p = NULL;
+	struct fault f = { "" };
+
+	(void)state;
+	need_root();
+	make_pair();
+	if (capture_pcap_open("door", 3, &want, &p, &f) != 0)
+		fail_msg("%s", f.text);
+	for (size_t i = 0; i < TEST_LEN(sent); i++) {
+		send_frame(sent[i]);
+		send_frame(unwanted[i % TEST_LEN(unwanted)]);
+		if (!read_until(p, i + 1))
+			fail_msg("%s was not seen", sent[i]);
+		frames_check(sent[i], &seen.at[i].s, &frames_find(sent[i])->want);
+		TEST_CASE(sent[i], seen.at[i].s.interface == if_nametoindex("door"));
+	}
+	while (capture_pcap_read(p, 16, keep, &seen) > 0)
+		;
+	assert_int_equal(seen.count, TEST_LEN(sent));
+	capture_pcap_close(p);
+}
+
 static void only_inbound(void **state)
 {
 	const struct frame *f = frames_find("udp4");
@@ -423,6 +456,56 @@ static void logged(void **state)
 	capture_nflog_close(n);
 }
 
+/* A door: whole packets, only what is wanted, only from one interface, until that goes. */
+static void logged_for_a_door(void **state)
+{
+	const struct capture_group door = { .group = GROUP,
+		.door = 5,
+		.copy_len = CAPTURE_SNAPLEN,
+		.interface = "door",
+		.want = { .udp = { FRAMES_PORT }, .syns = true } };
+	struct capture_group nowhere = door, elsewhere = door;
+	struct capture_nflog *n = NULL;
+	struct fault f = { "" };
+
+	(void)state;
+	need_root();
+	make_pair();
+	RUN("nft",
+		"add table inet t; add chain inet t c { type filter hook prerouting priority -301; }; "
+		"add rule inet t c log group 7");
+	nowhere.interface = "nowhere";
+	assert_int_equal(capture_nflog_open(&nowhere, &n, &f), -ENODEV);
+	if (capture_nflog_open(&door, &n, &f) != 0)
+		fail_msg("%s", f.text);
+	send_frame("udp4-other-port");
+	send_frame("tcp4-syn");
+	send_frame("udp4-largest");
+	send_frame("tcp4-push");
+	send_frame("icmp4-echo");
+	send_frame("tcp6-syn");
+	assert_true(read_log_until(n, 3));
+	frames_check("tcp4-syn", &seen.at[0].s, &frames_find("tcp4-syn")->want);
+	frames_check("udp4-largest", &seen.at[1].s, &frames_find("udp4-largest")->want);
+	frames_check("tcp6-syn", &seen.at[2].s, &frames_find("tcp6-syn")->want);
+	assert_int_equal(seen.at[0].s.door, 5);
+	assert_int_equal(seen.at[0].s.interface, if_nametoindex("door"));
+	assert_true(seen.at[0].s.tcp_flags == SIGHTING_SYN && seen.at[0].s.has_seq);
+	assert_int_equal(capture_nflog_counts(n)->seen, 6);
+	assert_int_equal(capture_nflog_counts(n)->other, 3);
+	capture_nflog_close(n);
+	/* The other end is an interface too, from which nothing comes here. */
+	elsewhere.interface = "street";
+	assert_int_equal(capture_nflog_open(&elsewhere, &n, &f), 0);
+	send_frame("tcp4-syn");
+	assert_true(wait_fd(capture_nflog_fd(n)));
+	assert_int_equal(capture_nflog_read(n, keep, &seen), 0);
+	assert_int_equal(seen.count, 3);
+	remove_pair();
+	assert_int_equal(capture_nflog_read(n, keep, &seen), -ENODEV);
+	capture_nflog_close(n);
+}
+
 static void log_group_taken(void **state)
 {
 	struct capture_nflog *n, *second = NULL;
@@ -491,6 +574,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(each_frame, enter_namespace),
+		cmocka_unit_test_setup(each_attempt, enter_namespace),
 		cmocka_unit_test_setup(only_inbound, enter_namespace),
 		cmocka_unit_test_setup(at_most_max, enter_namespace),
 		cmocka_unit_test_setup(cannot_open, enter_namespace),
@@ -499,6 +583,7 @@ int main(void)
 		cmocka_unit_test_setup(down_then_removed, enter_namespace),
 		cmocka_unit_test_setup(without_privilege, enter_namespace),
 		cmocka_unit_test_setup(logged, enter_namespace),
+		cmocka_unit_test_setup(logged_for_a_door, enter_namespace),
 		cmocka_unit_test_setup(log_group_taken, enter_namespace),
 		cmocka_unit_test_setup(logged_without_privilege, enter_namespace),
 		cmocka_unit_test_setup(log_overflow, enter_namespace),
