@@ -128,6 +128,19 @@ void turn_finish(struct knockd *k); /* told to stop: once nobody waits for an an
 
 void turn_ran(struct knockd *k, const struct msg *m);
 
+/* turn_limit.c */
+struct live_place turn_place(const struct knockd *k, const struct claim *c);
+/* The limit of doc/design.md "Limits" that a slot of the batch is over, or NULL. A renewal takes the place
+ * of its gate and is not counted again: s->is_renewal. */
+const char *turn_over_limit(const struct knockd *k, struct slot *s);
+
+/* turn_record.c */
+void turn_record(const struct knockd *k, struct slot *s, uint64_t now);
+/* Probes and requests to bind an address are part of a conversation, not decisions: no line for them. */
+bool turn_is_journalled(const struct slot *s);
+/* key-check-log: a line of its own when the key is not the directory's. */
+void turn_note_key(struct knockd *k, const struct slot *s);
+
 /* action.c */
 /* The message in quotes, on one line; cap is at least 2 * SPA_MESSAGE_MAX + 8. */
 void action_quote(const struct spa_request *q, char *to, size_t cap);
