@@ -313,8 +313,8 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 		.replay_until_ms = now + 2000ull * d->config->spa.window_s + 1000,
 		.gate = s->outcome == JUDGE_OPEN ? &s->gate : NULL,
 		.record = turn_is_journalled(s) ? &s->record : NULL,
-		.fido_key_id = has_counter ? c->claim.key_id : NULL,
-		.fido_counter = c->request.fido_counter,
+		.counter_id = has_counter ? c->claim.key_id : NULL,
+		.counter = c->request.fido_counter,
 		.key_next = s->outcome != JUDGE_RECORD && identify_is_next(&c->claim)
 			? c->claim.key_id
 			: NULL,
