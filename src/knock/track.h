@@ -38,11 +38,11 @@ struct track_mark {
 	uint8_t proto; /* IPPROTO_TCP or IPPROTO_UDP */
 };
 
-/* What came of a tagged knock, in any order (knock/tagged.h). */
+/* What came of a tagged knock, in any order (knock/tagged.h). All zero: nothing yet. */
 struct track_tag {
-	uint64_t began_ms; /* 0: nothing yet */
 	uint8_t count[TRACK_TAG_BYTES];
-	uint8_t byte[TRACK_TAG_BYTES][TRACK_TAG_CANDIDATES];
+	uint8_t byte[TRACK_TAG_BYTES][TRACK_TAG_CANDIDATES];   /* latest first */
+	uint32_t at_ms[TRACK_TAG_BYTES][TRACK_TAG_CANDIDATES]; /* low bits of the mark's time */
 };
 
 /* What a TCP knock is recognised by when it comes again; track.c alone uses it. */
