@@ -1,7 +1,8 @@
 #ifndef POSTERN_DAEMON_MONITOR_INTERNAL_H
 #define POSTERN_DAEMON_MONITOR_INTERNAL_H
 
-/* What the monitor's two halves share: monitor.c has the processes, monitor_trial.c the trials. */
+/* What the monitor's files share: monitor.c has the loop, monitor_generation.c the processes, monitor_trial.c
+ * the trials. */
 
 #include <signal.h>
 #include <stdbool.h>
@@ -12,6 +13,9 @@
 #include "priv/priv.h"
 
 #define MONITOR_RETIRED_MAX 8
+#define BACKOFF_MIN_MS 250
+#define BACKOFF_MAX_MS 30000
+#define HEALTHY_MS 30000 /* a generation that lived this long starts the back-off anew */
 
 struct child {
 	pid_t pid; /* 0: none */
@@ -58,7 +62,7 @@ struct monitor {
 	struct monitor_trial trial;
 };
 
-/* monitor.c */
+/* monitor_generation.c */
 
 /* From nothing, with m->boot. 0 or -errno. */
 __attribute__((warn_unused_result)) int monitor_start_generation(struct monitor *m);
@@ -68,6 +72,20 @@ int monitor_stop_generation(struct monitor *m, struct generation *g);
 /* The next generation with m->boot, saying why. -errno: the running one goes on, untouched. */
 __attribute__((warn_unused_result)) int monitor_replace_generation(
 	struct monitor *m, const char *why);
+
+/* A generation ended by itself, or must: stop what is left of it and try again soon. gate_status: of a gate
+ * process that ended by itself, else 0. */
+void monitor_on_death(struct monitor *m, int gate_status);
+
+/* True when this child of the running generation has ended. Its exit status is left alone where it has not,
+ * or was killed. */
+bool monitor_child_ended(struct child *c, int *ret_status);
+
+/* Action processes of generations before, that see what they run to its end. */
+void monitor_reap_retired(struct monitor *m);
+void monitor_kill_retired(const struct monitor *m);
+
+/* monitor.c */
 
 /* The same with another configuration: next becomes m->boot, the one before *ret_old, the caller's. */
 __attribute__((warn_unused_result)) int monitor_swap(
@@ -79,10 +97,6 @@ struct boot *monitor_load_next(struct monitor *m, const char *path);
 /* Answer who asked for a change, and log it. */
 void monitor_tell(struct monitor *m, int result, const char *text);
 void monitor_report_text(const struct config_report *r, char *to, size_t cap);
-
-/* A generation ended by itself, or must: stop what is left of it and try again soon. gate_status: of a gate
- * process that ended by itself, else 0. */
-void monitor_on_death(struct monitor *m, int gate_status);
 
 /* monitor_trial.c */
 
