@@ -22,7 +22,7 @@
 
 #define FWKNOP_HASH_MAX 64        /* bytes of the longest hash */
 #define FWKNOP_HASH_TEXT_MAX 86   /* and its base64 */
-#define FWKNOP_HASH_BLOCK_MAX 144 /* the widest block of a hash, for HMAC */
+#define FWKNOP_HASH_BLOCK_MAX 144 /* no less than the widest block of a hash */
 
 struct fwknop_key {
 	enum config_hmac hmac;
@@ -32,7 +32,7 @@ struct fwknop_key {
 	uint8_t pw[FWKNOP_KEY_MAX];
 	size_t block_len; /* of the MAC's hash */
 	uint8_t inner_pad[FWKNOP_HASH_BLOCK_MAX], outer_pad[FWKNOP_HASH_BLOCK_MAX];
-	EVP_MD_CTX *hashes[CONFIG_HMAC_SHA3_512 + 1]; /* by number; 0 is unused */
+	EVP_MD_CTX *hashes[CONFIG_HMAC_SHA3_512 + 1]; /* by number; NULL where libsodium is used */
 	EVP_CIPHER_CTX *decrypt, *encrypt;
 };
 

@@ -1,8 +1,9 @@
 /*
- * Keys of fwknop packets: hashes, the MAC and AES over contexts that are made once. Invariant: nothing
- * here allocates after fwknop_key_new, and every key that was derived is wiped.
+ * Keys of fwknop packets: hashes, the MAC and AES over contexts that are made once. Invariant: a text
+ * that has not the right MAC, of SHA-256 or SHA-512, makes nothing allocate; derived keys are wiped.
  *
- * HMAC is put together here because the library's own copies a context, hence allocates, each time.
+ * OpenSSL 3.0 allocates some hundred bytes each time that a hash begins, and more for an HMAC. So HMAC is
+ * put together here, and the two hashes that libsodium has are its.
  */
 
 #include <openssl/err.h>
@@ -18,18 +19,18 @@
 #define INNER_PAD 0x36
 #define OUTER_PAD 0x5c
 
-/* By number. */
+/* By number. Those without a name are libsodium's. */
 static const struct {
 	const char *name;
-	size_t len;
+	size_t len, block_len;
 } hashes[] = {
-	[CONFIG_HMAC_MD5] = { "MD5", 16 },
-	[CONFIG_HMAC_SHA1] = { "SHA1", 20 },
-	[CONFIG_HMAC_SHA256] = { "SHA2-256", 32 },
-	[CONFIG_HMAC_SHA384] = { "SHA2-384", 48 },
-	[CONFIG_HMAC_SHA512] = { "SHA2-512", 64 },
-	[CONFIG_HMAC_SHA3_256] = { "SHA3-256", 32 },
-	[CONFIG_HMAC_SHA3_512] = { "SHA3-512", 64 },
+	[CONFIG_HMAC_MD5] = { "MD5", 16, 64 },
+	[CONFIG_HMAC_SHA1] = { "SHA1", 20, 64 },
+	[CONFIG_HMAC_SHA256] = { NULL, 32, 64 },
+	[CONFIG_HMAC_SHA384] = { "SHA2-384", 48, 128 },
+	[CONFIG_HMAC_SHA512] = { NULL, 64, 128 },
+	[CONFIG_HMAC_SHA3_256] = { "SHA3-256", 32, 136 },
+	[CONFIG_HMAC_SHA3_512] = { "SHA3-512", 64, 72 },
 };
 #define HASHES (sizeof(hashes) / sizeof(hashes[0]))
 
@@ -65,13 +66,42 @@ size_t fwknop_hash_chars(enum config_hmac type)
 	return (hash_len(type) * 4 + 2) / 3;
 }
 
+static void hash_sha256(struct span a, struct span b, uint8_t to[FWKNOP_HASH_MAX])
+{
+	crypto_hash_sha256_state st;
+	crypto_hash_sha256_init(&st);
+	crypto_hash_sha256_update(&st, a.data, a.len);
+	crypto_hash_sha256_update(&st, b.data, b.len);
+	crypto_hash_sha256_final(&st, to);
+	sodium_memzero(&st, sizeof(st));
+}
+
+static void hash_sha512(struct span a, struct span b, uint8_t to[FWKNOP_HASH_MAX])
+{
+	crypto_hash_sha512_state st;
+	crypto_hash_sha512_init(&st);
+	crypto_hash_sha512_update(&st, a.data, a.len);
+	crypto_hash_sha512_update(&st, b.data, b.len);
+	crypto_hash_sha512_final(&st, to);
+	sodium_memzero(&st, sizeof(st));
+}
+
+/* b may be where the hash goes. */
 static bool hash(struct fwknop_key *k, enum config_hmac type, struct span a, struct span b,
 	uint8_t to[FWKNOP_HASH_MAX])
 {
 	EVP_MD_CTX *ctx = k->hashes[type];
-	return EVP_DigestInit_ex2(ctx, NULL, NULL) == 1 &&
-		EVP_DigestUpdate(ctx, a.data, a.len) == 1 &&
-		EVP_DigestUpdate(ctx, b.data, b.len) == 1 && EVP_DigestFinal_ex(ctx, to, NULL) == 1;
+
+	if (type == CONFIG_HMAC_SHA256)
+		hash_sha256(a, b, to);
+	else if (type == CONFIG_HMAC_SHA512)
+		hash_sha512(a, b, to);
+	else
+		return EVP_DigestInit_ex2(ctx, NULL, NULL) == 1 &&
+			EVP_DigestUpdate(ctx, a.data, a.len) == 1 &&
+			EVP_DigestUpdate(ctx, b.data, b.len) == 1 &&
+			EVP_DigestFinal_ex(ctx, to, NULL) == 1;
+	return true;
 }
 
 static size_t encode(enum config_hmac type, const uint8_t *bytes, char *to)
@@ -194,14 +224,12 @@ static EVP_MD_CTX *make_hash(const char *name)
 static bool make_pads(struct fwknop_key *k, const struct fwknop_secret *s)
 {
 	uint8_t key[FWKNOP_HASH_BLOCK_MAX] = { 0 };
-	int block = EVP_MD_get_block_size(EVP_MD_CTX_get0_md(k->hashes[k->hmac]));
-	bool is_made = block > 0 && block <= FWKNOP_HASH_BLOCK_MAX;
+	bool is_made = true;
 
-	k->block_len = is_made ? (size_t)block : 0;
+	k->block_len = hashes[k->hmac].block_len;
 	if (s->hmac_key_len > k->block_len)
-		is_made = is_made &&
-			hash(k, k->hmac, span_of(s->hmac_key, s->hmac_key_len), span_of(NULL, 0),
-				key);
+		is_made = hash(
+			k, k->hmac, span_of(s->hmac_key, s->hmac_key_len), span_of(NULL, 0), key);
 	else
 		memcpy(key, s->hmac_key, s->hmac_key_len);
 	for (size_t i = 0; i < k->block_len; i++) {
@@ -215,6 +243,8 @@ static bool make_pads(struct fwknop_key *k, const struct fwknop_secret *s)
 static bool make(struct fwknop_key *k, const struct fwknop_settings *s)
 {
 	for (size_t i = 1; i < HASHES; i++) {
+		if (hashes[i].name == NULL)
+			continue;
 		k->hashes[i] = make_hash(hashes[i].name);
 		if (k->hashes[i] == NULL)
 			return false;
