@@ -78,6 +78,8 @@ void boot_forget_keys(struct boot *b)
 {
 	keys_free(b->keys);
 	b->keys = NULL;
+	if (b->config != NULL)
+		config_forget_secrets(b->config);
 }
 
 void boot_free(struct boot *b)

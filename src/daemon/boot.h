@@ -26,7 +26,7 @@ struct boot {
 struct boot *boot_load(const char *path, struct config_report *r);
 void boot_free(struct boot *b);
 
-/* Wipe and drop the server's private keys, in a process that must not have them. */
+/* Wipe the server's private keys and those in the configuration, in a process that must not have them. */
 void boot_forget_keys(struct boot *b);
 
 #endif

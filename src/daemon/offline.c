@@ -230,7 +230,7 @@ int offline_check(const char *config_path)
 	struct boot *b = load(config_path);
 	if (b == NULL)
 		return EXIT_TROUBLE;
-	char *text = config_format(b->config);
+	char *text = config_format(b->config, CONFIG_SECRETS_HIDDEN);
 	if (text != NULL)
 		fputs(text, stdout);
 	say_trust(b->trust);
