@@ -23,6 +23,7 @@ people=256
 directories='1 1000 1000000' # people in a directory
 directory=()
 declare -A judged # nanoseconds of CPU by case
+tracked=          # what bench-track says
 
 daemons='postern pcap udp knockd'
 declare -A address=([postern]=10.77.0.1 [pcap]=10.77.0.3 [udp]=10.77.0.4 [knockd]=10.77.0.5)
@@ -354,6 +355,11 @@ measure_directory() {
 	done
 }
 
+measure_track() {
+	tell 'postern: classic knocks in a flood'
+	tracked=$($here bench-track) || fail 'bench-track'
+}
+
 # judge_row LABEL CASE: CPU for one, how many a second that makes, and how many times that of a key id
 judge_row() {
 	local ns=${judged[$2_ns]:-0}
@@ -366,6 +372,22 @@ read_row() {
 	local own=${judged[read_$2_ns]:-0} openssl=${judged[openssl_$2_ns]:-0}
 	printf '  %-44s %9s %9s %9s\n' "$1" "$(calc "$own / 1000" 2)" "$(calc "$openssl / 1000" 1)" \
 		"$(ratio "$openssl" "$own")"
+}
+
+# track_row LABEL CASE: sequences that are whole, of 100
+track_row() {
+	printf '  %-44s %9s %9s\n' "$1" "$(value "survive_100k_$2" "$tracked")" "$(value "survive_1000k_$2" "$tracked")"
+}
+
+print_track() {
+	printf '%-46s %9s %9s %9s\n' "classic knocks, postern's table" 'of one' 'spoofed' 'twice'
+	printf '  %-44s %9s %9s %9s\n' 'a second, on one core' "$(value one_source "$tracked")" \
+		"$(value spoofed_once "$tracked")" "$(value spoofed_twice "$tracked")"
+	printf '%-46s %9s %9s\n' 'whole sequences of 100, among spoofed packets' '100,000/s' '1,000k/s'
+	track_row '50 ms between knocks' 50ms_by_1
+	track_row '500 ms' 500ms_by_1
+	track_row '50 ms, each source twice' 50ms_by_2
+	track_row '500 ms, each source twice' 500ms_by_2
 }
 
 print_judge() {
@@ -450,6 +472,8 @@ print_table() {
 	rule
 	print_judge
 	rule
+	print_track
+	rule
 	echo "postern's grants: ${figure[flood]}. CPU us for one: ${figure[split]%, }."
 	echo 'A machine shared with others: read ratios. How it is measured: doc/benchmarks.md'
 }
@@ -466,6 +490,7 @@ for who in pcap udp knockd; do close_ports $who || fail 'iptables does not work 
 for who in $daemons; do daemon "$who" bench-listener 22 & disown; done
 
 measure_directory
+measure_track
 measure_rest
 for who in $daemons; do
 	start $who

@@ -8,7 +8,6 @@
  * retransmissions. A source has one slot at most.
  */
 
-#include "base/span.h"
 #include "knock/track.h"
 
 #include <assert.h>
@@ -16,6 +15,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/span.h"
 
 #define WAYS 8u /* of a set; 128 bytes of first knocks are two cache lines */
 #define FIRST_PER_SOURCE 64u

@@ -43,8 +43,9 @@ static struct addr source(const char *text)
 static struct track *knock(struct addr from, uint16_t port, uint64_t now_ms)
 {
 	static uint32_t serial;
+	serial++;
 	const struct track_knock k = { from, IPPROTO_TCP, port, (uint16_t)(1024 + serial % 60000),
-		true, ++serial };
+		true, serial };
 	return track_note(table, &k, now_ms, MAX_AGE);
 }
 
