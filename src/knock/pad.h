@@ -10,7 +10,7 @@
  * its 16: it can ask for itself alone. An IPv4 source's tag is over the 8 bytes.
  *
  * A forged window passes with 2^-64 for each tag that is computed: for a window with a wrong checksum
- * none is, so about 12 of at most 136 * 64 a knock.
+ * none is, so for noise about 34 of at most 136 * 64 a knock.
  */
 
 #include <stdbool.h>
@@ -19,6 +19,7 @@
 
 #include "base/addr.h"
 #include "base/file.h"
+#include "base/span.h"
 #include "knock/track.h"
 
 #define PAD_MASK_LEN 8
@@ -59,6 +60,10 @@ enum pad_reject {
 
 const char *pad_reject_name(enum pad_reject reason);
 
+/* True when m was overwritten, wholly or in part (a message has no eight zero bytes in a row, at a
+ * multiple of eight): nothing is accepted under it. */
+bool pad_is_spent(const struct pad_message *m);
+
 /*
  * Read the 16 knocks that the latest one ends, also with up to two in between left out, under each of the
  * count messages ahead (at most PAD_AHEAD). *ret is written only with PAD_OK. Pure.
@@ -71,11 +76,34 @@ enum pad_reject pad_read(const struct pad_message *ahead, size_t count, const st
 void pad_write(const struct pad_message *m, const struct pad_wish *w, uint16_t port_first,
 	uint16_t ret[PAD_KNOCKS]);
 
-/* ---- pad_file.c: the two copies. A message whose bytes are zero is used up; all before it are, too. */
+/*
+ * ---- pad_file.c: the two copies. A header, then the messages. A message that was overwritten is used up,
+ * and so are all before it: there is no counter that could be wrong.
+ *
+ *   0 magic 12 "postern pad\n", 12 version u8 = 1, 13 role u8, 14 zero 2, 16 messages u32, 20 pad id 16,
+ *   36 BLAKE2b-224 of all that 28
+ */
+
+#define PAD_HEADER_LEN 64
+#define PAD_ID_LEN 16
+
+enum pad_role { PAD_SERVER = 1, PAD_CLIENT = 2 };
+
+struct pad_header {
+	enum pad_role role;
+	uint32_t messages; /* 1..PAD_MESSAGES_MAX */
+	uint8_t id[PAD_ID_LEN];
+};
+
+void pad_header_encode(const struct pad_header *h, uint8_t to[PAD_HEADER_LEN]);
+
+/* False (ret untouched) for anything that pad_header_encode does not write. Pure. */
+bool pad_header_decode(struct span s, struct pad_header *ret);
 
 /*
- * Make the two copies of a new pad, mode 0600; neither may exist. 0 or -errno with *f, and then neither
- * is there. messages: 1..PAD_MESSAGES_MAX.
+ * Make the two copies of a new pad, mode 0600; neither may exist. messages:
+ * 1..PAD_MESSAGES_MAX. 0 or -errno with *f; the server's is removed again when the client's cannot be
+ * made.
  */
 __attribute__((warn_unused_result)) int pad_make(
 	const char *server_path, const char *client_path, uint32_t messages, struct fault *f);
@@ -89,6 +117,11 @@ struct pad; /* the server's: a descriptor, and the next PAD_AHEAD messages in me
  */
 __attribute__((warn_unused_result)) int pad_open(
 	const char *path, struct pad **ret, struct fault *f);
+
+/* The same of a descriptor that somebody opened for both; fd is ours from the call on, whatever comes of
+ * it. path is for the sentence. */
+__attribute__((warn_unused_result)) int pad_adopt(
+	int fd, const char *path, struct pad **ret, struct fault *f);
 void pad_close(struct pad *p);        /* NULL is fine; memory is wiped */
 size_t pad_left(const struct pad *p); /* messages; those skipped over do not come back */
 
