@@ -264,6 +264,9 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 		check_action(&k, i);
 	check_port_count(&k);
 	config_check_doors(c, s, notes);
+	config_check_sequences(c, s, notes);
+	config_check_ranges(c, s, notes);
+	config_check_classic(c, s, notes);
 	config_check_lockdown(c, s, notes);
 	config_check_forward(c, s, notes);
 	config_check_rescue(c, s, notes);

@@ -291,6 +291,14 @@ bool config_endpoint_parse(const char *text, struct config_endpoint *ret);
 void config_check_doors(
 	const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
+/* The same for simple sequences, for the ports of all formats, and for what the formats name and need. */
+void config_check_sequences(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+void config_check_ranges(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+void config_check_classic(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
 /* The same for the lockdown. */
 void config_check_lockdown(
 	const struct config *c, const struct config_scan *s, struct config_notes *notes);

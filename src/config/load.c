@@ -134,11 +134,16 @@ static void fill_scalar(
 	struct loader *l, const struct config_statement *st, cfg_opt_t *option, void *base)
 {
 	char why[CONFIG_WHY_MAX];
-	const struct config_value *v = &l->scan.values[st->first_value];
+	struct config_value *v = &l->scan.values[st->first_value];
 	if (v->is_bad)
 		return;
-	if (!config_value_set(st->keyword, cfg_opt_getnstr(option, 0), base, &l->box->arena, why))
+	char *text = cfg_opt_getnstr(option, 0);
+	if (!config_value_set(st->keyword, text, base, &l->box->arena, why)) {
 		config_note(&l->notes, &v->at, "%s: %s", st->keyword->name, why);
+		v->is_bad = true;
+	}
+	if (st->keyword->type == CONFIG_TYPE_KEY)
+		sodium_memzero(text, strlen(text));
 }
 
 static void fill_default(struct loader *l, const struct config_keyword *k,
@@ -275,6 +280,8 @@ static void fill_ciphers(struct loader *l, cfg_t *section, size_t i, struct conf
 	d->cipher_count = fill_inner(l, section, i, b, sizeof(*d->ciphers), NULL, &items);
 	d->ciphers = items;
 	for (size_t n = 0; n < d->cipher_count; n++) {
+		/* A pad's message always has two bytes for the port. */
+		d->ciphers[n].wide |= d->ciphers[n].pad != NULL;
 		d->ciphers[n].at = inner_text(l, b, i, n);
 		d->ciphers[n].as_at = as_text(l, b, i, n, d->ciphers[n].as);
 	}
@@ -470,6 +477,7 @@ struct config *config_load(const char *path, struct config_report *r)
 		return NULL;
 	}
 	struct config *c = config_parse_text(path, span_of(data, len), r);
+	sodium_memzero(data, len);
 	free(data);
 	return c;
 }

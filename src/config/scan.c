@@ -8,6 +8,7 @@
  * a value of the right shape.
  */
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -515,6 +516,7 @@ static void include_file(struct config_scan *s, const struct source *src, const 
 		};
 		scan_source(s, &inner);
 	}
+	sodium_memzero(data, len);
 	free(data);
 }
 
@@ -632,5 +634,8 @@ void config_scan_deinit(struct config_scan *s)
 	free(s->statements);
 	free(s->values);
 	free(s->lines);
+	/* There may be keys in it. */
+	if (s->text != NULL)
+		sodium_memzero(s->text, s->text_len);
 	free(s->text);
 }

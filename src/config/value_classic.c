@@ -128,8 +128,10 @@ static bool check_key(const struct config_keyword *k, const char *text, char why
 	uint8_t key[CONFIG_VALUE_MAX];
 	size_t len = 0;
 	const char *end = NULL;
+	bool is_padded = strchr(text, '=') != NULL;
 	int rc = sodium_base642bin(key, sizeof(key), text, strlen(text), NULL, &len, &end,
-		sodium_base64_VARIANT_ORIGINAL);
+		is_padded ? sodium_base64_VARIANT_ORIGINAL
+			  : sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
 	sodium_memzero(key, sizeof(key));
 	if (rc != 0 || end == NULL || *end != '\0')
 		return refuse(why, "is not base64");

@@ -8,7 +8,7 @@ static const char full[] = SERVER SERVICE
 	"service wiki { port = tcp/8443 allow = {\"*\"} }\n"
 	"door wan {\n"
 	"  capture = pcap interface = eth0 sources = 100\n"
-	"  sequence { name = ops ports = {7000, \"8000/udp\", 9000:udp, 100/tcp}\n"
+	"  sequence { name = ops ports = {7000, \"8000/udp\", 9000:udp, 1500/tcp}\n"
 	"    open = ssh as = \"Ops/VSD\" within = 5s strict = no }\n"
 	"  sequence { one-time = /seq close = ssh as = \"Ops/VSD\" accept-weak = yes }\n"
 	"  structured { base = 200 services = {ssh, wiki} as = \"Ops/VSD\" within = 2m }\n"
@@ -16,7 +16,7 @@ static const char full[] = SERVER SERVICE
 	"  cipher { key-file = /k iv = \"01234567\" services = {ssh} as = \"Ops/VSD\" }\n"
 	"  cipher { ports = 2000-2255 key-file = /k iv = 0x00ff112233445566 services = {ssh}\n"
 	"    as = \"Ops/VSD\" within = 30s wide = yes one-time = yes third-party = yes }\n"
-	"  cipher { ports = \"3000-3255\" key-file = /k random-iv = yes services = {wiki} as = a/b }\n"
+	"  cipher { ports = \"3000-3255\" key-file = /k random-iv = yes one-time = yes services = {ssh} as = a/b }\n"
 	"  cipher { ports = 4000-4255 pad = /p services = {wiki} as = a/b }\n"
 	"  tagged { keys = /tags services = {wiki, ssh} hash = blake2b tag = counter\n"
 	"    window = 1m observed = no third-party = yes base = 50000 }\n"
@@ -83,7 +83,7 @@ static void test_sequences(void **state)
 	assert_int_equal(a->steps[1].proto, IPPROTO_UDP);
 	assert_int_equal(a->steps[2].proto, IPPROTO_UDP);
 	assert_int_equal(a->steps[3].proto, IPPROTO_TCP);
-	assert_int_equal(a->steps[3].port, 100);
+	assert_int_equal(a->steps[3].port, 1500);
 	assert_string_equal(a->open, "ssh");
 	assert_null(a->close);
 	assert_null(a->one_time);
@@ -300,7 +300,7 @@ static void test_values(void **state)
 			    "key-base64 = "
 			    "\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\" }\n"
 			    "fwknop { services = {ssh} as = a/b hmac-key-base64 = \"AA== x\"\n"
-			    "key-base64 = \"AA\" }"),
+			    "key-base64 = \"A\" }"),
 			"t.conf:6: hmac-key-base64: is not base64\n"
 			"t.conf:7: key-base64: the key is longer than 32 bytes\n"
 			"t.conf:8: hmac-key-base64: is not base64\n"
