@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "daemon/knockd_internal.h"
 
+#define USED_COPY_LEN 64 /* of a packet through a gate: IP header and ports */
+
 void knockd_stop(struct knockd *k, int exit_status)
 {
 	k->is_stopping = true;
@@ -34,8 +36,9 @@ static int open_doors(struct knockd *k)
 		d->owner = k;
 		d->config = &k->config->doors[i];
 		d->interface = if_nametoindex(d->config->interface);
-		int rc = capture_pcap_open(
-			d->config->interface, (uint16_t)i, d->config->spa.port, &d->pcap, &f);
+		struct capture_want want = { .udp = { d->config->spa.port } };
+		classic_want(d->config, &want);
+		int rc = capture_pcap_open(d->config->interface, (uint16_t)i, &want, &d->pcap, &f);
 		if (rc == -ENODEV) {
 			log_warn("door %s: interface %s is not there or down; waiting for it",
 				d->config->name, d->config->interface);
@@ -361,9 +364,33 @@ static int become_nobody(struct knockd *k)
 	return rc;
 }
 
+static void tell_classic(void *arg, const char *text)
+{
+	(void)arg;
+	log_warn("%s", text);
+}
+
+/* The files of sequences and pads are the predecessor's until it is gone. */
+static int open_classic(struct knockd *k)
+{
+	const struct classic_how how = {
+		.boot = k->start->boot, .store = k->store, .tell = tell_classic
+	};
+	struct fault f;
+	int rc = classic_new(&how, &k->classic, &f);
+	if (rc < 0)
+		log_error("%s", f.text);
+	return rc;
+}
+
 /* Everything that needs a name or a privilege, in the order of doc/design.md "Start". Says why it fails. */
 static int prepare(struct knockd *k)
 {
+	const struct capture_group used = {
+		.group = k->config->server.log_group,
+		.copy_len = USED_COPY_LEN,
+		.is_all = true,
+	};
 	struct fault f;
 	bool is_new_table = false;
 	int rc = open_doors(k);
@@ -380,7 +407,7 @@ static int prepare(struct knockd *k)
 	/* After the predecessor let the group go: the kernel gives one to one listener. */
 	if (k->config->server.backend == CONFIG_BACKEND_SCRIPT) {
 		k->nflog = NULL;
-	} else if (capture_nflog_open(k->config->server.log_group, &k->nflog, &f) < 0) {
+	} else if (capture_nflog_open(&used, &k->nflog, &f) < 0) {
 		log_warn("%s; the journal will not say when a gate is used", f.text);
 		k->nflog = NULL;
 	}
@@ -397,6 +424,9 @@ static int prepare(struct knockd *k)
 		return rc;
 	k->judge.store = k->store;
 	k->judge.lockout = k->lockout;
+	rc = open_classic(k);
+	if (rc < 0)
+		return rc;
 	rc = tell(start_loop(k), "the event loop");
 	if (rc == 0)
 		rc = tell(control_start(k), "the control socket");
@@ -427,6 +457,7 @@ static void release(struct knockd *k)
 		capture_pcap_close(k->doors[i].pcap);
 	capture_nflog_close(k->nflog);
 	judge_deinit(&k->judge);
+	classic_free(k->classic);
 	turn_deinit(k);
 	live_free(k->live);
 	lockout_free(k->lockout);

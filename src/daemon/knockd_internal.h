@@ -14,6 +14,7 @@
 #include "capture/capture.h"
 #include "daemon/announce.h"
 #include "daemon/answer.h"
+#include "daemon/classic.h"
 #include "daemon/judge.h"
 #include "daemon/knockd.h"
 #include "daemon/live.h"
@@ -70,6 +71,7 @@ struct knockd {
 	const struct knockd_start *start;
 	const struct config *config;
 	struct judge judge;
+	struct classic *classic;
 	struct store *store;
 	struct live *live;
 	struct lockout *lockout;
@@ -87,6 +89,7 @@ struct knockd {
 	size_t in_flight;          /* slots that wait for the gate process */
 	uint16_t batch[SLOTS_MAX]; /* slots judged in this turn, to be claimed together */
 	size_t batch_count;
+	bool has_classic;   /* one of them is of a classic knock */
 	struct slot *spare; /* where the next datagram is judged */
 	uint64_t grant_next, grant_end;
 	uint64_t owner_count;

@@ -157,7 +157,8 @@ static int read_doors(struct reading *r, const char *path)
 			is_done |= c->doors[j].spa.port == c->doors[i].spa.port;
 		if (is_done)
 			continue;
-		int rc = capture_pcap_open_file(path, (uint16_t)i, c->doors[i].spa.port, &p, &f);
+		const struct capture_want want = { .udp = { c->doors[i].spa.port } };
+		int rc = capture_pcap_open_file(path, (uint16_t)i, &want, &p, &f);
 		if (rc < 0) {
 			fprintf(stderr, "%s\n", f.text);
 			return EXIT_TROUBLE;

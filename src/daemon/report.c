@@ -190,7 +190,7 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 		set_number(o, "not_closed", listed->counts[0]);
 	}
 	json_object_set_new(o, "gate_uses_heard", json_boolean(k->nflog != NULL));
-	set_number(o, "gate_uses_lost", k->nflog != NULL ? capture_nflog_lost(k->nflog) : 0);
+	set_number(o, "gate_uses_lost", k->nflog != NULL ? capture_nflog_counts(k->nflog)->dropped : 0);
 	set_number(o, "records_untold", k->announcer.lost);
 	json_object_set_new(o, "store_ok", json_boolean(k->store_error == 0));
 	if (k->store_error != 0)

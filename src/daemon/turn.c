@@ -119,22 +119,24 @@ static void enqueue(struct knockd *k, struct slot *s)
 		turn_flush(k);
 }
 
-void turn_seen(void *arg, const struct sighting *seen)
+/* Where the next one is judged; NULL: there is no room for it. */
+static struct slot *spare_slot(struct knockd *k)
 {
-	struct door *door = arg;
-	struct knockd *k = door->owner;
-	k->datagrams++;
 	if (k->spare == NULL)
 		k->spare = slot_take(k);
 	if (k->spare == NULL || k->batch_count == STORE_BATCH_MAX) {
 		k->drops[JUDGE_DROP_BUSY]++;
-		return;
+		return NULL;
 	}
-	struct slot *s = k->spare;
-	s->began_us = clock_mono_us();
-	s->began_mono_ms = s->began_us / 1000;
-	s->gate.grant_id = 0;
-	s->outcome = judge_sighting(&k->judge, seen, clock_wall_ms(), s->began_mono_ms, &s->judged);
+	k->spare->began_us = clock_mono_us();
+	k->spare->began_mono_ms = k->spare->began_us / 1000;
+	k->spare->gate.grant_id = 0;
+	return k->spare;
+}
+
+/* Judged: answer it, or put it into the batch. */
+static void take_outcome(struct knockd *k, struct slot *s)
+{
 	switch (s->outcome) {
 	case JUDGE_IGNORE: {
 		const struct slot *running =
@@ -163,6 +165,44 @@ void turn_seen(void *arg, const struct sighting *seen)
 		return;
 	}
 	judge_case_wipe(&s->judged);
+}
+
+/*
+ * What one sighting asks for, each thing judged by itself: of several ports in one packet those open that may.
+ * What was accepted a moment ago must be in the store before the counter or content of the next is looked at.
+ */
+static void classic(struct knockd *k, const struct sighting *seen)
+{
+	size_t n = 0;
+	if (k->has_classic)
+		turn_flush(k);
+	const struct judge_wish *w =
+		classic_seen(k->classic, seen, clock_wall_ms(), clock_mono_ms(), &n);
+	for (size_t i = 0; i < n; i++) {
+		struct slot *s = spare_slot(k);
+		if (s == NULL)
+			return;
+		s->outcome = judge_wish(
+			&k->judge, seen, &w[i], clock_wall_ms(), s->began_mono_ms, &s->judged);
+		k->has_classic = true;
+		take_outcome(k, s);
+	}
+}
+
+void turn_seen(void *arg, const struct sighting *seen)
+{
+	struct door *door = arg;
+	struct knockd *k = door->owner;
+	if (classic_owns(k->classic, seen)) {
+		classic(k, seen);
+		return;
+	}
+	k->datagrams++;
+	struct slot *s = spare_slot(k);
+	if (s == NULL)
+		return;
+	s->outcome = judge_sighting(&k->judge, seen, clock_wall_ms(), s->began_mono_ms, &s->judged);
+	take_outcome(k, s);
 }
 
 static void refuse(struct slot *s, enum spa_status status, const char *reason)
@@ -261,18 +301,24 @@ static void mirror_add(struct knockd *k, struct slot *s)
 		k->review_wall_ms = policy_end_ms(&s->judged.claim);
 }
 
-/* A token's counter must grow. True when it is to be remembered; a refusal is put into the slot. */
+/* A token's counter must grow, and a tagged sequence's. True when it is to be remembered; a refusal is put
+ * into the slot. */
 static bool check_counter(
 	struct knockd *k, struct slot *s, const struct store_claim *before, size_t n)
 {
-	const struct judge_case *c = &s->judged;
-	if (c->request.signature_type != SPA_SIG_SK)
+	struct judge_case *c = &s->judged;
+	if (c->scheme[0] == '\0' && c->request.signature_type == SPA_SIG_SK) {
+		memcpy(c->counter_id, c->claim.key_id, sizeof(c->counter_id));
+		c->counter = c->request.fido_counter;
+		c->has_counter = true;
+	}
+	if (!c->has_counter)
 		return false;
-	int rc = proof_counter(k->store, before, n, c->claim.key_id, c->request.fido_counter);
+	int rc = proof_counter(k->store, before, n, c->counter_id, c->counter);
 	if (rc == -ESTALE) {
 		refuse(s, SPA_STATUS_DENIED, PROOF_COUNTER);
 	} else if (rc < 0) {
-		store_trouble(k, "reading a token's counter", rc);
+		store_trouble(k, "reading a counter", rc);
 		refuse(s, SPA_STATUS_BUSY, "store");
 		s->judged.retry_after_s = BUSY_RETRY_S;
 	}
@@ -310,11 +356,13 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 	turn_record(k, s, now);
 	const struct door *d = &k->doors[c->seen.door];
 	*claim = (struct store_claim){
-		.replay_until_ms = now + 2000ull * d->config->spa.window_s + 1000,
+		.replay_until_ms = c->scheme[0] != '\0'
+			? c->replay_until_ms
+			: now + 2000ull * d->config->spa.window_s + 1000,
 		.gate = s->outcome == JUDGE_OPEN ? &s->gate : NULL,
 		.record = turn_is_journalled(s) ? &s->record : NULL,
-		.counter_id = has_counter ? c->claim.key_id : NULL,
-		.counter = c->request.fido_counter,
+		.counter_id = has_counter ? c->counter_id : NULL,
+		.counter = c->counter,
 		.key_next = s->outcome != JUDGE_RECORD && identify_is_next(&c->claim)
 			? c->claim.key_id
 			: NULL,
@@ -402,15 +450,16 @@ static void order_open(struct knockd *k, struct slot *s)
 	k->in_flight++;
 }
 
-/* Close every gate of this identity for the service from any address. The claim is journalled already. */
+/* Close every gate of this identity for the service, or for all, from any address. The claim is journalled already. */
 static void order_close(struct knockd *k, struct slot *s)
 {
 	static const struct closing by_owner = { .reason = NULL };
 	const struct claim *c = &s->judged.claim;
-	uint16_t service = (uint16_t)(c->service - k->config->services);
+	bool is_all = s->judged.is_all;
+	size_t service = is_all ? 0 : (size_t)(c->service - k->config->services);
 	for (size_t i = live_count(k->live); i > 0; i--) {
 		const struct live_gate *g = live_at(k->live, i - 1);
-		if (g->place.service != service ||
+		if ((!is_all && g->place.service != service) ||
 			sodium_memcmp(g->key_id, c->key_id, sizeof(g->key_id)) != 0)
 			continue;
 		int rc = mirror_close(k, i - 1, slot_seq(k, s), &by_owner);
@@ -483,6 +532,7 @@ void turn_flush(struct knockd *k)
 	static struct store_claim claims[STORE_BATCH_MAX];
 	static enum store_answer answers[STORE_BATCH_MAX];
 	size_t n = k->batch_count;
+	k->has_classic = false;
 	if (n == 0)
 		return;
 	uint64_t now = clock_wall_ms();

@@ -28,6 +28,15 @@ static void grant_text(const struct store_gate *g, uint32_t granted_s, char to[S
 		duration_format(granted_s, duration));
 }
 
+/* By which scheme, where it was no knock of our own. */
+static void add_scheme(const struct judge_case *c, char to[STORE_NOTE_MAX + 1])
+{
+	size_t len = strlen(to);
+	if (c->scheme[0] != '\0' && len < STORE_NOTE_MAX)
+		snprintf(to + len, STORE_NOTE_MAX + 1 - len, "%sby %s", len > 0 ? ", " : "",
+			c->scheme);
+}
+
 void turn_record(const struct knockd *k, struct slot *s, uint64_t now)
 {
 	const struct judge_case *c = &s->judged;
@@ -70,6 +79,7 @@ void turn_record(const struct knockd *k, struct slot *s, uint64_t now)
 		c->verdict.reason != POLICY_GRANT) {
 		snprintf(r->text, sizeof(r->text), "%s", c->verdict.text);
 	}
+	add_scheme(c, r->text);
 }
 
 bool turn_is_journalled(const struct slot *s)

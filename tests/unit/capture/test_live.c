@@ -35,6 +35,11 @@ struct seen {
 
 static struct seen seen;
 static bool is_root; /* and may make namespaces */
+static const struct capture_want knocks = { .udp = { FRAMES_PORT } };
+static const struct capture_group group = { .group = GROUP, .copy_len = 64, .is_all = true };
+static const struct capture_group other_group = {
+	.group = GROUP + 1, .copy_len = 64, .is_all = true
+};
 
 static void keep(void *arg, const struct sighting *s)
 {
@@ -135,7 +140,7 @@ static struct capture_pcap *must_open(void)
 	struct capture_pcap *p = NULL;
 	struct fault f = { "" };
 
-	if (capture_pcap_open("door", 3, FRAMES_PORT, &p, &f) != 0)
+	if (capture_pcap_open("door", 3, &knocks, &p, &f) != 0)
 		fail_msg("%s", f.text);
 	return p;
 }
@@ -202,7 +207,7 @@ static void only_inbound(void **state)
 	need_root();
 	make_pair();
 	/* Seen from the sending end the frame goes out. */
-	if (capture_pcap_open("street", 0, FRAMES_PORT, &p, &fault) != 0)
+	if (capture_pcap_open("street", 0, &knocks, &p, &fault) != 0)
 		fail_msg("%s", fault.text);
 	struct capture_pcap *in = must_open();
 	send_bytes(f->bytes, f->len);
@@ -243,10 +248,10 @@ static void cannot_open(void **state)
 	(void)state;
 	need_root();
 	make_pair();
-	assert_int_equal(capture_pcap_open("nowhere", 0, 1, &p, &f), -ENODEV);
+	assert_int_equal(capture_pcap_open("nowhere", 0, &knocks, &p, &f), -ENODEV);
 	assert_non_null(strstr(f.text, "nowhere"));
 	RUN("ip", "link", "set", "door", "down");
-	assert_int_equal(capture_pcap_open("door", 0, 1, &p, &f), -ENODEV);
+	assert_int_equal(capture_pcap_open("door", 0, &knocks, &p, &f), -ENODEV);
 	assert_non_null(strstr(f.text, "down"));
 	assert_null(p);
 }
@@ -336,7 +341,7 @@ static void without_privilege(void **state)
 		struct capture_pcap *other = NULL;
 		struct fault f = { "" };
 		drop_privilege();
-		bool ok = capture_pcap_open("door", 0, 1, &other, &f) == -EPERM;
+		bool ok = capture_pcap_open("door", 0, &knocks, &other, &f) == -EPERM;
 		ok = ok && read_until(p, 1) && capture_pcap_counts(p)->seen == 1;
 		/* What the door can see is fixed. */
 		int off = 0;
@@ -375,7 +380,7 @@ static struct capture_nflog *must_listen(void)
 	struct capture_nflog *n = NULL;
 	struct fault f = { "" };
 
-	if (capture_nflog_open(GROUP, &n, &f) != 0)
+	if (capture_nflog_open(&group, &n, &f) != 0)
 		fail_msg("%s", f.text);
 	return n;
 }
@@ -414,7 +419,7 @@ static void logged(void **state)
 		TEST_CASE(sent[i].name, seen.at[i].s.wall_ms <= clock_wall_ms() + 20);
 	}
 	assert_int_equal(capture_nflog_read(n, keep, &seen), 0);
-	assert_int_equal(capture_nflog_lost(n), 0);
+	assert_int_equal(capture_nflog_counts(n)->dropped, 0);
 	capture_nflog_close(n);
 }
 
@@ -426,7 +431,7 @@ static void log_group_taken(void **state)
 	(void)state;
 	need_root();
 	n = must_listen();
-	assert_int_equal(capture_nflog_open(GROUP, &second, &f), -EPERM);
+	assert_int_equal(capture_nflog_open(&group, &second, &f), -EPERM);
 	assert_non_null(strstr(f.text, "log group 7"));
 	assert_null(second);
 	capture_nflog_close(n);
@@ -447,7 +452,7 @@ static void logged_without_privilege(void **state)
 		struct capture_nflog *second = NULL;
 		struct fault f = { "" };
 		drop_privilege();
-		bool ok = capture_nflog_open(GROUP + 1, &second, &f) == -EPERM;
+		bool ok = capture_nflog_open(&other_group, &second, &f) == -EPERM;
 		ok = ok && read_log_until(n, 1);
 		capture_nflog_close(n);
 		_exit(ok ? 0 : 1);
@@ -473,9 +478,9 @@ static void log_overflow(void **state)
 	for (int i = 0; i < 200; i++)
 		send_bytes(f->bytes, f->len);
 	assert_true(read_log_until(n, 1));
-	while (capture_nflog_lost(n) == 0 && wait_fd(capture_nflog_fd(n)))
+	while (capture_nflog_counts(n)->dropped == 0 && wait_fd(capture_nflog_fd(n)))
 		assert_int_equal(capture_nflog_read(n, keep, &seen), 0);
-	assert_true(capture_nflog_lost(n) > 0);
+	assert_true(capture_nflog_counts(n)->dropped > 0);
 	size_t count = seen.count;
 	send_bytes(f->bytes, f->len);
 	assert_true(read_log_until(n, count + 1));
