@@ -1,6 +1,6 @@
 /*
- * MD5 and Blowfish through OpenSSL's providers. Invariant: algorithms are fetched and contexts made when
- * something is opened; using them only sets them back to their beginning, which allocates nothing.
+ * MD5 and Blowfish through OpenSSL's providers. Invariant: algorithms are fetched and key schedules made when
+ * something is opened, so that nothing is looked up or loaded afterwards.
  */
 
 #include "knock/legacy.h"

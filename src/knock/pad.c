@@ -81,23 +81,53 @@ static enum pad_reject read_plain(
 	return PAD_OK;
 }
 
+struct search {
+	const struct pad_message *ahead;
+	size_t count;
+	uint64_t mask[PAD_AHEAD]; /* of ahead, as numbers */
+	const struct pad_how *how;
+	const struct addr *source;
+};
+
 /* One window under one message. */
-static enum pad_reject read_window(const struct pad_message *m, const struct pad_how *how,
-	const struct addr *source, const uint8_t text[PAD_KNOCKS], struct pad_wish *ret)
+static enum pad_reject read_under(
+	const struct search *s, size_t i, const uint8_t text[PAD_KNOCKS], struct pad_wish *ret)
 {
+	const struct pad_message *m = &s->ahead[i];
 	uint8_t tag[TAG_LEN];
-	uint64_t plain = number(text) ^ number(m->mask);
-	if (!is_summed(plain) || pad_is_spent(m))
+	if (pad_is_spent(m))
 		return PAD_TAG;
-	make_tag(m, text, source, tag);
+	make_tag(m, text, s->source, tag);
 	if (sodium_memcmp(tag, text + HIDDEN_LEN, TAG_LEN) != 0)
 		return PAD_TAG;
-	return read_plain(plain, how, source, ret);
+	enum pad_reject reason = read_plain(number(text) ^ s->mask[i], s->how, s->source, ret);
+	if (reason == PAD_OK)
+		ret->index = i;
+	return reason;
+}
+
+/* One window under every message. */
+static enum pad_reject read_window(
+	const struct search *s, const uint8_t text[PAD_KNOCKS], struct pad_wish *ret)
+{
+	const uint64_t hidden = number(text);
+	enum pad_reject farthest = PAD_TAG;
+	for (size_t i = 0; i < s->count; i++) {
+		if (!is_summed(hidden ^ s->mask[i]))
+			continue;
+		enum pad_reject reason = read_under(s, i, text, ret);
+		if (reason == PAD_OK)
+			return PAD_OK;
+		if (reason > farthest)
+			farthest = reason;
+	}
+	return farthest;
 }
 
 enum pad_reject pad_read(const struct pad_message *ahead, size_t count, const struct pad_how *how,
 	const struct track *t, struct pad_wish *ret)
 {
+	struct search s = { .ahead = ahead, .how = how, .source = &t->source };
 	struct window w;
 	struct window_pick pick = { .len = PAD_KNOCKS };
 	uint8_t text[PAD_KNOCKS];
@@ -107,19 +137,15 @@ enum pad_reject pad_read(const struct pad_message *ahead, size_t count, const st
 		return PAD_OTHER;
 	if (count == 0)
 		return PAD_SPENT;
-	while (window_pick_next(&w, &pick, text)) {
-		if (farthest == PAD_FEW)
-			farthest = PAD_TAG;
-		for (size_t i = 0; i < count && i < PAD_AHEAD; i++) {
-			enum pad_reject reason = read_window(&ahead[i], how, &t->source, text, ret);
-			if (reason == PAD_OK) {
-				ret->index = i;
-				return PAD_OK;
-			}
-			if (reason == PAD_ADDRESS)
-				farthest = PAD_ADDRESS;
-		}
+	s.count = count < PAD_AHEAD ? count : PAD_AHEAD;
+	for (size_t i = 0; i < s.count; i++)
+		s.mask[i] = number(ahead[i].mask);
+	while (farthest != PAD_OK && window_pick_next(&w, &pick, text)) {
+		enum pad_reject reason = read_window(&s, text, ret);
+		if (reason == PAD_OK || reason > farthest)
+			farthest = reason;
 	}
+	sodium_memzero(s.mask, sizeof(s.mask));
 	return farthest;
 }
 

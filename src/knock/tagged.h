@@ -16,8 +16,9 @@
  * candidates. So spoofed values in bytes 6 to 15 cost nothing, and at most TAGGED_TRIES MACs are computed
  * a knock, newest candidates first, only of choices that contain the latest knock. What two spoofed
  * values at every place can make of it: slots * tags in the limits * services * 2 addresses, which is 54
- * with a spoofer who knows the time and the slots, and so inside the bound; without a clock (tag =
- * counter) the tag prunes nothing, and an attempt survives as long as that product is at most 64.
+ * with a spoofer who knows time, slots and services, as long as the limits span at most 256 s; and so
+ * inside the bound. With a wider window, and without a clock (tag = counter), the tag prunes less, and an
+ * attempt survives as long as that product is at most 64.
  *
  * A forger who keeps three candidates everywhere passes with (3/256)^9/256 for each MAC, 2^-59 a knock.
  */
@@ -102,8 +103,8 @@ const char *tagged_reject_name(enum tagged_reject reason);
 
 /*
  * Put the latest mark of t into t->tag (all its marks, if nothing is there), then look whether the
- * sixteen bytes make sense. *ret is written only with TAGGED_OK: then call tagged_clear. No allocation,
- * no clock but the mark's.
+ * sixteen bytes make sense. *ret is written only with TAGGED_OK: then call tagged_clear. No
+ * allocation but MD5's, no clock but the mark's.
  */
 enum tagged_reject tagged_read(const struct tagged *g, const struct tagged_limits *limits,
 	struct track *t, struct tagged_wish *ret);
