@@ -12,6 +12,7 @@
 #define STRUCTURED_PORT_LAST 9999 /* four digits */
 #define CIPHER_PORT_LAST 255      /* one byte */
 #define TAGGED_SERVICES_MAX 255
+#define FWKNOP_USER_MAX 48
 #define UDP_PORTS_MAX 2 /* of datagrams that a door reads whole */
 
 struct checker {
@@ -272,6 +273,8 @@ static void check_fwknop(const struct checker *k, size_t n)
 	struct block x = block_of(k, CONFIG_BLOCK_FWKNOP, n);
 	check_services(k, &x, &f->services, 0);
 	check_keys(k, &x);
+	if (f->user != NULL && strlen(f->user) > FWKNOP_USER_MAX)
+		note(k, &x, "user", "user: a packet has room for 48 bytes; write a shorter one");
 	check_udp(k, &x, f->udp);
 	check_tcp(k, &x, f->tcp);
 	if (f->udp == 0 && f->tcp == 0 && !f->icmp && is_good(k, &x, "udp") &&

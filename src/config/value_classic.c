@@ -16,7 +16,7 @@
 #define CIPHER_PORTS 256
 #define IV_LEN sizeof(((struct config_cipher *)NULL)->iv)
 #define IV_HEX_LEN (2 + 2 * IV_LEN)
-#define NAME_LEN_MAX 256
+#define NAME_LEN_MAX 512
 
 __attribute__((format(printf, 2, 3))) static bool refuse(
 	char why[CONFIG_WHY_MAX], const char *fmt, ...)

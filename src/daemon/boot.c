@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "daemon/anchors.h"
+#include "daemon/threats.h"
 
 #define WARN_EXPIRY_MS (30ull * 86400 * 1000)
 
@@ -56,6 +57,7 @@ struct boot *boot_load(const char *path, struct config_report *r)
 	if (b->config == NULL)
 		goto fail;
 	b->directory = load_directory(b->config->server.directory, r);
+	threats_check_names(b->config, r);
 	if (b->directory != NULL)
 		b->policy = policy_new(b->config, b->directory, r);
 	if (b->directory != NULL)

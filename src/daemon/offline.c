@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "daemon/ground.h"
 #include "daemon/judge.h"
+#include "daemon/threats.h"
 
 #define EXIT_TROUBLE 4
 
@@ -236,6 +237,8 @@ int offline_check(const char *config_path)
 		fputs(text, stdout);
 	say_trust(b->trust);
 	say_rescue(&b->config->rescue);
+	threats_print(b->config, stdout);
+	threats_warn_names(b->config, b->directory, stderr);
 	if (b->warning[0] != '\0')
 		fprintf(stderr, "warning: %s\n", b->warning);
 	struct fault f[GROUND_WARNINGS_MAX];
