@@ -35,10 +35,6 @@ static void load_who(struct loader *l, const char *text, const char *where, stru
 		return;
 	}
 	ret->entry = directory_find_name(l->directory, &ret->name);
-	if (ret->entry == NULL && l->keys->warning[0] == '\0')
-		snprintf(l->keys->warning, sizeof(l->keys->warning),
-			"%.200s: the directory does not list %.200s, so these knocks open nothing",
-			where, text);
 }
 
 static void load_as(
@@ -137,6 +133,10 @@ static void load_tagged(
 		char where[512];
 		snprintf(where, sizeof(where), "%.480s: slot %zu", t->keys, i);
 		load_who(l, key->name, where, &k->tagged_who[i]);
+		if (k->tagged_who[i].entry == NULL && l->keys->warning[0] == '\0')
+			snprintf(l->keys->warning, sizeof(l->keys->warning),
+				"%.200s: the directory does not list %.200s, so its knocks are refused",
+				where, key->name);
 		make_id("postern tagged", SPAN_OF(key->key), k->tagged_id[i]);
 	}
 }

@@ -39,7 +39,8 @@ struct classic_keys {
 	const struct config *config; /* borrowed */
 	struct legacy *legacy;
 	struct classic_door_keys doors[CONFIG_DOORS_MAX];
-	char warning[FAULT_MAX]; /* the first name that the directory does not list; "": none */
+	char warning
+		[FAULT_MAX]; /* the first name of a file of keys that the directory does not list */
 };
 
 /* c and d are borrowed for its life. NULL with at least one mistake in r, which has all of them. Files that
