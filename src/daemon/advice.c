@@ -68,6 +68,7 @@ static const struct {
 	{ 0, "gate", "knock again; when it stays so, the log has what the kernel said" },
 	{ 0, "service-changed", "knock again: the service is another since the reload" },
 	{ 0, "interface-gone", "bring the interface up again; its door waits for it" },
+	{ 0, "group-gone", "let no other program listen to the log group of the door" },
 };
 
 static const char *sentence_of(const struct store_record *r)

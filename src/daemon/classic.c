@@ -36,7 +36,7 @@ int classic_new(const struct classic_how *how, struct classic **ret, struct faul
 		struct classic_door *d = &x->doors[i];
 		d->config = &c->doors[i];
 		d->keys = &how->boot->classic->doors[i];
-		rc = classic_track_init(x, d, d->keys, f);
+		rc = classic_track_init(x, d, f);
 	}
 	if (rc < 0) {
 		classic_free(x);
@@ -55,47 +55,6 @@ void classic_free(struct classic *x)
 	limiter_free(x->texts);
 	sodium_memzero(x, sizeof(*x));
 	free(x);
-}
-
-static bool reads_attempts(const struct config_door *d)
-{
-	return d->sequence_count + d->structured_count + d->cipher_count > 0 || d->tagged.is_on;
-}
-
-/* Do datagrams count, as knocks or by ending a strict sequence? */
-static bool reads_datagrams(const struct config_door *d)
-{
-	for (size_t i = 0; i < d->sequence_count; i++) {
-		const struct config_sequence *q = &d->sequences[i];
-		if (q->strict || q->one_time != NULL)
-			return true;
-		for (size_t s = 0; s < q->step_count; s++)
-			if (q->steps[s].proto == IPPROTO_UDP)
-				return true;
-	}
-	return false;
-}
-
-static void add_port(uint16_t *ports, size_t max, uint16_t port)
-{
-	size_t i = 0;
-	while (i < max && ports[i] != 0 && ports[i] != port)
-		i++;
-	if (i < max)
-		ports[i] = port;
-}
-
-void classic_want(const struct config_door *d, struct capture_want *want)
-{
-	want->syns |= reads_attempts(d);
-	want->all_udp |= reads_datagrams(d);
-	for (size_t i = 0; i < d->fwknop_count; i++) {
-		const struct config_fwknop *f = &d->fwknops[i];
-		add_port(want->udp, sizeof(want->udp) / sizeof(want->udp[0]), f->udp);
-		add_port(
-			want->tcp_data, sizeof(want->tcp_data) / sizeof(want->tcp_data[0]), f->tcp);
-		want->icmp |= f->icmp;
-	}
 }
 
 static bool is_for_spa(const struct config_door *d, const struct sighting *s)

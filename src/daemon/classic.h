@@ -47,9 +47,6 @@ __attribute__((warn_unused_result)) int classic_new(
 	const struct classic_how *how, struct classic **ret, struct fault *f);
 void classic_free(struct classic *x); /* NULL is fine; wiped */
 
-/* Which packets the door's classic knocks need, added to *want. */
-void classic_want(const struct config_door *d, struct capture_want *want);
-
 /* Is the sighting for the classic knocks alone? Else it may be a datagram for spa. */
 bool classic_owns(const struct classic *x, const struct sighting *s);
 

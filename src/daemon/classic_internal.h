@@ -79,7 +79,7 @@ __attribute__((format(printf, 2, 3))) void classic_say(
 
 /* Attempts on ports. */
 __attribute__((warn_unused_result)) int classic_track_init(
-	struct classic *x, struct classic_door *d, struct classic_door_keys *keys, struct fault *f);
+	struct classic *x, struct classic_door *d, struct fault *f);
 void classic_track_deinit(struct classic_door *d);
 void classic_track_seen(const struct classic_moment *m);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/classic_internal.h"
+#include "daemon/door_want.h"
 #include "daemon/keys.h"
 
 #define MINUTE_S 60
@@ -79,15 +80,12 @@ static int open_files(const struct classic *x, struct classic_door *d, struct fa
 	return rc;
 }
 
-int classic_track_init(
-	struct classic *x, struct classic_door *d, struct classic_door_keys *keys, struct fault *f)
+int classic_track_init(struct classic *x, struct classic_door *d, struct fault *f)
 {
 	const struct config_door *c = d->config;
 	uint8_t seed[16];
-	size_t formats = c->sequence_count + c->structured_count + c->cipher_count;
-	if (formats == 0 && !c->tagged.is_on)
+	if (!door_wants_attempts(c))
 		return 0;
-	d->keys = keys;
 	randombytes_buf(seed, sizeof(seed));
 	d->tracks = track_table_new(c->sources, seed);
 	d->sequences = calloc(c->sequence_count + 1, sizeof(d->sequences[0]));

@@ -105,6 +105,8 @@ int ground_check(const struct config *c, struct fault *f)
 		return rc;
 	for (size_t i = 0; i < c->door_count && rc == 0; i++) {
 		const struct config_door *d = &c->doors[i];
+		if (d->capture != CONFIG_CAPTURE_PCAP)
+			continue;
 		if (d->spa.is_on)
 			rc = check_knock_port(c, d, d->spa.port, f);
 		for (size_t n = 0; n < d->fwknop_count && rc == 0; n++)

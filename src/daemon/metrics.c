@@ -130,26 +130,25 @@ static void put_classic(struct page *p, const struct knockd *k)
 	classic_each_ignored(k->classic, put_labelled, &ignored);
 }
 
-static const struct capture_counts *counts_of(const struct door *d)
-{
-	return d->pcap != NULL ? capture_pcap_counts(d->pcap) : &d->last;
-}
-
 static void put_doors(struct page *p, const struct knockd *k)
 {
 	size_t n = k->config->door_count;
-	family(p, "door_watching", "gauge", "Is the door's interface there?");
+	family(p, "door_watching", "gauge", "Is there something that the door sees?");
 	for (size_t i = 0; i < n; i++)
 		put(p, "postern_door_watching{door=\"%s\"} %d\n", k->doors[i].config->name,
-			k->doors[i].pcap != NULL);
-	family(p, "door_packets", "counter", "Packets that a door saw.");
+			door_is_watching(&k->doors[i]));
+	family(p, "door_packets", "counter", "Packets or log lines that a door saw.");
 	for (size_t i = 0; i < n; i++)
 		put(p, "postern_door_packets_total{door=\"%s\"} %" PRIu64 "\n",
-			k->doors[i].config->name, (uint64_t)counts_of(&k->doors[i])->seen);
+			k->doors[i].config->name, door_counts(&k->doors[i])->seen);
+	family(p, "door_sightings", "counter", "Packets that were what a door asks for.");
+	for (size_t i = 0; i < n; i++)
+		put(p, "postern_door_sightings_total{door=\"%s\"} %" PRIu64 "\n",
+			k->doors[i].config->name, k->doors[i].sightings);
 	family(p, "door_dropped", "counter", "Packets that the capture lost.");
 	for (size_t i = 0; i < n; i++)
 		put(p, "postern_door_dropped_total{door=\"%s\"} %" PRIu64 "\n",
-			k->doors[i].config->name, (uint64_t)counts_of(&k->doors[i])->dropped);
+			k->doors[i].config->name, door_counts(&k->doors[i])->dropped);
 }
 
 static void put_gates(struct page *p, const struct knockd *k)

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "capture/capture.h"
 #include "daemon/boot.h"
 #include "daemon/ground.h"
 #include "daemon/monitor_internal.h"
@@ -174,6 +175,14 @@ static void on_signal(struct monitor *m)
 	}
 }
 
+static void on_door_lost(struct monitor *m, uint16_t door)
+{
+	if (m->boot->config->doors[door].capture == CONFIG_CAPTURE_LOG)
+		monitor_log_moved(m, door);
+	else
+		m->lost[door] = true;
+}
+
 static void on_knock(struct monitor *m)
 {
 	struct msg msg;
@@ -190,7 +199,7 @@ static void on_knock(struct monitor *m)
 		msg.type == MSG_TRIAL_ABORT)
 		monitor_trial_word(m, msg.type);
 	else if (msg.type == MSG_DOOR_LOST && msg.door < m->boot->config->door_count)
-		m->lost[msg.door] = true;
+		on_door_lost(m, msg.door);
 }
 
 /* A door that is lost again and again, by the knock process's word, is looked after more and more seldom. */
@@ -204,17 +213,44 @@ static void pause_looking(struct monitor *m)
 	m->look_at_mono_ms = now + m->look_ms;
 }
 
-static void look_for_interfaces(struct monitor *m)
+/* One group has one listener, so whether it is free can only be tried. */
+static bool is_group_free(const struct config_door *d)
+{
+	const struct capture_group g = {
+		.group = (uint16_t)d->group, .copy_len = 1, .is_all = true
+	};
+	struct capture_nflog *n = NULL;
+	struct fault f;
+	if (capture_nflog_open(&g, &n, &f) < 0)
+		return false;
+	capture_nflog_close(n);
+	return true;
+}
+
+static bool is_there(const struct config_door *d)
+{
+	if (d->interface != NULL && !place_interface_is_up(d->interface))
+		return false;
+	return d->capture != CONFIG_CAPTURE_NFLOG || is_group_free(d);
+}
+
+static void look_for_doors(struct monitor *m)
 {
 	for (size_t i = 0; i < m->boot->config->door_count; i++) {
 		const struct config_door *d = &m->boot->config->doors[i];
-		if (!m->lost[i] || m->now.knock.pid == 0 || !place_interface_is_up(d->interface))
+		if (!m->lost[i] || m->now.knock.pid == 0 || !is_there(d))
 			continue;
 		m->lost[i] = false;
 		pause_looking(m);
-		char text[128];
-		snprintf(text, sizeof(text), "interface %s is there; door %s opens its eyes",
-			d->interface, d->name);
+		char text[160];
+		if (d->capture == CONFIG_CAPTURE_NFLOG)
+			snprintf(text, sizeof(text),
+				"log group %u is there; door %s opens its eyes", (unsigned)d->group,
+				d->name);
+		else
+			snprintf(text, sizeof(text),
+				"interface %s is there; door %s opens its eyes", d->interface,
+				d->name);
 		if (monitor_replace_generation(m, text) < 0)
 			m->lost[i] = true;
 		return;
@@ -235,8 +271,9 @@ static void look_around(struct monitor *m)
 		reload(m);
 		m->reloaded_mono_ms = clock_mono_ms();
 	} else if (now >= m->look_at_mono_ms) {
-		look_for_interfaces(m);
+		look_for_doors(m);
 	}
+	monitor_log_look(m, now);
 }
 
 static int until(uint64_t at_mono_ms, int wait)
@@ -255,6 +292,8 @@ static int wait_ms(const struct monitor *m)
 		wait = until(m->reload_at_mono_ms, wait);
 	if (m->trial.until_mono_ms != 0)
 		wait = until(m->trial.until_mono_ms, wait);
+	if (m->log_look_at_mono_ms != 0 && m->now.knock.pid != 0)
+		wait = until(m->log_look_at_mono_ms, wait);
 	for (size_t i = 0; i < m->boot->config->door_count; i++)
 		if (m->lost[i] && m->now.knock.pid != 0)
 			return until(m->look_at_mono_ms > clock_mono_ms()
@@ -387,6 +426,7 @@ out:
 		close(m.metrics);
 	if (m.signals >= 0)
 		close(m.signals);
+	monitor_log_end(&m);
 	boot_free(m.trial.before);
 	boot_free(m.boot);
 	return status;

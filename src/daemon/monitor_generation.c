@@ -312,7 +312,10 @@ static int go(struct monitor *m)
 	struct msg msg = { .type = MSG_GO, .is_new = m->now.is_new_table };
 	m->now.began_mono_ms = clock_mono_ms();
 	memset(m->lost, 0, sizeof(m->lost));
-	return msg_send(m->now.knock.fd, &msg);
+	int rc = msg_send(m->now.knock.fd, &msg);
+	if (rc == 0)
+		monitor_log_begin(m);
+	return rc;
 }
 
 /* From nothing. The knock process opens its doors first: when it cannot, the firewall was not touched. */

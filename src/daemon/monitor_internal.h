@@ -2,7 +2,7 @@
 #define POSTERN_DAEMON_MONITOR_INTERNAL_H
 
 /* What the monitor's files share: monitor.c has the loop, monitor_generation.c the processes, monitor_trial.c
- * the trials. */
+ * the trials, monitor_log.c the log files. */
 
 #include <signal.h>
 #include <stdbool.h>
@@ -36,6 +36,25 @@ struct monitor_trial {
 	bool is_fallback;       /* the confirmed configuration runs, not that of path */
 };
 
+/* What was said of a log file last. */
+enum monitor_log_trouble {
+	MONITOR_LOG_FINE,
+	MONITOR_LOG_MISSING,
+	MONITOR_LOG_NO_FILE,
+	MONITOR_LOG_WRITABLE,
+	MONITOR_LOG_UNREADABLE,
+};
+
+/* The file that the running knock process reads for a door. */
+struct monitor_log {
+	bool is_open;
+	dev_t dev;
+	ino_t ino;
+	bool has_inotify;
+	int inotify;
+	enum monitor_log_trouble told;
+};
+
 struct monitor {
 	const char *path;
 	struct boot *boot;
@@ -60,6 +79,8 @@ struct monitor {
 	uint64_t reload_at_mono_ms; /* 0: none is asked for */
 	uint64_t reloaded_mono_ms;
 	struct monitor_trial trial;
+	struct monitor_log logs[CONFIG_DOORS_MAX]; /* by door */
+	uint64_t log_look_at_mono_ms; /* when the paths are looked at; 0: there is no log door */
 };
 
 /* monitor_generation.c */
@@ -97,6 +118,18 @@ struct boot *monitor_load_next(struct monitor *m, const char *path);
 /* Answer who asked for a change, and log it. */
 void monitor_tell(struct monitor *m, int result, const char *text);
 void monitor_report_text(const struct config_report *r, char *to, size_t cap);
+
+/* monitor_log.c */
+
+/* A generation began: hand over the logs of its doors. And it ended. */
+void monitor_log_begin(struct monitor *m);
+void monitor_log_end(struct monitor *m);
+
+/* Once a second, when it is time: is there another file? */
+void monitor_log_look(struct monitor *m, uint64_t now_mono_ms);
+
+/* The knock process's word that the file of a door, which may be of any kind, went elsewhere. */
+void monitor_log_moved(struct monitor *m, uint16_t door);
 
 /* monitor_trial.c */
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "daemon/classic.h"
+#include "daemon/door_want.h"
 #include "daemon/ground.h"
 #include "daemon/judge.h"
 #include "daemon/threats.h"
@@ -184,12 +185,6 @@ static void restore_prekeys(struct boot *b)
 	store_close(s);
 }
 
-static bool has_classic(const struct config_door *d)
-{
-	return d->sequence_count + d->structured_count + d->cipher_count + d->fwknop_count > 0 ||
-		d->tagged.is_on;
-}
-
 static bool is_spa_done(const struct config *c, size_t door)
 {
 	for (size_t i = 0; i < door; i++)
@@ -204,12 +199,12 @@ static int read_doors(struct reading *r, const char *path)
 	const struct config *c = r->judge.boot->config;
 	for (size_t i = 0; i < c->door_count; i++) {
 		struct capture_pcap *p = NULL;
-		struct capture_want want = { .udp = { c->doors[i].spa.port } };
+		const struct capture_want want = door_want(&c->doors[i]);
 		struct fault f;
 		r->is_spa_done = is_spa_done(c, i);
-		if (r->is_spa_done && !has_classic(&c->doors[i]))
+		if (r->is_spa_done && !door_wants_attempts(&c->doors[i]) &&
+			c->doors[i].fwknop_count == 0)
 			continue;
-		classic_want(&c->doors[i], &want);
 		int rc = capture_pcap_open_file(path, (uint16_t)i, &want, &p, &f);
 		if (rc < 0) {
 			fprintf(stderr, "%s\n", f.text);

@@ -122,17 +122,26 @@ static json_t *rejected(const struct capture_counts *n)
 
 static json_t *doors(const struct knockd *k)
 {
+	static const char *const kinds[] = { "pcap", "nflog", "log" };
 	json_t *a = json_array();
 	for (size_t i = 0; i < k->config->door_count; i++) {
 		const struct door *d = &k->doors[i];
-		const struct capture_counts *n =
-			d->pcap != NULL ? capture_pcap_counts(d->pcap) : &d->last;
+		const struct config_door *c = d->config;
+		const struct capture_counts *n = door_counts(d);
 		json_t *o = json_object();
-		set_text(o, "name", d->config->name);
-		set_text(o, "interface", d->config->interface);
-		set_number(o, "port", d->config->spa.port);
-		json_object_set_new(o, "watching", json_boolean(d->pcap != NULL));
+		set_text(o, "name", c->name);
+		set_text(o, "capture", kinds[c->capture]);
+		if (c->interface != NULL)
+			set_text(o, "interface", c->interface);
+		if (c->capture == CONFIG_CAPTURE_NFLOG)
+			set_number(o, "group", c->group);
+		if (c->file != NULL)
+			set_text(o, "file", c->file);
+		if (c->spa.is_on)
+			set_number(o, "port", c->spa.port);
+		json_object_set_new(o, "watching", json_boolean(door_is_watching(d)));
 		set_number(o, "packets", n->seen);
+		set_number(o, "sightings", d->sightings);
 		set_number(o, "dropped", n->dropped);
 		json_object_set_new(o, "rejected", rejected(n));
 		json_array_append_new(a, o);

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static void send_reply(
 		.from_port = c->seen.dst_port,
 		.to = c->seen.src,
 		.to_port = c->seen.src_port,
-		.interface = k->doors[c->seen.door].interface,
+		.interface = c->seen.interface,
 	};
 	if (answer_send(&k->answers, &p, span_of(reply, len)) < 0)
 		k->answers_failed++;
