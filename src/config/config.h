@@ -154,10 +154,10 @@ struct config_cipher {
 	bool has_iv;   /* none with random-iv or a pad */
 	struct config_list services;
 	const char *as;
-	struct config_text as_at; /* where as stands */
-	uint32_t within_s;        /* default 60s, 1s..10m */
-	bool wide, random_iv, one_time, third_party;
-	const char *pad; /* file; NULL */
+	struct config_text as_at;                    /* where as stands */
+	uint32_t within_s;                           /* default 60s, 1s..10m */
+	bool wide, random_iv, one_time, third_party; /* wide with a pad; one_time with random_iv */
+	const char *pad;                             /* file; NULL */
 };
 
 enum config_tag_hash { CONFIG_TAG_SHA256, CONFIG_TAG_BLAKE2B, CONFIG_TAG_MD5 };
