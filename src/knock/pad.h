@@ -10,7 +10,7 @@
  * its 16: it can ask for itself alone. An IPv4 source's tag is over the 8 bytes.
  *
  * A forged window passes with 2^-64 for each tag that is computed: for a window with a wrong checksum
- * none is, so for noise about 34 of at most 136 * 64 a knock.
+ * none is, so for noise about 34 of at most 136 * 64 a knock, which takes 20 microseconds.
  */
 
 #include <stdbool.h>
