@@ -144,6 +144,12 @@ void import_allow(struct import *im, size_t service, size_t person);
 /* A name that a block or service may have, of any text: a-z, 0-9 and -. Returns to. */
 const char *import_label(const char *text, char to[CONFIG_NAME_MAX + 1]);
 
+bool import_is_ascii(const char *text); /* printable */
+bool import_is_interface(const char *text);
+
+/* The interface of the door; a note when it is none, or not the first. */
+void import_interface(struct import *im, struct import_place at, const char *text);
+
 /* Decimal number from min to max. */
 bool import_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret);
 

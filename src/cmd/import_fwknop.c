@@ -213,18 +213,6 @@ static bool take_port(
 	return true;
 }
 
-static void take_interface(struct file_reader *r, const struct input *in, const char *value)
-{
-	size_t len = strlen(value);
-	if (len == 0 || len >= IF_NAMESIZE || strpbrk(value, " /\"'\t\\") != NULL)
-		import_note(r->im, IMPORT_LOST, in->at, "not the name of an interface");
-	else if (r->im->interface[0] == '\0')
-		memcpy(r->im->interface, value, len + 1);
-	else if (strcmp(r->im->interface, value) != 0)
-		import_note(r->im, IMPORT_LOST, in->at,
-			"a second interface; copy the door, one for each");
-}
-
 static void take_filter(struct file_reader *r, const struct input *in, const char *value)
 {
 	if (strncmp(value, "udp port ", 9) == 0 &&
@@ -242,7 +230,7 @@ static bool take_daemon(
 	unsigned long age;
 
 	if (strcmp(word, "PCAP_INTF") == 0)
-		take_interface(r, in, value);
+		import_interface(r->im, in->at, value);
 	else if (strcmp(word, "PCAP_FILTER") == 0)
 		take_filter(r, in, value);
 	else if (strcmp(word, "UDPSERV_PORT") == 0)

@@ -105,14 +105,7 @@ static void begin_section(struct reader_of *r, struct span name)
 static void take_option(struct reader_of *r, const char *key, const char *value)
 {
 	if (strcasecmp(key, "interface") == 0) {
-		size_t len = strlen(value);
-		if (len == 0 || len >= IF_NAMESIZE || strpbrk(value, " /\"'\t\\") != NULL)
-			import_note(r->im, IMPORT_LOST, here(r), "not the name of an interface");
-		else if (r->im->interface[0] == '\0')
-			memcpy(r->im->interface, value, len + 1);
-		else if (strcmp(r->im->interface, value) != 0)
-			import_note(r->im, IMPORT_LOST, here(r),
-				"a second interface; copy the door, one for each");
+		import_interface(r->im, here(r), value);
 		return;
 	}
 	if (strcasecmp(key, "usesyslog") == 0 || strcasecmp(key, "logfile") == 0)
@@ -176,10 +169,10 @@ static bool read_sequence(struct import *im, struct door *d)
 	const char *text = d->values[KEY_SEQUENCE];
 
 	if (d->has[KEY_ONE_TIME]) {
-		if (d->values[KEY_ONE_TIME][0] == '/')
+		if (d->values[KEY_ONE_TIME][0] == '/' && import_is_ascii(d->values[KEY_ONE_TIME]))
 			return true;
 		import_note(im, IMPORT_LOST, d->places[KEY_ONE_TIME],
-			"the door goes with it: the file's path does not begin with /");
+			"the door goes with it: the file's path does not begin with /, or is not ASCII");
 		return false;
 	}
 	if (!d->has[KEY_SEQUENCE]) {

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cmd/import.h"
+#include "cmd/interface.h"
 
 #define NOTE_MAX 1024
 #define VALUE_MAX 48 /* of a common name, with room for a number */
@@ -110,12 +111,37 @@ bool import_text(struct span s, char to[IMPORT_VALUE_MAX])
 	if (s.len >= IMPORT_VALUE_MAX)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if (s.data[i] < 0x20 && s.data[i] != '\t')
+		if ((s.data[i] < 0x20 && s.data[i] != '\t') || s.data[i] == 0x7f)
 			return false;
 	if (s.len != 0)
 		memcpy(to, s.data, s.len);
 	to[s.len] = '\0';
 	return true;
+}
+
+bool import_is_ascii(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			return false;
+	return true;
+}
+
+bool import_is_interface(const char *text)
+{
+	return interface_name_is_good(text) && text[0] != '-' && strchr(text, ':') == NULL &&
+		import_is_ascii(text);
+}
+
+void import_interface(struct import *im, struct import_place at, const char *text)
+{
+	if (!import_is_interface(text))
+		import_note(im, IMPORT_LOST, at, "not the name of an interface");
+	else if (im->interface[0] == '\0')
+		memcpy(im->interface, text, strlen(text) + 1);
+	else if (strcmp(im->interface, text) != 0)
+		import_note(im, IMPORT_LOST, at,
+			"the interface is %s already; copy the door, one for each", im->interface);
 }
 
 bool import_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret)

@@ -353,9 +353,9 @@ static bool read_user(
 	struct import *im, const struct import_stanza *s, char to[FWKNOP_USER_MAX + 1])
 {
 	const char *user = s->values[IMPORT_USERNAME];
-	if (strlen(user) > FWKNOP_USER_MAX) {
+	if (strlen(user) > FWKNOP_USER_MAX || !import_is_ascii(user)) {
 		import_note(im, IMPORT_LOST, s->places[IMPORT_USERNAME],
-			"the stanza goes with it: no packet can hold such a long name");
+			"the stanza goes with it: no packet can hold such a name");
 		return false;
 	}
 	snprintf(to, FWKNOP_USER_MAX + 1, "%s", user);

@@ -60,7 +60,7 @@ static void check_written(const struct import *im)
 	memcpy(all + strlen(server), conf, strlen(conf) + 1);
 	struct config *c = config_parse_text("/nonexistent/import.conf", span_of(all, len), &r);
 	if (c == NULL && getenv("IMPORT_SHOW") != NULL)
-		printf("%s\n%s\n", r.lines[0], all);
+		fprintf(stderr, "%s\n%s\n", r.lines[0], all);
 	must(c != NULL);
 	must(c->door_count == 1 && c->doors[0].sequence_count == im->sequence_count &&
 		c->doors[0].fwknop_count == im->fwknop_count);
