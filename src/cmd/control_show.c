@@ -128,6 +128,8 @@ void control_show_status(const json_t *o, bool first)
 		"kernel", number(kernel, "admitted"), number(kernel, "dropped"),
 		number(kernel, "cut"));
 	show_counts("answered", json_object_get(o, "answered"));
+	if (json_object_size(json_object_get(o, "classic")) > 0)
+		show_counts("classic", json_object_get(o, "classic"));
 	show_counts("ignored", json_object_get(o, "ignored"));
 	if (!json_is_true(json_object_get(o, "store_ok")))
 		printf("  STORE     %s; nothing opens until it is mended\n",

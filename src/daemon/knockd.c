@@ -290,6 +290,35 @@ static int become_nobody(struct knockd *k)
 	return rc;
 }
 
+static void tell_classic(void *arg, const char *text)
+{
+	(void)arg;
+	log_warn("%s", text);
+}
+
+static bool is_closed(void *arg, uint8_t proto, uint16_t port)
+{
+	const struct knockd *k = arg;
+	return closed_has(k->closed, proto, port);
+}
+
+/* The files of sequences and pads are the predecessor's until it is gone. */
+static int open_classic(struct knockd *k)
+{
+	const struct classic_how how = {
+		.boot = k->start->boot,
+		.store = k->store,
+		.tell = tell_classic,
+		.is_closed = is_closed,
+		.closed_arg = k,
+	};
+	struct fault f;
+	int rc = classic_new(&how, &k->classic, &f);
+	if (rc < 0)
+		log_error("%s", f.text);
+	return rc;
+}
+
 /* Only sequences ask which ports are closed. */
 static int open_closed(struct knockd *k)
 {
@@ -348,6 +377,9 @@ static int prepare(struct knockd *k)
 		return rc;
 	k->judge.store = k->store;
 	k->judge.lockout = k->lockout;
+	rc = open_classic(k);
+	if (rc < 0)
+		return rc;
 	rc = tell(start_loop(k), "the event loop");
 	if (rc == 0)
 		rc = tell(control_start(k), "the control socket");
@@ -378,6 +410,7 @@ static void release(struct knockd *k)
 	closed_free(k->closed);
 	capture_nflog_close(k->nflog);
 	judge_deinit(&k->judge);
+	classic_free(k->classic);
 	turn_deinit(k);
 	live_free(k->live);
 	lockout_free(k->lockout);

@@ -15,6 +15,7 @@
 #include "capture/logfile.h"
 #include "daemon/announce.h"
 #include "daemon/answer.h"
+#include "daemon/classic.h"
 #include "daemon/closed.h"
 #include "daemon/judge.h"
 #include "daemon/knockd.h"
@@ -77,6 +78,7 @@ struct knockd {
 	const struct knockd_start *start;
 	const struct config *config;
 	struct judge judge;
+	struct classic *classic;
 	struct store *store;
 	struct live *live;
 	struct lockout *lockout;
@@ -96,6 +98,7 @@ struct knockd {
 	size_t in_flight;          /* slots that wait for the gate process */
 	uint16_t batch[SLOTS_MAX]; /* slots judged in this turn, to be claimed together */
 	size_t batch_count;
+	bool has_classic;   /* one of them is of a classic knock */
 	struct slot *spare; /* where the next datagram is judged */
 	uint64_t grant_next, grant_end;
 	uint64_t owner_count;
@@ -149,6 +152,19 @@ void turn_done(struct knockd *k, const struct msg *m);
 void turn_finish(struct knockd *k); /* told to stop: once nobody waits for an answer any more */
 
 void turn_ran(struct knockd *k, const struct msg *m);
+
+/* turn_limit.c */
+struct live_place turn_place(const struct knockd *k, const struct claim *c);
+/* The limit of doc/design.md "Limits" that a slot of the batch is over, or NULL. A renewal takes the place
+ * of its gate and is not counted again: s->is_renewal. */
+const char *turn_over_limit(const struct knockd *k, struct slot *s);
+
+/* turn_record.c */
+void turn_record(const struct knockd *k, struct slot *s, uint64_t now);
+/* Probes and requests to bind an address are part of a conversation, not decisions: no line for them. */
+bool turn_is_journalled(const struct slot *s);
+/* key-check-log: a line of its own when the key is not the directory's. */
+void turn_note_key(struct knockd *k, const struct slot *s);
 
 /* action.c */
 /* The message in quotes, on one line; cap is at least 2 * SPA_MESSAGE_MAX + 8. */

@@ -107,6 +107,29 @@ static void put_reasons(struct page *p, const struct knockd *k)
 	counter(p, "answers_failed", "Answers that could not be sent.", k->answers_failed);
 }
 
+struct labelled {
+	struct page *page;
+	const char *family, *label;
+};
+
+static void put_labelled(void *arg, const char *name, uint64_t n)
+{
+	const struct labelled *l = arg;
+	put(l->page, "postern_%s_total{%s=\"%s\"} %" PRIu64 "\n", l->family, l->label, name, n);
+}
+
+static void put_classic(struct page *p, const struct knockd *k)
+{
+	struct labelled seen = { p, "classic_seen", "what" };
+	struct labelled ignored = { p, "classic_ignored", "reason" };
+	family(p, "classic_seen", "counter",
+		"Knocks on ports, texts, and what was understood of them.");
+	classic_each_seen(k->classic, put_labelled, &seen);
+	family(p, "classic_ignored", "counter",
+		"What came of classic knocks and led to nothing, by reason.");
+	classic_each_ignored(k->classic, put_labelled, &ignored);
+}
+
 static void put_doors(struct page *p, const struct knockd *k)
 {
 	size_t n = k->config->door_count;
@@ -180,6 +203,7 @@ char *metrics_text(const struct knockd *k)
 	if (p.text == NULL)
 		return NULL;
 	put_reasons(&p, k);
+	put_classic(&p, k);
 	put_doors(&p, k);
 	put_gates(&p, k);
 	put_kernel(&p, k);

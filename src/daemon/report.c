@@ -149,12 +149,27 @@ static json_t *doors(const struct knockd *k)
 	return a;
 }
 
+static void set_count(void *arg, const char *name, uint64_t n)
+{
+	if (n != 0)
+		set_number(arg, name, n);
+}
+
 json_t *report_ignored(const struct knockd *k)
 {
 	json_t *o = json_object();
 	for (unsigned i = 0; i < JUDGE_DROP_COUNT; i++)
 		if (k->drops[i] != 0)
 			set_number(o, judge_drop_name(i), k->drops[i]);
+	classic_each_ignored(k->classic, set_count, o);
+	return o;
+}
+
+/* Of classic knocks. */
+static json_t *classic(const struct knockd *k)
+{
+	json_t *o = json_object();
+	classic_each_seen(k->classic, set_count, o);
 	return o;
 }
 
@@ -189,6 +204,7 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	set_number(o, "datagrams", k->datagrams);
 	json_object_set_new(o, "doors", doors(k));
 	json_object_set_new(o, "ignored", report_ignored(k));
+	json_object_set_new(o, "classic", classic(k));
 	json_object_set_new(o, "answered", answered(k));
 	set_number(o, "answers_failed", k->answers_failed);
 	json_object_set_new(o, "kernel",
