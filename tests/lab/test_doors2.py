@@ -274,6 +274,43 @@ def test_long_backlog():
         sightings(lab, "file", 100000)
 
 
+def test_sequences_open():
+    """The same sequence, seen in three ways, opens for who knocked and for nobody else."""
+    with Lab("open") as lab:
+        path = lab.path("kern.log")
+        add(path)
+        os.chmod(path, 0o640)
+        lab.setup()
+        lab.exec("server", "nft", "add table inet seen; add chain inet seen in { type filter hook prerouting priority -350; }; "
+                 "add rule inet seen in tcp dport { 7001, 8001, 9001 } tcp flags & (syn | ack) == syn log group 9", check=True)
+        lab.config(services=SERVICE, doors="".join((
+            door("wire", 'interface = "eth0" '),
+            door("group", "capture = nflog group = 9 ", "7001, 8001, 9001"),
+            door("file", f'capture = log file = "{path}" ', "7002, 8002, 9002"))))
+        lab.echo(22)
+        lab.echo(80)
+        lab.start()
+        until("the log is followed", lambda: at(lab, "file")["watching"])
+        for there in (V4, V6):
+            assert lab.probe("client", there["server"], 80) == "open"
+            for name, last in (("wire", 0), ("group", 1), ("file", 2)):
+                assert lab.probe("stranger", there["server"], 22) == "silent"
+                for port in (7000 + last, 8000 + last, 9000 + last):
+                    if name == "file":
+                        source = "fd77:0000:0000:0000:0000:0000:0000:0002" if there is V6 else there["client"]
+                        with open(path, "a") as f:
+                            f.write(LINE.format(port).replace("203.0.113.7", source).replace(
+                                "198.51.100.2", "fd77:0000:0000:0000:0000:0000:0000:0001" if there is V6 else there["server"]))
+                    else:
+                        knock(lab, "client", there["server"], port)
+                    # Somebody who fetches a page meanwhile does not spoil it.
+                    lab.connect("client", there["server"], 80).close()
+                until(f"{name} opens", lambda: any(r["door"] == name and r["address"] == there["client"] for r in lab.journal("granted")))
+                assert lab.probe("stranger", there["server"], 22) == "silent"
+                lab.connect("client", there["server"], 22).close()
+                assert lab.probe("client", there["server"], 22) == "silent"
+
+
 if __name__ == "__main__":
     main(test_attempts_on_an_interface, test_log_groups, test_group_taken, test_log_file, test_log_file_comes_later,
-         test_long_backlog)
+         test_long_backlog, test_sequences_open)
