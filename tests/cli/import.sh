@@ -84,7 +84,7 @@ is 'nor of what goes with them' sh -c '! grep -q "tcp/2[678]" "$1"' - "$conf"
 is 'nor their names' sh -c '! grep -q "guarded\|longer\|single" "$1"' - "$W/knockd/knockd.directory"
 noted knockd.conf:9 'assumed: nothing closes the port after a time'
 is 'the notes are comments too' grep -q '^# .*knockd.conf:43: not carried over: ' "$conf"
-printf '102,100,107\n' >"$W/vpn.sequences"
+printf '102,1000,107\n' >"$W/vpn.sequences"
 chmod 600 "$W/vpn.sequences"
 sed -i "s|/etc/knockd/vpn.sequences|$W/vpn.sequences|" "$conf"
 checks "$W/knockd/knockd.directory" "$conf"
