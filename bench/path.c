@@ -169,8 +169,9 @@ static void ignore(void *arg, const struct sighting *s)
 static void hear(struct machine *m)
 {
 	struct fault f;
+	const struct capture_group used = { .group = LOG_GROUP, .copy_len = 64, .is_all = true };
 	enter(m->ns);
-	if (capture_nflog_open(LOG_GROUP, &m->log, &f) < 0)
+	if (capture_nflog_open(&used, &m->log, &f) < 0)
 		bench_die("%s", f.text);
 }
 

@@ -20,9 +20,11 @@ under_load=20 # knocks while garbage arrives
 rate=10000    # garbage packets a second
 floods=16000  # knocks made for the flood, each from an address of its own
 people=256
+log_lines=1000000
 directories='1 1000 1000000' # people in a directory
 directory=()
 declare -A judged # nanoseconds of CPU by case
+tracked=          # what bench-track says
 
 daemons='postern pcap udp knockd'
 declare -A address=([postern]=10.77.0.1 [pcap]=10.77.0.3 [udp]=10.77.0.4 [knockd]=10.77.0.5)
@@ -354,6 +356,30 @@ measure_directory() {
 	done
 }
 
+measure_track() {
+	tell 'postern: classic knocks in a flood'
+	tracked=$($here bench-track) || fail 'bench-track'
+}
+
+# A log door beside what watches logs elsewhere, regular expressions; each on one core, the file in memory.
+measure_log() {
+	local file=$tmp/kernel.log line began
+	local pattern='kernel: .*IN=([^ ]+) OUT=.* SRC=([0-9a-f:.]+) DST=([0-9a-f:.]+) .*PROTO=TCP SPT=([0-9]+) DPT=([0-9]+) .* SYN '
+	tell "lines of a log"
+	bench-logline make "$file" $log_lines || fail bench-logline
+	line=$($here bench-logline read "$file") || fail bench-logline
+	figure[log]=$(value a_second "$line")
+	began=$(date +%s%N)
+	$here grep -cE "$pattern" "$file" >/dev/null
+	figure[log_grep]=$(calc "$log_lines / (($(date +%s%N) - $began) / 1e9)" 0)
+	began=$(date +%s%N)
+	$here python3 -c 'import re, sys
+pattern = re.compile(sys.argv[1])
+print(sum(pattern.search(line) is not None for line in open(sys.argv[2])))' "$pattern" "$file" >/dev/null
+	figure[log_python]=$(calc "$log_lines / (($(date +%s%N) - $began) / 1e9)" 0)
+	rm -f "$file"
+}
+
 # judge_row LABEL CASE: CPU for one, how many a second that makes, and how many times that of a key id
 judge_row() {
 	local ns=${judged[$2_ns]:-0}
@@ -366,6 +392,22 @@ read_row() {
 	local own=${judged[read_$2_ns]:-0} openssl=${judged[openssl_$2_ns]:-0}
 	printf '  %-44s %9s %9s %9s\n' "$1" "$(calc "$own / 1000" 2)" "$(calc "$openssl / 1000" 1)" \
 		"$(ratio "$openssl" "$own")"
+}
+
+# track_row LABEL CASE: sequences that are whole, of 100
+track_row() {
+	printf '  %-44s %9s %9s\n' "$1" "$(value "survive_100k_$2" "$tracked")" "$(value "survive_1000k_$2" "$tracked")"
+}
+
+print_track() {
+	printf '%-46s %9s %9s %9s\n' "classic knocks, postern's table" 'of one' 'spoofed' 'twice'
+	printf '  %-44s %9s %9s %9s\n' 'a second, on one core' "$(value one_source "$tracked")" \
+		"$(value spoofed_once "$tracked")" "$(value spoofed_twice "$tracked")"
+	printf '%-46s %9s %9s\n' 'whole sequences of 100, among spoofed packets' '100,000/s' '1,000k/s'
+	track_row '50 ms between knocks' 50ms_by_1
+	track_row '500 ms' 500ms_by_1
+	track_row '50 ms, each source twice' 50ms_by_2
+	track_row '500 ms, each source twice' 500ms_by_2
 }
 
 print_judge() {
@@ -450,6 +492,11 @@ print_table() {
 	rule
 	print_judge
 	rule
+	print_track
+	rule
+	printf '%-34s %11s %11s %11s\n' 'Lines of a log read, one core' postern 'grep -E' 'python re'
+	printf '%-34s %11s %11s %11s\n' '  a second' "${figure[log]}" "${figure[log_grep]}" "${figure[log_python]}"
+	rule
 	echo "postern's grants: ${figure[flood]}. CPU us for one: ${figure[split]%, }."
 	echo 'A machine shared with others: read ratios. How it is measured: doc/benchmarks.md'
 }
@@ -466,6 +513,8 @@ for who in pcap udp knockd; do close_ports $who || fail 'iptables does not work 
 for who in $daemons; do daemon "$who" bench-listener 22 & disown; done
 
 measure_directory
+measure_track
+measure_log
 measure_rest
 for who in $daemons; do
 	start $who

@@ -137,14 +137,54 @@ static void put_server(FILE *out, const struct setup_plan *p)
 		out);
 }
 
+static void put_example(FILE *out, const struct setup_plan *p, const char *what, const char *block,
+	const char *file, const char *rest)
+{
+	char who[NAME_TEXT_MAX];
+	bool is_tagged = strcmp(block, "tagged { keys = ") == 0;
+	fprintf(out, "\t# %s:\n\t# %s", what, block);
+	if (file != NULL)
+		put_path(out, p, file);
+	fputs(rest, out);
+	if (!is_tagged) {
+		fputs("\n\t#   as = ", out);
+		put_string(out, name_format(&p->admin, who));
+	}
+	fputs(" }\n", out);
+}
+
+/* All of them off: posternd --check says what each is worth once it is on. */
+static void put_classic(FILE *out, const struct setup_plan *p)
+{
+	char rest[160];
+	const char *service = p->guard_count > 0 ? p->guards[0].name : "ssh";
+	fputs("\n\t# Knocks of older kinds; take the # away from one that you need, see postern.conf(5).\n"
+	      "\t# posternd --check then says what others can do with it.\n",
+		out);
+	snprintf(rest, sizeof(rest), " open = %s", service);
+	put_example(out, p, "attempts on closed ports; whoever sees them can do the same",
+		"sequence { ports = {7000, 8200, 9100/udp, 7400}", NULL, rest);
+	snprintf(rest, sizeof(rest),
+		"\n\t#   wide = yes random-iv = yes one-time = yes services = {%s}", service);
+	put_example(out, p, "attempts that spell an enciphered request",
+		"cipher { key-file = ", "cipher.key", rest);
+	snprintf(rest, sizeof(rest), " services = {%s}", service);
+	put_example(out, p, "sixteen attempts that spell a signed request",
+		"tagged { keys = ", "tagged.keys", rest);
+	put_example(out, p, "packets of the fwknop client", "fwknop { key-file = ", "fwknop.keys",
+		rest);
+}
+
 static void put_door(FILE *out, const struct setup_plan *p)
 {
 	fputs("\n# Where knocks come in.\ndoor wan {\n\tcapture = pcap\n\tinterface = ", out);
 	put_string(out, p->interface);
 	fprintf(out,
 		"\n\tspa {\n\t\tudp = %d\n"
-		"\t\twindow = 30s # how far a client's clock may be off\n\t}\n}\n",
+		"\t\twindow = 30s # how far a client's clock may be off\n\t}\n",
 		SETUP_KNOCK_PORT);
+	put_classic(out, p);
+	fputs("}\n", out);
 }
 
 static void put_service(FILE *out, const struct setup_plan *p, const struct setup_guard *g)

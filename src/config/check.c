@@ -15,15 +15,10 @@ struct checker {
 	struct config_notes *notes;
 };
 
-/* Where a keyword of a block stands, or the block when it was left out. */
 static struct config_place place_of(
 	const struct checker *k, enum config_block b, size_t ordinal, const char *keyword)
 {
-	const struct config_statement *st =
-		config_scan_find(k->scan, b, ordinal, config_keyword_find(b, keyword));
-	if (st == NULL)
-		st = config_scan_find(k->scan, b, ordinal, NULL);
-	return st->at;
+	return config_scan_place(k->scan, b, ordinal, keyword);
 }
 
 static void check_presence(const struct checker *k)
@@ -46,24 +41,40 @@ static bool is_same_interface(const char *a, const char *b)
 	return strcmp(a, b) == 0 || strcmp(a, "any") == 0 || strcmp(b, "any") == 0;
 }
 
-static void check_door(const struct checker *k, size_t i)
+/* One packet is one knock: no two doors of an interface take them on one port. */
+static void check_spa(const struct checker *k, size_t i)
 {
 	const struct config_door *d = &k->c->doors[i];
-	if (!d->spa.is_on) {
-		struct config_place at = place_of(k, CONFIG_BLOCK_DOOR, i, "interface");
-		config_note(k->notes, &at, "door %s: nothing is heard there; add spa { }", d->name);
-		return;
-	}
 	for (size_t j = 0; j < i; j++) {
 		const struct config_door *e = &k->c->doors[j];
 		if (!e->spa.is_on || e->spa.port != d->spa.port || d->spa.port == 0 ||
+			d->capture != CONFIG_CAPTURE_PCAP || e->capture != CONFIG_CAPTURE_PCAP ||
 			!is_same_interface(d->interface, e->interface))
 			continue;
-		struct config_place at = place_of(k, CONFIG_BLOCK_SPA, i, "udp");
+		const struct config_statement *spa =
+			config_scan_child(k->scan, CONFIG_BLOCK_SPA, i, 0);
+		struct config_place at = place_of(k, CONFIG_BLOCK_SPA, spa->ordinal, "udp");
 		config_note(k->notes, &at,
 			"udp: door %s sees port %u of this interface already; choose another",
 			e->name, d->spa.port);
 		return;
+	}
+}
+
+static bool is_heard(const struct config_door *d)
+{
+	return d->spa.is_on || d->tagged.is_on || d->sequence_count > 0 ||
+		d->structured_count > 0 || d->cipher_count > 0 || d->fwknop_count > 0;
+}
+
+static void check_door(const struct checker *k, size_t i)
+{
+	const struct config_door *d = &k->c->doors[i];
+	if (d->spa.is_on)
+		check_spa(k, i);
+	if (!is_heard(d)) {
+		struct config_place at = place_of(k, CONFIG_BLOCK_DOOR, i, "interface");
+		config_note(k->notes, &at, "door %s: nothing is heard there; add spa { }", d->name);
 	}
 }
 
@@ -252,6 +263,10 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 	for (size_t i = 0; i < c->action_count; i++)
 		check_action(&k, i);
 	check_port_count(&k);
+	config_check_doors(c, s, notes);
+	config_check_sequences(c, s, notes);
+	config_check_ranges(c, s, notes);
+	config_check_classic(c, s, notes);
 	config_check_lockdown(c, s, notes);
 	config_check_forward(c, s, notes);
 	config_check_rescue(c, s, notes);

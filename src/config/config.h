@@ -33,6 +33,7 @@
 #define CONFIG_PREFIX_V6_HOST 128
 /* What begins a secret that systemd passes on; its name follows. */
 #define CONFIG_CREDENTIAL "credential:"
+#define CONFIG_NO_GROUP UINT32_MAX
 #define CONFIG_STEPS_MAX 32 /* knocks of one simple sequence */
 #define CONFIG_SEQUENCES_MAX 64
 #define CONFIG_STRUCTURED_MAX 4
@@ -130,8 +131,9 @@ struct config_sequence {
 	const char *open;     /* a service; or */
 	const char *close;
 	const char *as;
-	uint32_t within_s; /* from the first knock; default 10s, 1s..5m */
-	bool strict;       /* default yes: any other closed port ends the attempt */
+	struct config_text as_at; /* where as stands */
+	uint32_t within_s;        /* from the first knock; default 10s, 1s..5m */
+	bool strict;              /* default yes: any other closed port ends the attempt */
 	bool accept_weak;
 };
 
@@ -140,7 +142,8 @@ struct config_structured {
 	uint16_t base; /* default 100; base..base+9 */
 	struct config_list services;
 	const char *as;
-	uint32_t within_s; /* default 60s, 1s..10m */
+	struct config_text as_at; /* where as stands */
+	uint32_t within_s;        /* default 60s, 1s..10m */
 };
 
 struct config_cipher {
@@ -151,9 +154,10 @@ struct config_cipher {
 	bool has_iv;   /* none with random-iv or a pad */
 	struct config_list services;
 	const char *as;
-	uint32_t within_s; /* default 60s, 1s..10m */
-	bool wide, random_iv, one_time, third_party;
-	const char *pad; /* file; NULL */
+	struct config_text as_at;                    /* where as stands */
+	uint32_t within_s;                           /* default 60s, 1s..10m */
+	bool wide, random_iv, one_time, third_party; /* wide with a pad; one_time with random_iv */
+	const char *pad;                             /* file; NULL */
 };
 
 enum config_tag_hash { CONFIG_TAG_SHA256, CONFIG_TAG_BLAKE2B, CONFIG_TAG_MD5 };
@@ -201,8 +205,9 @@ struct config_fwknop {
 	enum config_aes mode;  /* default cbc */
 	struct config_list services;
 	const char *as;
-	const char *user;   /* the user name that the packet must claim; NULL: any */
-	uint32_t max_age_s; /* default 120s, 5s..1h */
+	struct config_text as_at; /* where as stands */
+	const char *user;         /* the user name that the packet must claim; NULL: any */
+	uint32_t max_age_s;       /* default 120s, 5s..1h */
 	uint16_t udp; /* default 62201; 0 (written "off"): not by UDP. May be the port of spa */
 	uint16_t tcp; /* the port on whose segments the text may come, also as HTTP; 0: none */
 	bool icmp;    /* default no: in echo requests and the like */
@@ -216,8 +221,9 @@ struct config_door {
 	struct config_text at;
 	enum config_capture capture;
 	const char *interface; /* pcap; of nflog and log NULL: any */
-	uint32_t group;        /* nflog: the log group, which is not server.log-group */
-	const char *file;      /* log: the file to be followed */
+	uint32_t
+		group; /* nflog: the log group, which is not server.log-group; else CONFIG_NO_GROUP */
+	const char *file; /* log: the file to be followed */
 	size_t sequence_count, structured_count, cipher_count, fwknop_count;
 	struct config_sequence *sequences;
 	struct config_structured *structured;
@@ -323,8 +329,18 @@ struct config *config_load(const char *path, struct config_report *r);
 
 void config_free(struct config *c);
 
-/* The effective configuration as postern.conf text, defaults included, for posternd --check. malloc'd, or NULL. */
-char *config_format(const struct config *c);
+/* Keys that stand in the file itself: as they are, or a comment in the place of each, for people to read. */
+enum config_secrets { CONFIG_SECRETS_SHOWN, CONFIG_SECRETS_HIDDEN };
+
+/*
+ * The effective configuration as postern.conf text, defaults included. It loads again as the same
+ * configuration, but for hidden secrets, which are then missing. malloc'd, or NULL; with secrets shown the
+ * caller wipes it.
+ */
+char *config_format(const struct config *c, enum config_secrets secrets);
+
+/* Wipe the keys that stood in the file, in a process that must not have them; they are "" then. */
+void config_forget_secrets(struct config *c);
 
 /*
  * The keyword table as mdoc for postern.conf(5): a subsection with a list for each block, one item

@@ -3,11 +3,20 @@
  * config_format prints loads again as the same configuration.
  */
 
+#include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/internal.h"
 
-static void print_keywords(enum config_block b, const void *base, const char *indent, FILE *out)
+/* Where to, and whether with what nobody else may know. */
+struct printer {
+	FILE *out;
+	enum config_secrets secrets;
+};
+
+static void print_keywords(
+	const struct printer *p, enum config_block b, const void *base, const char *indent)
 {
 	const struct config_block_def *def = config_block_def(b);
 	for (size_t i = 0; i < def->keyword_count; i++) {
@@ -17,61 +26,84 @@ static void print_keywords(enum config_block b, const void *base, const char *in
 		if (f == NULL)
 			return;
 		bool is_set = config_value_print(&def->keywords[i], base, f);
-		if (fclose(f) == 0 && is_set)
-			fprintf(out, "%s%s = %s\n", indent, def->keywords[i].name, value);
+		bool is_hidden = def->keywords[i].type == CONFIG_TYPE_KEY &&
+			p->secrets == CONFIG_SECRETS_HIDDEN;
+		if (fclose(f) == 0 && is_set && is_hidden)
+			fprintf(p->out, "%s# %s is set and not shown\n", indent,
+				def->keywords[i].name);
+		else if (value != NULL && is_set)
+			fprintf(p->out, "%s%s = %s\n", indent, def->keywords[i].name, value);
+		if (value != NULL)
+			sodium_memzero(value, len);
 		free(value);
 	}
 }
 
-static void print_door(const struct config_door *d, FILE *out)
+static void print_inner(const struct printer *p, enum config_block b, const void *base)
 {
-	fprintf(out, "\ndoor %s {\n", d->name);
-	print_keywords(CONFIG_BLOCK_DOOR, d, "\t", out);
-	if (d->spa.is_on) {
-		fprintf(out, "\tspa {\n");
-		print_keywords(CONFIG_BLOCK_SPA, d, "\t\t", out);
-		fprintf(out, "\t}\n");
-	}
-	fprintf(out, "}\n");
+	fprintf(p->out, "\t%s {\n", config_block_def(b)->name);
+	print_keywords(p, b, base, "\t\t");
+	fprintf(p->out, "\t}\n");
 }
 
-static void print_config(const struct config *c, FILE *out)
+static void print_door(const struct printer *p, const struct config_door *d)
 {
+	fprintf(p->out, "\ndoor %s {\n", d->name);
+	print_keywords(p, CONFIG_BLOCK_DOOR, d, "\t");
+	if (d->spa.is_on)
+		print_inner(p, CONFIG_BLOCK_SPA, &d->spa);
+	for (size_t i = 0; i < d->sequence_count; i++)
+		print_inner(p, CONFIG_BLOCK_SEQUENCE, &d->sequences[i]);
+	for (size_t i = 0; i < d->structured_count; i++)
+		print_inner(p, CONFIG_BLOCK_STRUCTURED, &d->structured[i]);
+	for (size_t i = 0; i < d->cipher_count; i++)
+		print_inner(p, CONFIG_BLOCK_CIPHER, &d->ciphers[i]);
+	if (d->tagged.is_on)
+		print_inner(p, CONFIG_BLOCK_TAGGED, &d->tagged);
+	for (size_t i = 0; i < d->fwknop_count; i++)
+		print_inner(p, CONFIG_BLOCK_FWKNOP, &d->fwknops[i]);
+	fprintf(p->out, "}\n");
+}
+
+static void print_config(const struct printer *p, const struct config *c)
+{
+	FILE *out = p->out;
 	fprintf(out, "server {\n");
-	print_keywords(CONFIG_BLOCK_SERVER, &c->server, "\t", out);
+	print_keywords(p, CONFIG_BLOCK_SERVER, &c->server, "\t");
 	fprintf(out, "}\n");
 	for (size_t i = 0; i < c->door_count; i++)
-		print_door(&c->doors[i], out);
+		print_door(p, &c->doors[i]);
 	for (size_t i = 0; i < c->service_count; i++) {
 		fprintf(out, "\nservice %s {\n", c->services[i].name);
-		print_keywords(CONFIG_BLOCK_SERVICE, &c->services[i], "\t", out);
+		print_keywords(p, CONFIG_BLOCK_SERVICE, &c->services[i], "\t");
 		fprintf(out, "}\n");
 	}
 	for (size_t i = 0; i < c->action_count; i++) {
 		fprintf(out, "\naction %s {\n", c->actions[i].name);
-		print_keywords(CONFIG_BLOCK_ACTION, &c->actions[i], "\t", out);
+		print_keywords(p, CONFIG_BLOCK_ACTION, &c->actions[i], "\t");
 		fprintf(out, "}\n");
 	}
 	if (c->rescue.is_on) {
 		fprintf(out, "\nrescue {\n");
-		print_keywords(CONFIG_BLOCK_RESCUE, &c->rescue, "\t", out);
+		print_keywords(p, CONFIG_BLOCK_RESCUE, &c->rescue, "\t");
 		fprintf(out, "}\n");
 	}
 	for (size_t i = 0; i < c->group_count; i++) {
 		fprintf(out, "\ngroup \"%s\" {\n", c->groups[i].name);
-		print_keywords(CONFIG_BLOCK_GROUP, &c->groups[i], "\t", out);
+		print_keywords(p, CONFIG_BLOCK_GROUP, &c->groups[i], "\t");
 		fprintf(out, "}\n");
 	}
 }
 
-char *config_format(const struct config *c)
+char *config_format(const struct config *c, enum config_secrets secrets)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 	if (out == NULL)
 		return NULL;
-	print_config(c, out);
+	const struct printer p = { out, secrets };
+	print_config(&p, c);
 	bool is_bad = ferror(out) != 0;
 	if (fclose(out) != 0 || is_bad) {
 		free(text);
@@ -118,6 +150,7 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 		fprintf(out, "One of\n.Cm yes ,\n.Cm no .\n");
 		break;
 	case CONFIG_TYPE_CHOICE:
+	case CONFIG_TYPE_AES:
 		manual_choices(k, out);
 		break;
 	case CONFIG_TYPE_LOOPBACK:
@@ -149,6 +182,33 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 			"Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535, or with two numbers as\n"
 			".Cm tcp/ Ns Ar N Ns - Ns Ar M\nfor at most %d ports.\n",
 			CONFIG_RANGE_MAX);
+		break;
+	case CONFIG_TYPE_NAME:
+		fprintf(out, "A name, like\n.Qq Ops/VSD .\n");
+		break;
+	case CONFIG_TYPE_LABEL:
+		fprintf(out, "1 to 63 of\n.Cm a-z ,\n.Cm 0-9\nand\n.Cm - .\n");
+		break;
+	case CONFIG_TYPE_SERVICES:
+		fprintf(out, "A list of names of services.\n");
+		break;
+	case CONFIG_TYPE_STEPS:
+		fprintf(out,
+			"A list of ports like\n.Cm 7000\nfor TCP and\n.Cm 7000/udp\nor\n.Cm 7000:udp ,\n"
+			"at most %d.\n",
+			CONFIG_STEPS_MAX);
+		break;
+	case CONFIG_TYPE_OPTPORT:
+		fprintf(out, "From 1 to 65535, or\n.Cm off .\n");
+		break;
+	case CONFIG_TYPE_CIPHER_RANGE:
+		fprintf(out, "Two numbers like\n.Cm 745-1000\nfor 256 ports.\n");
+		break;
+	case CONFIG_TYPE_IV:
+		fprintf(out, "Eight characters, or 16 hexadecimal digits after\n.Cm 0x .\n");
+		break;
+	case CONFIG_TYPE_KEY:
+		fprintf(out, "Base64 of %u to %u bytes.\n", (unsigned)k->min, (unsigned)k->max);
 		break;
 	case CONFIG_TYPE_LEASE:
 	case CONFIG_TYPE_NUMBER:

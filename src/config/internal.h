@@ -19,11 +19,11 @@
 
 #include "base/span.h"
 #include "config/config.h"
+#include "config/lex.h"
 
 #define CONFIG_FILE_MAX ((size_t)4 << 20) /* bytes of one file */
 #define CONFIG_TOTAL_MAX ((size_t)16 << 20)
 #define CONFIG_INCLUDE_DEPTH_MAX 8
-#define CONFIG_VALUE_MAX 4096 /* bytes of one value as written */
 #define CONFIG_GROUP_NAME_MAX 62
 #define CONFIG_WHY_MAX 256
 #define CONFIG_WORDS_MAX 1024
@@ -65,6 +65,11 @@ enum config_block {
 	CONFIG_BLOCK_SERVER,
 	CONFIG_BLOCK_DOOR,
 	CONFIG_BLOCK_SPA,
+	CONFIG_BLOCK_SEQUENCE,
+	CONFIG_BLOCK_STRUCTURED,
+	CONFIG_BLOCK_CIPHER,
+	CONFIG_BLOCK_TAGGED,
+	CONFIG_BLOCK_FWKNOP,
 	CONFIG_BLOCK_SERVICE,
 	CONFIG_BLOCK_ACTION,
 	CONFIG_BLOCK_GROUP,
@@ -91,15 +96,24 @@ enum config_type {
 	CONFIG_TYPE_COMMAND,  /* a program and its arguments */
 	CONFIG_TYPE_ENDPOINT, /* "tcp/22"; the field is a struct config_endpoint */
 	CONFIG_TYPE_PREFIXES,
-	CONFIG_TYPE_OPENINGS, /* "tcp/80", or the word CONFIG_ECHO */
-	CONFIG_TYPE_TARGETS,  /* "10.0.0.8:443"; one may stand without braces */
+	CONFIG_TYPE_OPENINGS,     /* "tcp/80", or the word CONFIG_ECHO */
+	CONFIG_TYPE_TARGETS,      /* "10.0.0.8:443"; one may stand without braces */
+	CONFIG_TYPE_NAME,         /* one name as people have it; the directory gives it meaning */
+	CONFIG_TYPE_LABEL,        /* 1 to 63 of a-z, 0-9 and -, as services are named */
+	CONFIG_TYPE_SERVICES,     /* a list of such */
+	CONFIG_TYPE_STEPS,        /* "100", "100/udp", "100:udp" */
+	CONFIG_TYPE_OPTPORT,      /* a port, or "off" */
+	CONFIG_TYPE_CIPHER_RANGE, /* "745-1000"; the target is a struct config_cipher */
+	CONFIG_TYPE_IV,           /* eight bytes; the target is a struct config_cipher */
+	CONFIG_TYPE_KEY,          /* secret: base64 of min to max bytes */
+	CONFIG_TYPE_AES,          /* an enum config_aes */
 };
 
 struct config_keyword {
 	const char *name;
 	enum config_type type;
 	bool is_required;
-	uint32_t min, max;
+	uint32_t min, max;          /* of a choice min is the number of the first */
 	const char *const *choices; /* in the order of the enum, NULL at the end */
 	const char *initial;        /* the default as text; NULL: stays unset */
 	size_t offset, size;        /* of the field in the block's struct; size 0: no field */
@@ -116,7 +130,16 @@ struct config_block_def {
 	const char *manual;
 };
 
+/* For tables of keywords. */
+#define CONFIG_FIELD(type, member)                                                                 \
+	.offset = offsetof(struct type, member), .size = sizeof(((struct type *)NULL)->member)
+#define CONFIG_KEYWORDS(array)                                                                     \
+	.keywords = (array), .keyword_count = sizeof(array) / sizeof((array)[0])
+
 const struct config_block_def *config_block_def(enum config_block b);
+
+/* Those of the classic knocks, from CONFIG_BLOCK_SEQUENCE to CONFIG_BLOCK_FWKNOP. */
+const struct config_block_def *config_block_def_classic(enum config_block b);
 
 /* CONFIG_BLOCK_ROOT when parent has no block of that name. */
 enum config_block config_block_find(enum config_block parent, const char *name);
@@ -125,6 +148,9 @@ bool config_keyword_is_list(const struct config_keyword *k);
 
 /* "port, allow, deny": what may stand in a block. to holds CONFIG_WORDS_MAX bytes. Returns to. */
 const char *config_block_words(enum config_block b, char to[CONFIG_WORDS_MAX]);
+
+/* 1 to 63 of a-z, 0-9 and -. */
+bool config_is_label(const char *text);
 
 /* The name of a block, checked. False with *why, a clause. */
 bool config_title_check(enum config_block b, const char *title, const char **why);
@@ -147,45 +173,11 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 const char *config_bound_format(
 	const struct config_keyword *k, uint32_t v, char to[CONFIG_WHY_MAX]);
 
-/* Words, strings and punctuation. */
-enum config_token {
-	CONFIG_TOKEN_END,
-	CONFIG_TOKEN_WORD,
-	CONFIG_TOKEN_STRING,
-	CONFIG_TOKEN_EQUALS,
-	CONFIG_TOKEN_PLUS_EQUALS,
-	CONFIG_TOKEN_COMMA,
-	CONFIG_TOKEN_OPEN,  /* { */
-	CONFIG_TOKEN_CLOSE, /* } */
-	CONFIG_TOKEN_PAREN_OPEN,
-	CONFIG_TOKEN_PAREN_CLOSE,
-};
-
-struct config_lexer {
-	const char *at, *end;
-	unsigned line;
-};
-
-struct config_lexeme {
-	enum config_token token;
-	struct span text; /* as it stands, quotes included */
-	unsigned line;
-	const char *why; /* not NULL: the token is refused, and why */
-};
-
-struct config_lexer config_lexer_init(struct span text);
-struct config_lexeme config_lex(struct config_lexer *l);
-
-/* The value of a word or string that was not refused, NUL-terminated; to holds CONFIG_VALUE_MAX bytes. */
-const char *config_lexeme_value(const struct config_lexeme *t, char to[CONFIG_VALUE_MAX]);
-
-/* NULL, or why a whole file is no text of ours. */
-const char *config_text_refusal(struct span text);
-
 /* A statement: the opening of a block (keyword NULL) or one assignment, and where its values stand. */
 struct config_statement {
 	enum config_block block;
-	size_t ordinal; /* of the block among those of its kind; a spa block has its door's */
+	size_t ordinal; /* of the block among those of its kind */
+	size_t parent;  /* ordinal of the block that it stands in; of a file, none */
 	const struct config_keyword *keyword;
 	const char *title;
 	struct config_place at;
@@ -226,16 +218,51 @@ void config_scan_deinit(struct config_scan *s);
 const struct config_statement *config_scan_find(const struct config_scan *s, enum config_block b,
 	size_t ordinal, const struct config_keyword *k);
 
+/* The opening of the nth block b in the block of that ordinal, from 0; NULL when there are fewer. */
+const struct config_statement *config_scan_child(
+	const struct config_scan *s, enum config_block b, size_t parent, size_t nth);
+
+/* Where a keyword of a block stands, or the block when it was left out. */
+struct config_place config_scan_place(
+	const struct config_scan *s, enum config_block b, size_t ordinal, const char *keyword);
+bool config_scan_has(
+	const struct config_scan *s, enum config_block b, size_t ordinal, const char *keyword);
+
 /* Contradictions between options of c, whose statements are in s. */
 void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
 /* "10.0.0.8:443" or "[2001:db8::8]:443". False: anything else. */
 bool config_target_parse(const char *text, struct config_target *ret);
 
+/* "100", "100/udp" or "100:udp". False: anything else. */
+bool config_step_parse(const char *text, struct config_endpoint *ret);
+
+/* Scalars of the classic knocks, for config_value_set and config_value_print. */
+bool config_classic_set(const struct config_keyword *k, const char *text, void *base,
+	struct config_arena *arena, char why[CONFIG_WHY_MAX]);
+bool config_classic_print(const struct config_keyword *k, const void *base, FILE *out);
+
+/* Keep text at the field of k; a pointer to it, or with base NULL nothing. */
+bool config_value_keep(const struct config_keyword *k, const char *text, void *base,
+	struct config_arena *arena, char why[CONFIG_WHY_MAX]);
+void config_quoted_print(const char *text, FILE *out);
+
 #define CONFIG_ECHO "icmp-echo"
 
 /* "tcp/22". False: anything else. */
 bool config_endpoint_parse(const char *text, struct config_endpoint *ret);
+
+/* The same for how doors see packets, and what that excludes. */
+void config_check_doors(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* The same for simple sequences, for the ports of all formats, and for what the formats name and need. */
+void config_check_sequences(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+void config_check_ranges(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+void config_check_classic(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
 /* The same for the lockdown. */
 void config_check_lockdown(

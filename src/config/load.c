@@ -5,6 +5,7 @@
 
 #include <confuse.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,11 +134,16 @@ static void fill_scalar(
 	struct loader *l, const struct config_statement *st, cfg_opt_t *option, void *base)
 {
 	char why[CONFIG_WHY_MAX];
-	const struct config_value *v = &l->scan.values[st->first_value];
+	struct config_value *v = &l->scan.values[st->first_value];
 	if (v->is_bad)
 		return;
-	if (!config_value_set(st->keyword, cfg_opt_getnstr(option, 0), base, &l->box->arena, why))
+	char *text = cfg_opt_getnstr(option, 0);
+	if (!config_value_set(st->keyword, text, base, &l->box->arena, why)) {
 		config_note(&l->notes, &v->at, "%s: %s", st->keyword->name, why);
+		v->is_bad = true;
+	}
+	if (st->keyword->type == CONFIG_TYPE_KEY)
+		sodium_memzero(text, strlen(text));
 }
 
 static void fill_default(struct loader *l, const struct config_keyword *k,
@@ -191,20 +197,130 @@ static size_t count_blocks(struct loader *l, enum config_block b)
 	return 0;
 }
 
+/* The blocks b in door i, each of size bytes in an array; base is where spa and tagged have their place. */
+static size_t fill_inner(struct loader *l, cfg_t *section, size_t i, enum config_block b,
+	size_t size, void *base, void **ret)
+{
+	const struct config_block_def *def = config_block_def(b);
+	const struct config_statement *first = config_scan_child(&l->scan, b, i, 0);
+	size_t n = cfg_size(section, def->name);
+	if (config_scan_child(&l->scan, b, i, n) != NULL ||
+		(n > 0 && config_scan_child(&l->scan, b, i, n - 1) == NULL)) {
+		struct config_place at = config_scan_place(&l->scan, CONFIG_BLOCK_DOOR, i, "");
+		config_note(&l->notes, &at, "the %s blocks cannot be told apart", def->name);
+		return 0;
+	}
+	if (n > 0 && base == NULL)
+		base = config_arena_zalloc(&l->box->arena, n * size);
+	if (n > 0 && base == NULL) {
+		l->notes.is_short = true;
+		return 0;
+	}
+	for (size_t k = 0; k < n; k++)
+		fill(l, cfg_getnsec(section, def->name, (unsigned)k), b, first->ordinal + k,
+			(char *)base + k * size);
+	if (ret != NULL)
+		*ret = base;
+	return n;
+}
+
+/* Where the nth block b of door i stands, and its as. */
+static struct config_text inner_text(struct loader *l, enum config_block b, size_t i, size_t n)
+{
+	const struct config_statement *st = config_scan_child(&l->scan, b, i, n);
+	return (struct config_text){ NULL, st->at.file, st->at.line };
+}
+
+static struct config_text as_text(
+	struct loader *l, enum config_block b, size_t i, size_t n, const char *as)
+{
+	const struct config_statement *st = config_scan_child(&l->scan, b, i, n);
+	struct config_place at = config_scan_place(&l->scan, b, st->ordinal, "as");
+	return (struct config_text){ as, at.file, at.line };
+}
+
+/* What is beyond the limit is a mistake, reported by the check. */
+static void fill_steps(struct config_sequence *q)
+{
+	for (size_t i = 0; i < q->ports.len && q->step_count < CONFIG_STEPS_MAX; i++)
+		if (config_step_parse(q->ports.items[i].text, &q->steps[q->step_count]))
+			q->step_count++;
+}
+
+static void fill_sequences(struct loader *l, cfg_t *section, size_t i, struct config_door *d)
+{
+	const enum config_block b = CONFIG_BLOCK_SEQUENCE;
+	void *items = NULL;
+	d->sequence_count = fill_inner(l, section, i, b, sizeof(*d->sequences), NULL, &items);
+	d->sequences = items;
+	for (size_t n = 0; n < d->sequence_count; n++) {
+		struct config_sequence *q = &d->sequences[n];
+		q->at = inner_text(l, b, i, n);
+		q->as_at = as_text(l, b, i, n, q->as);
+		fill_steps(q);
+	}
+}
+
+static void fill_structured(struct loader *l, cfg_t *section, size_t i, struct config_door *d)
+{
+	const enum config_block b = CONFIG_BLOCK_STRUCTURED;
+	void *items = NULL;
+	d->structured_count = fill_inner(l, section, i, b, sizeof(*d->structured), NULL, &items);
+	d->structured = items;
+	for (size_t n = 0; n < d->structured_count; n++) {
+		d->structured[n].at = inner_text(l, b, i, n);
+		d->structured[n].as_at = as_text(l, b, i, n, d->structured[n].as);
+	}
+}
+
+static void fill_ciphers(struct loader *l, cfg_t *section, size_t i, struct config_door *d)
+{
+	const enum config_block b = CONFIG_BLOCK_CIPHER;
+	void *items = NULL;
+	d->cipher_count = fill_inner(l, section, i, b, sizeof(*d->ciphers), NULL, &items);
+	d->ciphers = items;
+	for (size_t n = 0; n < d->cipher_count; n++) {
+		/* A pad's message always has two bytes for the port. */
+		d->ciphers[n].wide |= d->ciphers[n].pad != NULL;
+		d->ciphers[n].at = inner_text(l, b, i, n);
+		d->ciphers[n].as_at = as_text(l, b, i, n, d->ciphers[n].as);
+	}
+}
+
+static void fill_fwknops(struct loader *l, cfg_t *section, size_t i, struct config_door *d)
+{
+	const enum config_block b = CONFIG_BLOCK_FWKNOP;
+	void *items = NULL;
+	d->fwknop_count = fill_inner(l, section, i, b, sizeof(*d->fwknops), NULL, &items);
+	d->fwknops = items;
+	for (size_t n = 0; n < d->fwknop_count; n++) {
+		d->fwknops[n].at = inner_text(l, b, i, n);
+		d->fwknops[n].as_at = as_text(l, b, i, n, d->fwknops[n].as);
+	}
+}
+
+static void fill_door(struct loader *l, cfg_t *section, size_t i, struct config_door *d)
+{
+	d->at = block_text(l, CONFIG_BLOCK_DOOR, i);
+	d->name = d->at.text;
+	d->group = CONFIG_NO_GROUP;
+	fill(l, section, CONFIG_BLOCK_DOOR, i, d);
+	d->spa.is_on = fill_inner(l, section, i, CONFIG_BLOCK_SPA, 0, &d->spa, NULL) > 0;
+	d->tagged.is_on = fill_inner(l, section, i, CONFIG_BLOCK_TAGGED, 0, &d->tagged, NULL) > 0;
+	if (d->tagged.is_on)
+		d->tagged.at = inner_text(l, CONFIG_BLOCK_TAGGED, i, 0);
+	fill_sequences(l, section, i, d);
+	fill_structured(l, section, i, d);
+	fill_ciphers(l, section, i, d);
+	fill_fwknops(l, section, i, d);
+}
+
 static void fill_doors(struct loader *l)
 {
 	struct config *c = &l->box->config;
 	c->door_count = count_blocks(l, CONFIG_BLOCK_DOOR);
-	for (size_t i = 0; i < c->door_count; i++) {
-		struct config_door *d = &c->doors[i];
-		cfg_t *section = cfg_getnsec(l->tree, "door", (unsigned)i);
-		d->at = block_text(l, CONFIG_BLOCK_DOOR, i);
-		d->name = d->at.text;
-		fill(l, section, CONFIG_BLOCK_DOOR, i, d);
-		d->spa.is_on = config_scan_find(&l->scan, CONFIG_BLOCK_SPA, i, NULL) != NULL;
-		if (d->spa.is_on && cfg_size(section, "spa") == 1)
-			fill(l, cfg_getnsec(section, "spa", 0), CONFIG_BLOCK_SPA, i, d);
-	}
+	for (size_t i = 0; i < c->door_count; i++)
+		fill_door(l, cfg_getnsec(l->tree, "door", (unsigned)i), i, &c->doors[i]);
 }
 
 /* What stands second for its family is a mistake, reported by the check. */
@@ -361,8 +477,26 @@ struct config *config_load(const char *path, struct config_report *r)
 		return NULL;
 	}
 	struct config *c = config_parse_text(path, span_of(data, len), r);
+	sodium_memzero(data, len);
 	free(data);
 	return c;
+}
+
+/* The texts belong to the configuration's own memory and are const for everybody else. */
+static void forget(const char *text)
+{
+	if (text != NULL)
+		sodium_memzero((char *)(uintptr_t)text, strlen(text));
+}
+
+void config_forget_secrets(struct config *c)
+{
+	for (size_t i = 0; i < c->door_count; i++) {
+		for (size_t k = 0; k < c->doors[i].fwknop_count; k++) {
+			forget(c->doors[i].fwknops[k].key_base64);
+			forget(c->doors[i].fwknops[k].hmac_key_base64);
+		}
+	}
 }
 
 void config_free(struct config *c)
@@ -371,6 +505,7 @@ void config_free(struct config *c)
 		return;
 	/* config is the first member of its box. */
 	struct box *box = (struct box *)c;
+	config_forget_secrets(c);
 	config_arena_deinit(&box->arena);
 	free(box);
 }

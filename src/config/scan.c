@@ -8,6 +8,7 @@
  * a value of the right shape.
  */
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -90,6 +91,12 @@ static void lose(struct config_scan *s, const struct config_place *at, const cha
 	s->is_lost = true;
 }
 
+/* Of the blocks that b stands in the one that is open: the latest. */
+static size_t open_parent(const struct config_scan *s, enum config_block b)
+{
+	return s->counts[config_block_def(b)->parent] - 1;
+}
+
 static struct config_statement *add_statement(
 	struct config_scan *s, const struct config_keyword *k, const struct config_place *at)
 {
@@ -99,10 +106,10 @@ static struct config_statement *add_statement(
 		return NULL;
 	}
 	s->statements = items;
-	enum config_block counted = s->block == CONFIG_BLOCK_SPA ? CONFIG_BLOCK_DOOR : s->block;
 	struct config_statement *st = &s->statements[s->statement_len++];
 	*st = (struct config_statement){ .block = s->block,
-		.ordinal = s->counts[counted] - 1,
+		.ordinal = s->counts[s->block] - 1,
+		.parent = open_parent(s, s->block),
 		.keyword = k,
 		.at = *at,
 		.first_value = s->value_len };
@@ -146,6 +153,33 @@ const struct config_statement *config_scan_find(const struct config_scan *s, enu
 			return st;
 	}
 	return NULL;
+}
+
+const struct config_statement *config_scan_child(
+	const struct config_scan *s, enum config_block b, size_t parent, size_t nth)
+{
+	for (size_t i = 0; i < s->statement_len; i++) {
+		const struct config_statement *st = &s->statements[i];
+		if (st->block == b && st->parent == parent && st->keyword == NULL && nth-- == 0)
+			return st;
+	}
+	return NULL;
+}
+
+bool config_scan_has(
+	const struct config_scan *s, enum config_block b, size_t ordinal, const char *keyword)
+{
+	return config_scan_find(s, b, ordinal, config_keyword_find(b, keyword)) != NULL;
+}
+
+struct config_place config_scan_place(
+	const struct config_scan *s, enum config_block b, size_t ordinal, const char *keyword)
+{
+	const struct config_statement *st =
+		config_scan_find(s, b, ordinal, config_keyword_find(b, keyword));
+	if (st == NULL)
+		st = config_scan_find(s, b, ordinal, NULL);
+	return st->at;
 }
 
 /* Read over what follows an opening brace, to the brace that closes it. */
@@ -290,9 +324,8 @@ static void scan_scalar(struct config_scan *s, struct source *src, const struct 
 static bool is_repeated(
 	struct config_scan *s, const struct config_keyword *k, const struct config_place *at)
 {
-	enum config_block counted = s->block == CONFIG_BLOCK_SPA ? CONFIG_BLOCK_DOOR : s->block;
 	const struct config_statement *first =
-		config_scan_find(s, s->block, s->counts[counted] - 1, k);
+		config_scan_find(s, s->block, s->counts[s->block] - 1, k);
 	if (first == NULL)
 		return false;
 	config_note(s->notes, at, "%s: given twice in this block, first on line %u; remove one",
@@ -350,12 +383,10 @@ static bool admit_block(struct config_scan *s, enum config_block b, const char *
 	}
 	for (size_t i = 0; i < s->statement_len; i++) {
 		const struct config_statement *st = &s->statements[i];
-		if (st->block != b || st->keyword != NULL)
-			continue;
-		if (b == CONFIG_BLOCK_SPA && st->ordinal != s->counts[CONFIG_BLOCK_DOOR] - 1)
+		if (st->block != b || st->keyword != NULL || st->parent != open_parent(s, b))
 			continue;
 		in_parent++;
-		if (is_same_title(b, st->title, title)) {
+		if ((title != NULL || def->max == 1) && is_same_title(b, st->title, title)) {
 			config_note(s->notes, at,
 				"%s%s%s: given twice, first on line %u; join them", def->name,
 				title == NULL ? "" : " ", title == NULL ? "" : title, st->at.line);
@@ -485,6 +516,7 @@ static void include_file(struct config_scan *s, const struct source *src, const 
 		};
 		scan_source(s, &inner);
 	}
+	sodium_memzero(data, len);
 	free(data);
 }
 
@@ -602,5 +634,8 @@ void config_scan_deinit(struct config_scan *s)
 	free(s->statements);
 	free(s->values);
 	free(s->lines);
+	/* There may be keys in it. */
+	if (s->text != NULL)
+		sodium_memzero(s->text, s->text_len);
 	free(s->text);
 }

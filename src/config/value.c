@@ -181,7 +181,7 @@ static bool check_choice(
 	char q[QUOTED_MAX];
 	for (uint32_t i = 0; k->choices[i] != NULL; i++) {
 		if (strcmp(k->choices[i], text) == 0) {
-			*ret = i;
+			*ret = i + k->min;
 			return true;
 		}
 	}
@@ -315,6 +315,21 @@ static bool check_opening(const char *text, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
+static bool check_label(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	return config_is_label(text) ||
+		refuse(why, "\"%s\" is not the name of a service", quoted(text, q));
+}
+
+static bool check_step(const char *text, char why[CONFIG_WHY_MAX])
+{
+	char q[QUOTED_MAX];
+	struct config_endpoint e;
+	return config_step_parse(text, &e) ||
+		refuse(why, "\"%s\" is not a knock; write 7000 or 7000/udp", quoted(text, q));
+}
+
 static bool check_prefix(const char *text, char why[CONFIG_WHY_MAX])
 {
 	char q[QUOTED_MAX];
@@ -394,7 +409,7 @@ static uint32_t get_number(const struct config_keyword *k, const void *base)
 	return v;
 }
 
-static bool put_text(const struct config_keyword *k, const char *text, void *base,
+bool config_value_keep(const struct config_keyword *k, const char *text, void *base,
 	struct config_arena *arena, char why[CONFIG_WHY_MAX])
 {
 	if (base == NULL)
@@ -434,17 +449,19 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 		return refuse(why, "is empty");
 	switch (k->type) {
 	case CONFIG_TYPE_PATH:
-		return check_path(text, PATH_LEN_MAX, why) && put_text(k, text, base, arena, why);
+		return check_path(text, PATH_LEN_MAX, why) &&
+			config_value_keep(k, text, base, arena, why);
 	case CONFIG_TYPE_SECRET:
-		return check_secret(text, why) && put_text(k, text, base, arena, why);
+		return check_secret(text, why) && config_value_keep(k, text, base, arena, why);
 	case CONFIG_TYPE_SOCKET:
-		return check_path(text, SOCKET_LEN_MAX, why) && put_text(k, text, base, arena, why);
+		return check_path(text, SOCKET_LEN_MAX, why) &&
+			config_value_keep(k, text, base, arena, why);
 	case CONFIG_TYPE_USER:
-		return check_user(text, why) && put_text(k, text, base, arena, why);
+		return check_user(text, why) && config_value_keep(k, text, base, arena, why);
 	case CONFIG_TYPE_LOOPBACK:
-		return check_loopback(text, why) && put_text(k, text, base, arena, why);
+		return check_loopback(text, why) && config_value_keep(k, text, base, arena, why);
 	case CONFIG_TYPE_INTERFACE:
-		return check_interface(text, why) && put_text(k, text, base, arena, why);
+		return check_interface(text, why) && config_value_keep(k, text, base, arena, why);
 	case CONFIG_TYPE_BOOL:
 	case CONFIG_TYPE_NUMBER:
 	case CONFIG_TYPE_DURATION:
@@ -462,7 +479,17 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 	case CONFIG_TYPE_PREFIXES:
 	case CONFIG_TYPE_TARGETS:
 	case CONFIG_TYPE_OPENINGS:
+	case CONFIG_TYPE_SERVICES:
+	case CONFIG_TYPE_STEPS:
 		break;
+	case CONFIG_TYPE_NAME:
+	case CONFIG_TYPE_LABEL:
+	case CONFIG_TYPE_OPTPORT:
+	case CONFIG_TYPE_CIPHER_RANGE:
+	case CONFIG_TYPE_IV:
+	case CONFIG_TYPE_KEY:
+	case CONFIG_TYPE_AES:
+		return config_classic_set(k, text, base, arena, why);
 	}
 	return refuse(why, "is a list");
 }
@@ -480,11 +507,15 @@ bool config_value_check_item(
 		return check_target(text, why);
 	if (k->type == CONFIG_TYPE_OPENINGS)
 		return check_opening(text, why);
+	if (k->type == CONFIG_TYPE_SERVICES)
+		return check_label(text, why);
+	if (k->type == CONFIG_TYPE_STEPS)
+		return check_step(text, why);
 	return true;
 }
 
 /* In quotes that need the least: the single ones when a ${ would be read as a variable. */
-static void print_quoted(const char *text, FILE *out)
+void config_quoted_print(const char *text, FILE *out)
 {
 	char quote = strstr(text, "${") != NULL ? '\'' : '"';
 	fputc(quote, out);
@@ -503,7 +534,7 @@ static bool print_list(const struct config_list *l, FILE *out)
 	fputc('{', out);
 	for (size_t i = 0; i < l->len; i++) {
 		fputs(i == 0 ? "" : ", ", out);
-		print_quoted(l->items[i].text, out);
+		config_quoted_print(l->items[i].text, out);
 	}
 	fputc('}', out);
 	return true;
@@ -515,7 +546,7 @@ static bool print_text(const struct config_keyword *k, const void *base, FILE *o
 	memcpy(&text, (const char *)base + k->offset, sizeof(text));
 	if (text == NULL)
 		return false;
-	print_quoted(text, out);
+	config_quoted_print(text, out);
 	return true;
 }
 
@@ -523,11 +554,11 @@ static void print_number(const struct config_keyword *k, const void *base, FILE 
 {
 	char d[TIME_TEXT_MAX];
 	/* A choice without a field has one value in this version: the first. */
-	uint32_t v = k->size == 0 ? 0 : get_number(k, base);
+	uint32_t v = k->size == 0 ? k->min : get_number(k, base);
 	if (k->type == CONFIG_TYPE_BOOL)
 		fputs(v != 0 ? "yes" : "no", out);
 	else if (k->type == CONFIG_TYPE_CHOICE)
-		fputs(k->choices[v], out);
+		fputs(k->choices[v - k->min], out);
 	else if (k->type == CONFIG_TYPE_MARK)
 		fprintf(out, "0x%08" PRIx32, v);
 	else if (k->type == CONFIG_TYPE_LEASE && v == CONFIG_LEASE_NONE)
@@ -547,13 +578,23 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 	case CONFIG_TYPE_SOCKET:
 	case CONFIG_TYPE_USER:
 	case CONFIG_TYPE_INTERFACE:
+	case CONFIG_TYPE_NAME:
+	case CONFIG_TYPE_LABEL:
+	case CONFIG_TYPE_KEY:
 		return print_text(k, base, out);
+	case CONFIG_TYPE_OPTPORT:
+	case CONFIG_TYPE_CIPHER_RANGE:
+	case CONFIG_TYPE_IV:
+	case CONFIG_TYPE_AES:
+		return config_classic_print(k, base, out);
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
 	case CONFIG_TYPE_COMMAND:
 	case CONFIG_TYPE_PREFIXES:
 	case CONFIG_TYPE_TARGETS:
 	case CONFIG_TYPE_OPENINGS:
+	case CONFIG_TYPE_SERVICES:
+	case CONFIG_TYPE_STEPS:
 		return print_list((const void *)((const char *)base + k->offset), out);
 	case CONFIG_TYPE_PORT: {
 		const struct config_service *s = base;
@@ -569,8 +610,9 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 		return true;
 	}
 	case CONFIG_TYPE_NUMBER:
-		/* Without a default, below its bounds: it was left out. */
-		if (k->initial == NULL && get_number(k, base) < k->min)
+		/* Without a default, outside its bounds: it was left out. */
+		if (k->initial == NULL &&
+			(get_number(k, base) < k->min || get_number(k, base) > k->max))
 			return false;
 		break;
 	case CONFIG_TYPE_BOOL:

@@ -69,6 +69,7 @@ static const struct {
 	{ 0, "service-changed", "knock again: the service is another since the reload" },
 	{ 0, "interface-gone",
 		"bring the interface up again, or give it its name back; its door waits for it" },
+	{ 0, "group-gone", "let no other program listen to the log group of the door" },
 };
 
 static const char *sentence_of(const struct store_record *r)

@@ -77,6 +77,18 @@ static bool is_port_kept(uint16_t port)
 	return true;
 }
 
+static int check_knock_port(
+	const struct config *c, const struct config_door *d, uint16_t port, struct fault *f)
+{
+	if (!is_port_kept(port))
+		return 0;
+	fault_set(f,
+		"%s: door %s: another program has udp port %u, and would hear nothing any "
+		"more; stop it or choose another udp",
+		c->file, d->name, (unsigned)port);
+	return -EADDRINUSE;
+}
+
 int ground_check(const struct config *c, struct fault *f)
 {
 	struct priv_user user;
@@ -91,17 +103,17 @@ int ground_check(const struct config *c, struct fault *f)
 		rc = scriptd_check(c, f);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < c->door_count; i++) {
+	for (size_t i = 0; i < c->door_count && rc == 0; i++) {
 		const struct config_door *d = &c->doors[i];
-		if (!is_port_kept(d->spa.port))
+		if (d->capture != CONFIG_CAPTURE_PCAP)
 			continue;
-		fault_set(f,
-			"%s: door %s: another program has udp port %u, and would hear nothing any "
-			"more; stop it or choose another udp",
-			c->file, d->name, (unsigned)d->spa.port);
-		return -EADDRINUSE;
+		if (d->spa.is_on)
+			rc = check_knock_port(c, d, d->spa.port, f);
+		for (size_t n = 0; n < d->fwknop_count && rc == 0; n++)
+			if (d->fwknops[n].udp != 0)
+				rc = check_knock_port(c, d, d->fwknops[n].udp, f);
 	}
-	return 0;
+	return rc;
 }
 
 /* Of this network namespace. What cannot be read is not said to be off. */

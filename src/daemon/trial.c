@@ -223,13 +223,14 @@ int trial_keep(const char *folder, const struct boot *b, struct fault *f)
 	if (rc < 0)
 		return rc;
 	kept.server.directory = directory;
-	char *text = config_format(&kept);
+	char *text = config_format(&kept, CONFIG_SECRETS_SHOWN);
 	trial_file(folder, CONFIRMED, path);
 	if (text == NULL) {
 		fault_set(f, "%s: no memory to write it", path);
 		return -ENOMEM;
 	}
 	rc = file_write(path, text, strlen(text), 0600, false, f);
+	sodium_memzero(text, strlen(text));
 	free(text);
 	return rc;
 }

@@ -352,16 +352,24 @@ static void fill_ports(struct gate_nl *nl, const struct config *c, const char *s
 	}
 }
 
+static void silence_port(struct gate_nl *nl, uint16_t port)
+{
+	struct element e = { .set = "knock", .key_len = 2 };
+	uint16_t key = htons(port);
+	memcpy(e.key, &key, sizeof(key)); /* alone in its key, it is not padded */
+	put(nl, NFT_MSG_NEWSETELEM, &e, 0);
+}
+
 static void silence_knock_ports(struct gate_nl *nl, const struct config *c)
 {
 	message(nl, NFT_MSG_DELSETELEM, "knock");
 	for (size_t i = 0; i < c->door_count; i++) {
-		if (!c->doors[i].spa.is_on)
-			continue;
-		struct element e = { .set = "knock", .key_len = 2 };
-		uint16_t port = htons(c->doors[i].spa.port);
-		memcpy(e.key, &port, sizeof(port)); /* alone in its key, it is not padded */
-		put(nl, NFT_MSG_NEWSETELEM, &e, 0);
+		const struct config_door *d = &c->doors[i];
+		if (d->spa.is_on)
+			silence_port(nl, d->spa.port);
+		for (size_t n = 0; n < d->fwknop_count; n++)
+			if (d->fwknops[n].udp != 0)
+				silence_port(nl, d->fwknops[n].udp);
 	}
 }
 

@@ -87,10 +87,10 @@ static const struct {
 	[SQL_CHAIN_OLDEST] = { "SELECT id, wall_ms, hash FROM journal ORDER BY id LIMIT ?", false },
 	[SQL_CHAIN_CUT] = { "DELETE FROM journal WHERE id <= ?", false },
 	[SQL_CHAIN_ANCHOR] = { "UPDATE chain SET cut_id = ?, cut_hash = ?", false },
-	[SQL_FIDO_GET] = { "SELECT counter FROM fido WHERE key_id = ?", true },
-	[SQL_FIDO_RAISE] = { "INSERT INTO fido(key_id, counter) VALUES(?, ?)"
-			     " ON CONFLICT(key_id) DO UPDATE SET counter = excluded.counter"
-			     " WHERE excluded.counter > counter",
+	[SQL_COUNTER_GET] = { "SELECT counter FROM fido WHERE key_id = ?", true },
+	[SQL_COUNTER_RAISE] = { "INSERT INTO fido(key_id, counter) VALUES(?, ?)"
+				" ON CONFLICT(key_id) DO UPDATE SET counter = excluded.counter"
+				" WHERE excluded.counter > counter",
 		false },
 	[SQL_KEY_NEXT_GET] = { "SELECT 1 FROM key_next WHERE key_id = ?", true },
 	[SQL_KEY_NEXT_PUT] = { "INSERT INTO key_next(key_id) VALUES(?)"

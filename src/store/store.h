@@ -2,7 +2,7 @@
 #define POSTERN_STORE_STORE_H
 
 /*
- * What must survive: replay memory, tokens' counters, keys that follow others, gates, lock-outs, journal, prekeys. An interface; one back end a file
+ * What must survive: replay memory, counters, keys that follow others, gates, lock-outs, journal, prekeys. An interface; one back end a file
  * (store/sqlite.c). Opened by name once, before the sandbox; afterwards no file is opened by name.
  *
  * Every function returns 0 or -errno (-ENOSPC disk full, -EROFS also for a writer's call on a
@@ -124,9 +124,9 @@ struct store_claim {
 	uint64_t replay_until_ms;       /* remembered until then */
 	const struct store_gate *gate;
 	const struct store_record *record; /* NULL: not journalled */
-	/* 32 bytes; NULL: no token signed, or one that does not count */
-	const uint8_t *fido_key_id;
-	uint32_t fido_counter; /* greater than what is remembered of that key */
+	/* 32 bytes, of a token or of a key of tagged sequences; NULL: none, or a token that does not count */
+	const uint8_t *counter_id;
+	uint32_t counter; /* greater than what is remembered of that key */
 	/* 32 bytes; the key id of a key-next that is accepted, and so ends the key before it; or NULL */
 	const uint8_t *key_next;
 };
@@ -151,10 +151,10 @@ __attribute__((warn_unused_result)) int store_claim_batch(
 	struct store *s, const struct store_claim *claims, size_t n, enum store_answer *answers);
 
 /*
- * The signature counter that a token's key was last accepted with: 1 and *ret, 0 when none is remembered,
+ * The counter that a key was last accepted with: 1 and *ret, 0 when none is remembered,
  * or -errno. A claim whose counter is not greater fails with its whole batch (-ESTALE): ask before.
  */
-int store_fido_counter(struct store *s, const uint8_t key_id[32], uint32_t *ret);
+int store_counter_get(struct store *s, const uint8_t key_id[32], uint32_t *ret);
 
 /* Was a claim accepted with this key id as its key_next? 1 yes, 0 no, or -errno. */
 int store_key_next_known(struct store *s, const uint8_t key_id[32]);

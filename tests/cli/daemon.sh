@@ -180,6 +180,47 @@ says 4 'posternctl: W/none.conf: cannot be read: No such file or directory; "pos
 sed -i '/none.db/d' postern.conf
 as "$posternd"
 
+# Classic knocks: the examples of setup are right once they are on, and what they are worth is said.
+cp -p postern.conf keep
+sed -i 's/^\t# *\(sequence\|cipher\|tagged\|fwknop\|as = \|wide = \)/\t\1/' postern.conf
+printf 'correct horse battery\n' >cipher.key
+printf '0 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= Admin/VSD\n' >tagged.keys
+printf 'KEY_BASE64 AAECAwQF\nHMAC_KEY_BASE64 QEFCQ0RF\n' >fwknop.keys
+chmod 600 cipher.key tagged.keys fwknop.keys
+run $check "$config"
+is 'the examples are right' [ "$code" = 0 ]
+is 'what a sequence is worth' grep -q '^#   a blind stranger has 64 bits to guess' "$W/out"
+is 'what an enciphered one is worth' grep -q '^#   a replayer       nothing: what was taken once' "$W/out"
+cp "$W/out" "$W/effective"
+run $check "$W/effective"
+is 'what it prints is a configuration' [ "$code" = 0 ]
+sed -i 's|^\tsequence.*|&\n\t# |; s|^\tas = .*|\tas = "Ops/VSD" }|' postern.conf
+run $check "$config"
+is 'a name that is not listed: code' [ "$code" = 0 ]
+is 'a name that is not listed: sentence' grep -q \
+	'^warning: .*postern.conf:[0-9]*: as: the directory does not list Ops/VSD, so these knocks are' "$W/err"
+sed -i 's|^\tas = .*|\tas = "Ops/*" }|' postern.conf
+run $check "$config"
+is 'no name: code' [ "$code" = 4 ]
+sed -i 's|^\tas = .*|\tas = "Admin/VSD" }|; s|fwknop { key-file = [^ ]*|fwknop { key-base64 = "AAEC" hmac-key-base64 = "QEFC"|' postern.conf
+chmod 644 postern.conf
+run $check "$config"
+is 'a key that others read: code' [ "$code" = 4 ]
+is 'a key that others read: sentence' grep -q ': key-base64: others can read this file; chmod 0600 it' "$W/err"
+chmod 600 postern.conf
+run $check "$config"
+is 'a key that nobody reads: code' [ "$code" = 0 ]
+is 'a key is not shown' [ "$(grep -c 'AAEC\|QEFC' "$W/out")" = 0 ]
+is 'a key is named' grep -q '# key-base64 is set and not shown' "$W/out"
+chmod 644 cipher.key
+run $check "$config"
+is 'a passphrase that others read' grep -q 'postern.conf:[0-9]*: .*cipher.key: .*chmod' "$W/err"
+chmod 600 cipher.key
+printf '0 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= Admin\n' >tagged.keys
+run $check "$config"
+is 'a slot that names nobody' grep -q 'tagged.keys: slot 0: "Admin": ' "$W/err"
+mv keep postern.conf
+
 # A capture that is none, or not there.
 sed -i "s|^server {|&\n\tstore = \"$W/none.db\"|" postern.conf
 run --read "$W/none" -c "$config"

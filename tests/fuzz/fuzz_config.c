@@ -59,6 +59,54 @@ static void check_rescue(const struct config *c)
 		require(r->prefixes[i].bits > 0);
 }
 
+static void check_sequence(const struct config_sequence *q)
+{
+	require(q->step_count == q->ports.len && q->step_count <= CONFIG_STEPS_MAX);
+	require(q->within_s >= 1 && q->within_s <= 300);
+	require(q->as != NULL && q->at.line > 0 && q->as_at.line >= q->at.line);
+	for (size_t i = 0; i < q->step_count; i++)
+		require(q->steps[i].port != 0);
+}
+
+static void check_cipher(const struct config_cipher *x)
+{
+	require(x->port_first != 0 && x->port_last - x->port_first == 255);
+	require(x->within_s >= 1 && x->within_s <= 600);
+	require(x->as != NULL && x->services.is_set);
+}
+
+static void check_fwknop(const struct config_fwknop *f)
+{
+	require(f->hmac >= CONFIG_HMAC_MD5 && f->hmac <= CONFIG_HMAC_SHA3_512);
+	require(f->mode >= CONFIG_AES_ECB && f->mode <= CONFIG_AES_CTR &&
+		f->mode != CONFIG_AES_PCBC);
+	require(f->max_age_s >= 5 && f->max_age_s <= 3600);
+	require(f->as != NULL && f->services.is_set);
+}
+
+static void check_door(const struct config_door *d)
+{
+	require(!d->spa.is_on ||
+		(d->spa.port != 0 && d->spa.window_s >= 5 && d->spa.window_s <= 300));
+	require(d->sources >= 64 && d->sources <= 1048576);
+	require(d->capture != CONFIG_CAPTURE_PCAP || d->interface != NULL);
+	require((d->capture == CONFIG_CAPTURE_NFLOG) == (d->group != CONFIG_NO_GROUP));
+	require((d->capture == CONFIG_CAPTURE_LOG) == (d->file != NULL));
+	require(d->capture != CONFIG_CAPTURE_LOG || (!d->spa.is_on && d->fwknop_count == 0));
+	require(d->sequence_count <= CONFIG_SEQUENCES_MAX && d->cipher_count <= CONFIG_CIPHERS_MAX);
+	require(d->structured_count <= CONFIG_STRUCTURED_MAX);
+	require(d->fwknop_count <= CONFIG_FWKNOPS_MAX);
+	for (size_t i = 0; i < d->sequence_count; i++)
+		check_sequence(&d->sequences[i]);
+	for (size_t i = 0; i < d->structured_count; i++)
+		require(d->structured[i].base >= 1 && d->structured[i].base <= 65526);
+	for (size_t i = 0; i < d->cipher_count; i++)
+		check_cipher(&d->ciphers[i]);
+	require(!d->tagged.is_on || (d->tagged.base >= 1 && d->tagged.base <= 61440));
+	for (size_t i = 0; i < d->fwknop_count; i++)
+		check_fwknop(&d->fwknops[i]);
+}
+
 static void check(const struct config *c)
 {
 	check_rescue(c);
@@ -71,8 +119,7 @@ static void check(const struct config *c)
 	require(c->service_count >= 1 && c->service_count <= CONFIG_SERVICES_MAX);
 	require(c->group_count <= CONFIG_GROUPS_MAX);
 	for (size_t i = 0; i < c->door_count; i++)
-		require(c->doors[i].spa.is_on && c->doors[i].spa.port != 0 &&
-			c->doors[i].spa.window_s >= 5 && c->doors[i].spa.window_s <= 300);
+		check_door(&c->doors[i]);
 	for (size_t i = 0; i < c->service_count; i++)
 		check_service(&c->services[i]);
 }
@@ -104,7 +151,7 @@ static void check_policy(const struct config *c)
 
 static char *format_and_free(struct config *c)
 {
-	char *text = config_format(c);
+	char *text = config_format(c, CONFIG_SECRETS_SHOWN);
 	require(text != NULL);
 	config_free(c);
 	return text;

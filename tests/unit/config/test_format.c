@@ -54,6 +54,7 @@ static const char want[] = "server {\n"
 			   "door wan {\n"
 			   "\tcapture = pcap\n"
 			   "\tinterface = \"eth0\"\n"
+			   "\tsources = 4096\n"
 			   "\tallow = {\"Admins\"}\n"
 			   "\tdeny = {\"x/VSD\"}\n"
 			   "\tspa {\n"
@@ -67,6 +68,7 @@ static const char want[] = "server {\n"
 			   "door lan {\n"
 			   "\tcapture = pcap\n"
 			   "\tinterface = \"eth1\"\n"
+			   "\tsources = 4096\n"
 			   "\tspa {\n"
 			   "\t\tudp = 62201\n"
 			   "\t\twindow = 30s\n"
@@ -116,7 +118,7 @@ static void test_format(void **state)
 	struct config *c = parse(all_set, &r);
 	print_report(&r);
 	assert_non_null(c);
-	char *text = config_format(c);
+	char *text = config_format(c, CONFIG_SECRETS_SHOWN);
 	assert_string_equal(text, want);
 	config_free(c);
 
@@ -130,7 +132,7 @@ static void test_format(void **state)
 	assert_int_equal(c->services[1].proto, IPPROTO_UDP);
 	assert_true(c->services[0].deny.is_set);
 	assert_false(c->services[1].deny.is_set);
-	char *again = config_format(c);
+	char *again = config_format(c, CONFIG_SECRETS_SHOWN);
 	assert_string_equal(again, text);
 	free(again);
 	free(text);

@@ -73,10 +73,11 @@ static void test_include(void **state)
 	expect("inside a block, own name and lines",
 		SERVER "door wan {\ninclude(\"a.conf\")\nnot = 1\n}\n" SERVICE,
 		"~/a.conf:2: window: 1s is below 5s\n"
-		"~/a.conf:3: what: unknown in a door block; known are capture, interface, allow, "
-		"deny, spa, include\n"
+		"~/a.conf:3: what: unknown in a door block; known are capture, interface, group, "
+		"file, sources, allow, deny, spa, sequence, structured, cipher, tagged, fwknop, include\n"
 		"~/main.conf:4: not: unknown in a door block; known are capture, interface, "
-		"allow, deny, spa, include\n");
+		"group, file, sources, allow, deny, spa, sequence, structured, cipher, tagged, "
+		"fwknop, include\n");
 
 	put("b.conf", "service two { port = tcp/0 allow = {} }\n", 0600);
 	put("a.conf", "\n\ninclude(\"b.conf\") service ssh { port = tcp/22 }", 0600);

@@ -125,7 +125,7 @@ static void test_kinds(void **state)
 	assert_null(config_service_by_port(c, IPPROTO_TCP, 6011));
 	assert_null(config_service_by_port(c, IPPROTO_UDP, 6005));
 
-	char *again = config_format(c);
+	char *again = config_format(c, CONFIG_SECRETS_SHOWN);
 	assert_non_null(again);
 	assert_non_null(strstr(again, "port = tcp/6000-6010\n"));
 	assert_non_null(strstr(again, "lease = none\n"));
@@ -208,8 +208,8 @@ static const struct mistake mistakes[] = {
 		"t.conf:5: action reboot: given twice, first on line 4; join them\n" },
 	{ "unknown keys",
 		SERVER "door wan { interface = eth0\ntll = 0\nspa { upd = 1\nf(x, y) } }\n" SERVICE,
-		"t.conf:3: tll: unknown in a door block; known are capture, interface, allow, "
-		"deny, spa, include\n"
+		"t.conf:3: tll: unknown in a door block; known are capture, interface, group, "
+		"file, sources, allow, deny, spa, sequence, structured, cipher, tagged, fwknop, include\n"
 		"t.conf:4: upd: unknown in a spa block; known are udp, window, source-rate, "
 		"no-epoch-rate, include\n"
 		"t.conf:5: f: unknown in a spa block; known are udp, window, source-rate, "
@@ -241,7 +241,7 @@ static const struct mistake mistakes[] = {
 	{ "missing", "server { }\ndoor wan { spa { } }\nservice ssh { }\ngroup g { }\n",
 		"t.conf:1: id: missing; this block needs it\n"
 		"t.conf:1: directory: missing; this block needs it\n"
-		"t.conf:2: interface: missing; this block needs it\n"
+		"t.conf:2: interface: missing; capture = pcap needs it\n"
 		"t.conf:3: port: missing; this block needs it\n"
 		"t.conf:3: service ssh: nobody could ever use it; add allow = {...}\n"
 		"t.conf:4: members: missing; this block needs it\n" },

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/internal.h"
 #include "daemon/trial.h"
 #include "test.h"
 
@@ -119,12 +120,45 @@ static void test_fresh(void **state)
 	}
 }
 
+/* Keys that stand in the configuration are kept, where nobody but root reads them. */
+static void test_keep(void **state)
+{
+	static const char text[] =
+		"server { id = /s.id directory = /dir }\n"
+		"service ssh { port = tcp/22 allow = {} }\n"
+		"door wan { interface = lo\n"
+		"fwknop { key-base64 = \"AAEC\" hmac-key-base64 = \"QEFC\" services = {ssh}\n"
+		"as = \"Ops/VSD\" } }\n";
+	char path[PATH_MAX], directory[PATH_MAX];
+	struct config_report r = { 0 };
+	struct stat st;
+	struct fault f;
+	(void)state;
+	struct boot b = { .config = config_parse_text("t.conf", span_of(text, strlen(text)), &r) };
+	assert_non_null(b.config);
+	/* The directory is where it is kept already. */
+	b.config->server.directory = trial_file(folder, "confirmed.directory", directory);
+	assert_int_equal(trial_keep(folder, &b, &f), 0);
+	boot_forget_keys(&b);
+	assert_string_equal(b.config->doors[0].fwknops[0].key_base64, "");
+	assert_int_equal(stat(trial_file(folder, "confirmed.conf", path), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	struct config *kept = config_load(path, &r);
+	assert_non_null(kept);
+	assert_string_equal(kept->doors[0].fwknops[0].key_base64, "AAEC");
+	assert_string_equal(kept->doors[0].fwknops[0].hmac_key_base64, "QEFC");
+	config_free(kept);
+	config_free(b.config);
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_no_record, make_folder, remove_folder),
 		cmocka_unit_test(test_fresh),
+		cmocka_unit_test_setup_teardown(test_keep, make_folder, remove_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,13 +166,13 @@ static void test_counters(void **state)
 	uint32_t seen = 77;
 	struct store *s = place_open(p->path);
 	assert_non_null(s);
-	assert_int_equal(store_fido_counter(s, mine, &seen), 0);
+	assert_int_equal(store_counter_get(s, mine, &seen), 0);
 	assert_int_equal(seen, 77);
 	for (uint32_t i = 0; i < TEST_LEN(cases); i++) {
 		struct store_claim c = place_claim(i, 1);
 		enum store_answer got = STORE_ACCEPTED;
-		c.fido_key_id = cases[i].key_id;
-		c.fido_counter = cases[i].counter;
+		c.counter_id = cases[i].key_id;
+		c.counter = cases[i].counter;
 		TEST_CASE(cases[i].name, store_claim_batch(s, &c, 1, &got) == cases[i].want);
 		TEST_CASE(cases[i].name,
 			got == (cases[i].want == 0 ? STORE_ACCEPTED : STORE_UNKNOWN));
@@ -180,7 +180,7 @@ static void test_counters(void **state)
 	}
 	store_close(s);
 	s = place_open_reader(p->path);
-	assert_int_equal(store_fido_counter(s, mine, &seen), 1);
+	assert_int_equal(store_counter_get(s, mine, &seen), 1);
 	assert_int_equal(seen, UINT32_MAX);
 	store_close(s);
 }
@@ -193,8 +193,8 @@ static void test_counter_of_a_replay(void **state)
 	struct store *s = place_open(p->path);
 	struct store_claim c = place_claim(1, 1), again = place_claim(1, 2);
 	assert_non_null(s);
-	c.fido_key_id = again.fido_key_id = key_id;
-	c.fido_counter = again.fido_counter = 5;
+	c.counter_id = again.counter_id = key_id;
+	c.counter = again.counter = 5;
 	claim(s, &c, STORE_ACCEPTED);
 	claim(s, &again, STORE_REPLAY);
 	claim(s, &c, STORE_ACCEPTED);
@@ -219,10 +219,10 @@ static void test_key_next(void **state)
 	replay.key_next = two;
 	claim(s, &replay, STORE_REPLAY);
 	failing[0].key_next = two;
-	failing[1].fido_key_id = token; /* no counter grows to 0 */
+	failing[1].counter_id = token; /* no counter grows to 0 */
 	c = place_claim(5, 1);
-	c.fido_key_id = token;
-	c.fido_counter = 1;
+	c.counter_id = token;
+	c.counter = 1;
 	claim(s, &c, STORE_ACCEPTED);
 	assert_true(store_claim_batch(s, failing, 2, got) < 0);
 	store_close(s);

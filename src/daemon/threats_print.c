@@ -1,0 +1,154 @@
+/* The statements of a whole configuration, and the names that its classic knocks are taken for. */
+
+#include <string.h>
+
+#include "daemon/threats.h"
+#include "identity/name.h"
+
+#define WIDTH 78 /* of a sentence, beside who it is about */
+
+/* The length of what fits on one line. */
+static size_t line_len(const char *text)
+{
+	size_t len = strlen(text);
+	if (len <= WIDTH)
+		return len;
+	for (len = WIDTH; len > 0 && text[len] != ' ';)
+		len--;
+	return len > 0 ? len : WIDTH;
+}
+
+static void say(FILE *out, const char *who, const char *what)
+{
+	while (*what != '\0') {
+		size_t len = line_len(what);
+		fprintf(out, "#   %-16s %.*s\n", who, (int)len, what);
+		what += len;
+		what += strspn(what, " ");
+		who = "";
+	}
+}
+
+static void print(const struct threats *t, FILE *out)
+{
+	say(out, "a blind stranger", t->stranger);
+	say(out, "an observer", t->observer);
+	say(out, "a scanner", t->scanner);
+	say(out, "a spoofer", t->spoofer);
+	say(out, "a replayer", t->replayer);
+	say(out, "a neighbour", t->neighbour);
+	if (t->warning != NULL)
+		say(out, "think over", t->warning);
+}
+
+static void title(const struct config_door *d, const char *what, const struct config_text *at,
+	const char *as, FILE *out)
+{
+	fprintf(out, "\n# door %s: %s", d->name, what);
+	if (at != NULL)
+		fprintf(out, " of %s:%u", at->file, at->line);
+	if (as != NULL)
+		fprintf(out, ", as %s", as);
+	fputs("\n", out);
+}
+
+static void print_sequences(const struct config_door *d, FILE *out)
+{
+	for (size_t i = 0; i < d->sequence_count; i++) {
+		struct threats t = threats_sequence(&d->sequences[i]);
+		title(d, "sequence", &d->sequences[i].at, d->sequences[i].as, out);
+		print(&t, out);
+	}
+	for (size_t i = 0; i < d->structured_count; i++) {
+		struct threats t = threats_structured(&d->structured[i]);
+		title(d, "structured", &d->structured[i].at, d->structured[i].as, out);
+		print(&t, out);
+	}
+}
+
+static void print_door(const struct config_door *d, FILE *out)
+{
+	struct threats t;
+	if (d->spa.is_on) {
+		t = threats_spa();
+		title(d, "spa", NULL, NULL, out);
+		print(&t, out);
+	}
+	print_sequences(d, out);
+	for (size_t i = 0; i < d->cipher_count; i++) {
+		t = threats_cipher(&d->ciphers[i]);
+		title(d, "cipher", &d->ciphers[i].at, d->ciphers[i].as, out);
+		print(&t, out);
+	}
+	if (d->tagged.is_on) {
+		t = threats_tagged(&d->tagged);
+		title(d, "tagged", &d->tagged.at, NULL, out);
+		print(&t, out);
+	}
+	for (size_t i = 0; i < d->fwknop_count; i++) {
+		t = threats_fwknop(&d->fwknops[i]);
+		title(d, "fwknop", &d->fwknops[i].at, d->fwknops[i].as, out);
+		print(&t, out);
+	}
+}
+
+void threats_print(const struct config *c, FILE *out)
+{
+	for (size_t i = 0; i < c->door_count; i++)
+		print_door(&c->doors[i], out);
+}
+
+/* ------------------------------------------------------------------ names */
+
+static void for_names(
+	const struct config *c, void (*f)(void *arg, const struct config_text *as), void *arg)
+{
+	for (size_t i = 0; i < c->door_count; i++) {
+		const struct config_door *d = &c->doors[i];
+		for (size_t n = 0; n < d->sequence_count; n++)
+			f(arg, &d->sequences[n].as_at);
+		for (size_t n = 0; n < d->structured_count; n++)
+			f(arg, &d->structured[n].as_at);
+		for (size_t n = 0; n < d->cipher_count; n++)
+			f(arg, &d->ciphers[n].as_at);
+		for (size_t n = 0; n < d->fwknop_count; n++)
+			f(arg, &d->fwknops[n].as_at);
+	}
+}
+
+static void check_name(void *arg, const struct config_text *as)
+{
+	struct name name;
+	enum name_reject why = name_parse(as->text, false, &name);
+	if (why != NAME_OK)
+		config_report_add(arg, as, "as: this is no name: %s", name_reject_text(why));
+}
+
+void threats_check_names(const struct config *c, struct config_report *r)
+{
+	for_names(c, check_name, r);
+}
+
+struct unlisted {
+	const struct directory *directory;
+	FILE *out;
+};
+
+static void warn_name(void *arg, const struct config_text *as)
+{
+	const struct unlisted *u = arg;
+	struct name name;
+	char text[NAME_TEXT_MAX];
+	if (name_parse(as->text, false, &name) == NAME_OK &&
+		directory_find_name(u->directory, &name) == NULL)
+		fprintf(u->out,
+			"warning: %s:%u: as: the directory does not list %s, so these knocks are refused; "
+			"list the name, or change it\n",
+			as->file, as->line, name_format(&name, text));
+}
+
+void threats_warn_names(const struct config *c, const struct directory *d, FILE *out)
+{
+	struct unlisted u = { d, out };
+	for_names(c, warn_name, &u);
+}
