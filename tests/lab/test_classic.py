@@ -219,7 +219,7 @@ def test_once():
 SWEPT = """
     sequence { ports = {7000, 9000, 8000}  open = ssh  as = "Admin/VSD" }
     sequence { ports = {102, 100, 100, 103}  open = ssh  as = "Admin/VSD"  accept-weak = yes }
-    structured { base = 100  services = {ssh}  as = "Admin/VSD" }
+    structured { base = 300  services = {ssh}  as = "Admin/VSD" }
     cipher { ports = "745-1000"  key-file = "@/cipher.key"  iv = "01234567"  services = {ssh}  as = "Admin/VSD" }
     tagged { keys = "@/tagged.keys"  services = {ssh} }
 """
@@ -264,10 +264,10 @@ def test_spoofer():
 
 def test_refused():
     """A right knock of somebody who may not: refused, with the list and the entry that did it."""
-    with Classic(SEQUENCES + SPELLED, deny='"Admin/*"') as lab:
+    with Classic(SEQUENCES + SPELLED.replace("base = 100", "base = 300"), deny='"*/VSD"') as lab:
         tries = {
             "sequence ops": lambda: lab.knocks(102, 100, 100, 103),
-            "structured": lambda: lab.knocks(*structured(22, 0)),
+            "structured": lambda: lab.knocks(*structured(22, 0, 300)),
             "cipher": lambda: lab.knocks(*cipher(b"knock", V4["client"], 22, 0)),
             "tagged slot 7": lambda: lab.knocks(*tagged(lab.key, lab.sid, 7, int(time.time()), 0)),
         }
@@ -276,7 +276,7 @@ def test_refused():
             knock()
             until(scheme, lambda: len(lab.journal("refused")) == before + 1)
             line = lab.journal("refused")[-1]
-            assert line["reason"] == "deny-service" and line["entry"] == "Admin/*", line
+            assert line["reason"] == "deny-service" and line["entry"] == "*/VSD", line
             assert line["list"] == "service ssh deny" and line["text"].endswith("by " + scheme), line
         lab.opens("another service", lambda: lab.stock(V4["server"], "7000", "9000:udp", "8000"), "sequence", port=80)
         lab.ctl("revoke", "Admin/VSD", "--yes")
