@@ -33,6 +33,9 @@ struct sighting {
 	uint64_t wall_ms;   /* when it was captured */
 	struct span
 		payload; /* what follows the UDP, TCP or 8-byte ICMP header; of a log line empty */
+	/* Of what the kernel logged, else 0 and empty: */
+	uint32_t mark;      /* the packet's */
+	struct span prefix; /* of the rule that logged it, borrowed like the payload */
 };
 
 #define SIGHTING_FIN 0x01
@@ -135,14 +138,14 @@ int capture_pcap_fd(const struct capture_pcap *p);
 
 /*
  * Deliver at most max (above 0) waiting packets. Returns the number of frames read (0: none waits, or
- * end of file), or -ENODEV when the interface went away for good, -EBADMSG for a damaged file, or
+ * end of file), or -ENODEV when the interface went away for good or has another name now, -EBADMSG for a damaged file, or
  * another -errno. Allocates nothing. Checksums are not verified.
  *
  * An interface that goes down makes the descriptor poll with an error condition, which libuv reports as
  * UV_EBADF and stops polling: read then too, and start polling again unless it says -ENODEV. When it
  * comes up again packets go on by themselves. Its removal may not wake the descriptor a second time,
  * so call this once a second or so whatever the descriptor says. System calls used: poll, getsockopt,
- * getsockname, ioctl(SIOCGIFFLAGS).
+ * getsockname, ioctl(SIOCGIFFLAGS, SIOCGIFNAME).
  */
 __attribute__((warn_unused_result)) int capture_pcap_read(
 	struct capture_pcap *p, int max, capture_seen *seen, void *arg);
@@ -173,7 +176,8 @@ void capture_nflog_close(struct capture_nflog *n);
 int capture_nflog_fd(const struct capture_nflog *n);
 
 /*
- * Deliver what waits, within a bound (the descriptor stays readable past it). The payload is what copy_len
+ * Deliver what waits, within a bound (the descriptor stays readable past it), with the mark and the
+ * prefix of the rule that logged it. The payload is what copy_len
  * bytes of the packet hold of it; the interface is where it came in. 0, -ENODEV when the interface named
  * went away (call this once a second or so to hear of it), or -errno; lost messages (ENOBUFS) are counted,
  * not an error.

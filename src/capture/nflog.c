@@ -211,6 +211,8 @@ static uint64_t logged_ms(const struct nlattr *stamp)
 struct logged {
 	const struct nlattr *payload;
 	const struct nlattr *stamp;
+	const struct nlattr *mark;
+	const struct nlattr *prefix;
 	unsigned interface;
 };
 
@@ -222,17 +224,39 @@ static int on_attribute(const struct nlattr *a, void *arg)
 		l->payload = a;
 	else if (mnl_attr_get_type(a) == NFULA_TIMESTAMP)
 		l->stamp = a;
+	else if (mnl_attr_get_type(a) == NFULA_MARK)
+		l->mark = a;
+	else if (mnl_attr_get_type(a) == NFULA_PREFIX)
+		l->prefix = a;
 	else if (mnl_attr_get_type(a) == NFULA_IFINDEX_INDEV &&
 		mnl_attr_get_payload_len(a) >= sizeof(uint32_t))
 		l->interface = ntohl(mnl_attr_get_u32(a));
 	return MNL_CB_OK;
 }
 
+static uint32_t marked(const struct nlattr *mark)
+{
+	if (mark == NULL || mnl_attr_get_payload_len(mark) < sizeof(uint32_t))
+		return 0;
+	return ntohl(mnl_attr_get_u32(mark));
+}
+
+/* Without the zero at its end. */
+static struct span prefixed(const struct nlattr *prefix)
+{
+	if (prefix == NULL)
+		return span_of(NULL, 0);
+	size_t len = mnl_attr_get_payload_len(prefix);
+	return span_of(mnl_attr_get_payload(prefix), strnlen(mnl_attr_get_payload(prefix), len));
+}
+
 static void deliver(struct capture_nflog *n, const struct logged *l)
 {
-	struct sighting s = {
-		.door = n->group.door, .interface = l->interface, .wall_ms = logged_ms(l->stamp)
-	};
+	struct sighting s = { .door = n->group.door,
+		.interface = l->interface,
+		.wall_ms = logged_ms(l->stamp),
+		.mark = marked(l->mark),
+		.prefix = prefixed(l->prefix) };
 	struct span packet =
 		span_of(mnl_attr_get_payload(l->payload), mnl_attr_get_payload_len(l->payload));
 
@@ -249,7 +273,7 @@ static void deliver(struct capture_nflog *n, const struct logged *l)
 
 static int on_message(const struct nlmsghdr *h, void *arg)
 {
-	struct logged l = { NULL, NULL, 0 };
+	struct logged l = { 0 };
 
 	if (h->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
 		return MNL_CB_OK;

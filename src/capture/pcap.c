@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "capture/internal.h"
@@ -21,6 +22,7 @@
 struct capture_pcap {
 	pcap_t *pcap;
 	bool is_live;
+	char name[IFNAMSIZ]; /* of the interface when it was opened; empty: no one interface */
 	int link;
 	uint16_t door;
 	unsigned interface; /* index; of a file 0 */
@@ -129,6 +131,29 @@ static int lock_filter(const struct capture_pcap *p, const char *interface, stru
 	return rc;
 }
 
+/* The index of the interface that the socket is bound to; 0: all of them, -1: one that is gone. */
+static int bound_to(const struct capture_pcap *p)
+{
+	struct sockaddr_ll at = { 0 };
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(pcap_fileno(p->pcap), (struct sockaddr *)&ss, &len) != 0)
+		return 0;
+	memcpy(&at, &ss, sizeof(at));
+	return at.sll_ifindex;
+}
+
+/* Empty where there is no one name. */
+static void name_now(const struct capture_pcap *p, char to[IFNAMSIZ])
+{
+	struct ifreq r = { .ifr_ifindex = bound_to(p) };
+
+	to[0] = '\0';
+	if (r.ifr_ifindex > 0 && ioctl(pcap_fileno(p->pcap), SIOCGIFNAME, &r) == 0)
+		memcpy(to, r.ifr_name, IFNAMSIZ);
+}
+
 static struct capture_pcap *door_new(uint16_t door, const struct capture_want *want, bool is_live)
 {
 	struct capture_pcap *p = calloc(1, sizeof(*p));
@@ -167,6 +192,8 @@ int capture_pcap_open(const char *interface, uint16_t door, const struct capture
 	rc = lock_filter(p, interface, f);
 	if (rc < 0)
 		goto out;
+	/* Not what it was opened by: interfaces have other names beside their own. */
+	name_now(p, p->name);
 	p->interface = if_nametoindex(interface);
 	*ret = p;
 	p = NULL;
@@ -279,18 +306,17 @@ static void deliver(u_char *arg, const struct pcap_pkthdr *header, const u_char 
 
 /*
  * An interface that was taken down comes back on the same socket; one that was removed, or moved to
- * another namespace, leaves the socket bound to no interface for ever.
+ * another namespace, leaves the socket bound to no interface for ever. One that was renamed is another
+ * door's, or none's: who comes in where is decided by the name, after a restart as well.
  */
 static bool is_gone(const struct capture_pcap *p)
 {
-	struct sockaddr_ll at = { 0 };
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
+	char name[IFNAMSIZ];
 
-	if (getsockname(pcap_fileno(p->pcap), (struct sockaddr *)&ss, &len) != 0)
-		return false;
-	memcpy(&at, &ss, sizeof(at));
-	return at.sll_ifindex == -1;
+	if (bound_to(p) == -1)
+		return true;
+	name_now(p, name);
+	return name[0] != '\0' && strncmp(name, p->name, sizeof(name)) != 0;
 }
 
 int capture_pcap_read(struct capture_pcap *p, int max, capture_seen *seen, void *arg)

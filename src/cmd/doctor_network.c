@@ -107,7 +107,11 @@ static void check_guarded(struct doctor *d, const struct doctor_listener *l, siz
 		for (size_t j = 0; j < n; j++)
 			is_heard = is_heard || is_served(s, &l[j]);
 		format_ports(s, ports);
-		if (is_heard)
+		if (config_is_forwarded(s))
+			doctor_note(d, DOCTOR_OK, "ports",
+				"%s port %s (%s) is guarded, and sent on to another machine",
+				proto_name(s->proto), ports, s->name);
+		else if (is_heard)
 			doctor_note(d, DOCTOR_OK, "ports", "%s port %s (%s) is guarded and in use",
 				proto_name(s->proto), ports, s->name);
 		else

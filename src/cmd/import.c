@@ -189,7 +189,7 @@ static int import_all(const struct request *q, const struct config *config)
 		memcpy(im->interface, q->interface, strlen(q->interface) + 1);
 	for (int i = 0; i < q->file_count && rc == EXIT_DONE; i++)
 		rc = read_file(im, q, q->files[i]);
-	import_fwknop_end(im);
+	import_end(im);
 	if (im->interface[0] == '\0' && config == NULL)
 		import_note(im, IMPORT_ASSUMED, (struct import_place){ q->files[0], 0 },
 			"no interface is named: it is eth0");

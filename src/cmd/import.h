@@ -52,6 +52,7 @@ struct import_note {
 struct import_person {
 	char name[NAME_TEXT_MAX];
 	struct directory_entry entry;
+	bool is_used; /* by what is left in the end */
 };
 
 struct import_service {
@@ -62,6 +63,7 @@ struct import_service {
 	char forward[32];         /* "10.0.0.8:443", or empty */
 	bool masquerade;
 	bool is_there; /* the configuration has it already */
+	bool is_used;  /* by what is left in the end */
 	bool is_for[IMPORT_PEOPLE_MAX];
 };
 
@@ -70,6 +72,7 @@ struct import_sequence {
 	struct sequence sequence;
 	char one_time[IMPORT_VALUE_MAX]; /* or empty */
 	size_t service, person;
+	struct import_place at;
 	bool is_close;
 	uint32_t within_s;
 };
@@ -112,7 +115,7 @@ struct import {
 struct import *import_new(const struct name *organisation, const struct config *config);
 void import_free(struct import *im);
 
-/* A name that lives as long as the plan; "" past IMPORT_FILES_MAX. */
+/* A name that lives as long as the plan, or NULL: a file that was read before, or one too many. */
 const char *import_file_name(struct import *im, const char *name);
 
 __attribute__((format(printf, 4, 5))) void import_note(struct import *im,
@@ -176,8 +179,11 @@ bool import_rule_parse(const char *command, struct import_rule *ret, const char 
 void import_knockd(struct import *im, const char *file, struct span text);
 void import_fwknop(struct import *im, const char *file, struct span text);
 
-/* After the last file of fwknop: who may open everything, may open what is there by then. */
-void import_fwknop_end(struct import *im);
+/* Who may open everything, may open what is there by now. A step of import_end. */
+void import_fwknop_everything(struct import *im);
+
+/* After the last file: take out what cannot stand beside the rest, with a note for each. */
+void import_end(struct import *im);
 
 /* One stanza's values, by number; secret. */
 enum import_key {

@@ -120,9 +120,10 @@ static void read_other(
 	uint8_t *data = NULL;
 	size_t len = 0;
 
-	if (from->depth == DEPTH_MAX || r->im->file_count == IMPORT_FILES_MAX) {
+	const char *name = from->depth < DEPTH_MAX ? import_file_name(r->im, path) : NULL;
+	if (name == NULL) {
 		import_note(r->im, IMPORT_LOST, from->at,
-			"more than %d files, or %d inside each other; name the file itself",
+			"the file was read before, or is one too many: %d, and %d inside each other",
 			IMPORT_FILES_MAX, DEPTH_MAX);
 		return;
 	}
@@ -130,8 +131,7 @@ static void read_other(
 		import_note(r->im, IMPORT_LOST, from->at, "%s", f.text);
 		return;
 	}
-	struct input in = { path, { import_file_name(r->im, path), 0 }, from->depth + 1,
-		is_keys_only };
+	struct input in = { path, { name, 0 }, from->depth + 1, is_keys_only };
 	read_text(r, &in, span_of(data, len));
 	sodium_memzero(data, len);
 	free(data);
@@ -320,8 +320,10 @@ void import_fwknop(struct import *im, const char *file, struct span text)
 	struct file_reader r = { .im = im, .stanza = calloc(1, sizeof(*r.stanza)) };
 	struct input in = { .path = file, .at = { import_file_name(im, file), 0 } };
 
-	if (r.stanza == NULL) {
-		import_note(im, IMPORT_LOST, in.at, "out of memory");
+	if (r.stanza == NULL || in.at.file == NULL) {
+		free(r.stanza);
+		import_note(im, IMPORT_LOST, (struct import_place){ "", 0 },
+			"a file was named twice, or there are too many");
 		return;
 	}
 	read_text(&r, &in, text);

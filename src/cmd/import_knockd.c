@@ -268,6 +268,7 @@ static void fill(struct import *im, struct door *d, struct import_sequence *q)
 		i = SIZE_MAX; /* from the first again */
 	}
 	q->sequence = d->sequence;
+	q->at = d->at;
 	if (d->has[KEY_ONE_TIME]) {
 		snprintf(q->one_time, sizeof(q->one_time), "%s", d->values[KEY_ONE_TIME]);
 		import_note(im, IMPORT_ASSUMED, d->places[KEY_ONE_TIME],
@@ -396,8 +397,10 @@ void import_knockd(struct import *im, const char *file, struct span text)
 	struct span line;
 
 	r.doors = calloc(DOORS_MAX, sizeof(*r.doors));
-	if (r.doors == NULL) {
-		import_note(im, IMPORT_LOST, here(&r), "out of memory");
+	if (r.doors == NULL || r.file == NULL) {
+		free(r.doors);
+		import_note(im, IMPORT_LOST, (struct import_place){ "", 0 },
+			"a file was named twice, or there are too many");
 		return;
 	}
 	while (import_line(&text, &line, &r.line))

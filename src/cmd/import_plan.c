@@ -45,11 +45,13 @@ const char *import_file_name(struct import *im, const char *name)
 {
 	char quoted[1024];
 
-	if (im->file_count == IMPORT_FILES_MAX)
-		return "";
-	char *copy = strdup(text_quote(span_of(name, strlen(name)), quoted, sizeof(quoted)));
+	text_quote(span_of(name, strlen(name)), quoted, sizeof(quoted));
+	for (size_t i = 0; i < im->file_count; i++)
+		if (strcmp(im->files[i], quoted) == 0)
+			return NULL;
+	char *copy = im->file_count < IMPORT_FILES_MAX ? strdup(quoted) : NULL;
 	if (copy == NULL)
-		return "";
+		return NULL;
 	im->files[im->file_count++] = copy;
 	return copy;
 }
@@ -276,11 +278,6 @@ size_t import_service(
 	if (first == 0 || last < first || last - first >= CONFIG_RANGE_MAX) {
 		import_note(im, IMPORT_LOST, at, "port %u to %u: a service has 1 to %d ports",
 			first, last, CONFIG_RANGE_MAX);
-		return IMPORT_NONE;
-	}
-	if (proto == IPPROTO_UDP && first <= im->udp && last >= im->udp) {
-		import_note(im, IMPORT_LOST, at,
-			"port %u: the knocks come in on it; it cannot be a service", im->udp);
 		return IMPORT_NONE;
 	}
 	size_t i = find_service(im, at, &s);

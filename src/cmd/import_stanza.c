@@ -405,24 +405,30 @@ void import_stanza(struct import *im, const struct import_stanza *s)
 	sodium_memzero(&q, sizeof(q));
 }
 
-void import_fwknop_end(struct import *im)
+/* The services that q may open of those there are. */
+static void open_everything(struct import *im, struct import_fwknop *q)
+{
+	import_note(im, IMPORT_ASSUMED, q->at,
+		"OPEN_PORTS is missing, so fwknop opens whatever is asked for; here it is the "
+		"services below: add what is missing");
+	for (size_t i = 0; i < im->service_count; i++) {
+		const struct import_service *v = &im->services[i];
+		if (v->port_last == 0 && is_restricted(q->restricted, v->proto, v->port))
+			continue;
+		q->is_for[i] = true;
+		import_service_wait(im, q->at, i, q->wait_s);
+		import_allow(im, i, q->person);
+	}
+}
+
+void import_fwknop_everything(struct import *im)
 {
 	for (size_t f = 0; f < im->fwknop_count; f++) {
 		struct import_fwknop *q = &im->fwknops[f];
 		if (!q->opens_everything)
 			continue;
-		if (im->service_count == 0)
+		if (im->service_count == 0 && !is_restricted(q->restricted, IPPROTO_TCP, 22))
 			import_service(im, q->at, IPPROTO_TCP, 22, 22);
-		import_note(im, IMPORT_ASSUMED, q->at,
-			"OPEN_PORTS is missing, so fwknop opens whatever is asked for; here it is the "
-			"services below: add what is missing");
-		for (size_t i = 0; i < im->service_count; i++) {
-			const struct import_service *v = &im->services[i];
-			if (v->port_last == 0 && is_restricted(q->restricted, v->proto, v->port))
-				continue;
-			q->is_for[i] = true;
-			import_service_wait(im, q->at, i, q->wait_s);
-			import_allow(im, i, q->person);
-		}
+		open_everything(im, q);
 	}
 }

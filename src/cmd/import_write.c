@@ -59,10 +59,12 @@ void import_print_notes(const struct import *im, const char *before, FILE *out)
 			const struct import_note *n = &im->notes[i];
 			if ((int)n->kind != kind)
 				continue;
-			fprintf(out, "%s%s", before, n->at.file);
+			fputs(before, out);
 			if (n->at.line != 0)
-				fprintf(out, ":%u", n->at.line);
-			fprintf(out, ": %s: %s\n", kind_text(n->kind), n->text);
+				fprintf(out, "%s:%u: ", n->at.file, n->at.line);
+			else if (n->at.file[0] != '\0')
+				fprintf(out, "%s: ", n->at.file);
+			fprintf(out, "%s: %s\n", kind_text(n->kind), n->text);
 		}
 	if (im->notes_unkept > 0)
 		fprintf(out, "%s%zu more lines were not carried over\n", before, im->notes_unkept);
@@ -187,7 +189,7 @@ static void put_allow(FILE *out, const struct import *im, const struct import_se
 	bool is_first = true;
 	fputs("\tallow = {", out);
 	for (size_t i = 0; i < im->person_count; i++) {
-		if (!s->is_for[i])
+		if (!s->is_for[i] || !im->people[i].is_used)
 			continue;
 		fputs(is_first ? "" : ", ", out);
 		put_string(out, im->people[i].name);
@@ -200,8 +202,7 @@ static void put_service(FILE *out, const struct import *im, const struct import_
 {
 	char text[TIME_TEXT_MAX];
 
-	/* What asked for it was left out in the end. */
-	if (s->wait_s == 0 && !s->is_there)
+	if (!s->is_used)
 		return;
 	if (s->is_there) {
 		fprintf(out, "\n# service %s is there already; it needs in its list:\n#", s->name);
@@ -269,7 +270,8 @@ char *import_format_directory(const struct import *im)
 	if (out == NULL)
 		return NULL;
 	for (size_t i = 0; i < im->person_count; i++)
-		if (directory_line_format(&im->people[i].entry, NULL, line, sizeof(line)) > 0)
+		if (im->people[i].is_used &&
+			directory_line_format(&im->people[i].entry, NULL, line, sizeof(line)) > 0)
 			fputs(line, out);
 	return finish(out, &text);
 }

@@ -59,8 +59,11 @@ static int read_passphrase(
 		return rc;
 	const uint8_t *end = *ret_cap > 0 ? memchr(*ret, '\n', *ret_cap) : NULL;
 	size_t len = end != NULL ? (size_t)(end - *ret) : *ret_cap;
+	bool is_alone = len + 1 >= *ret_cap;
+	if (end != NULL && len > 0 && (*ret)[len - 1] == '\r')
+		len--;
 	*ret_phrase = span_of(*ret, len);
-	if (len > 0 && len + 1 >= *ret_cap)
+	if (len > 0 && is_alone)
 		return 0;
 	fault_set(f, "%s: not a passphrase; write it as the only line", path);
 	return -EINVAL;

@@ -171,14 +171,13 @@ static int show(
 static int dry_run(const struct knock_args *a)
 {
 	struct scheme_route route;
-	struct scheme_plan plan;
+	struct scheme_plan plan = { 0 };
 	bool has_route = scheme_needs_route(a);
 	int rc = has_route ? find_route(a, &route) : EXIT_DONE;
 	if (rc == EXIT_DONE)
 		rc = make_plan(a, has_route ? &route : NULL, &plan);
-	if (rc != EXIT_DONE)
-		return rc;
-	rc = show(a, has_route ? &route : NULL, &plan);
+	if (rc == EXIT_DONE)
+		rc = show(a, has_route ? &route : NULL, &plan);
 	sodium_memzero(&plan, sizeof(plan));
 	return rc;
 }
@@ -211,14 +210,14 @@ static void try_port(struct told *t)
 int scheme_knock(const struct knock_args *a)
 {
 	struct scheme_route route;
-	struct scheme_plan plan;
+	struct scheme_plan plan = { 0 };
 	struct told t = { .args = a, .route = &route, .plan = &plan };
 
 	if (a->is_dry_run)
 		return dry_run(a);
 	int rc = send_plan(a, &route, &plan);
 	if (rc != EXIT_DONE)
-		return rc;
+		goto out;
 	if (a->classic.is_waiting)
 		try_port(&t);
 	bool is_silent = t.has_tried && !t.is_open;
@@ -230,15 +229,16 @@ int scheme_knock(const struct knock_args *a)
 		say_trouble("%s: tcp/%u did not open within %d seconds; the knock was lost or not "
 			    "understood, or this key may not open it",
 			a->host, (unsigned)a->service_port, WAIT_MS / 1000);
+	rc = is_silent ? EXIT_SILENT : EXIT_DONE;
+out:
 	sodium_memzero(&plan, sizeof(plan));
-	return is_silent ? EXIT_SILENT : EXIT_DONE;
+	return rc;
 }
 
 int scheme_open(const struct knock_args *a, struct scheme_route *ret)
 {
-	struct scheme_plan plan;
+	struct scheme_plan plan = { 0 };
 	int rc = send_plan(a, ret, &plan);
-	if (rc == EXIT_DONE)
-		sodium_memzero(&plan, sizeof(plan));
+	sodium_memzero(&plan, sizeof(plan));
 	return rc;
 }

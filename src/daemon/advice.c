@@ -67,7 +67,8 @@ static const struct {
 		"make room on the disk, or mend it: the store could not be written, see the log" },
 	{ 0, "gate", "knock again; when it stays so, the log has what the kernel said" },
 	{ 0, "service-changed", "knock again: the service is another since the reload" },
-	{ 0, "interface-gone", "bring the interface up again; its door waits for it" },
+	{ 0, "interface-gone",
+		"bring the interface up again, or give it its name back; its door waits for it" },
 	{ 0, "group-gone", "let no other program listen to the log group of the door" },
 };
 

@@ -123,8 +123,8 @@ void doors_tell_lost(struct knockd *k)
 static void lose_door(struct knockd *k, struct door *d)
 {
 	if (d->config->interface != NULL)
-		log_warn("door %s: interface %s is gone; waiting for it", d->config->name,
-			d->config->interface);
+		log_warn("door %s: interface %s is gone, or has another name now; waiting for it",
+			d->config->name, d->config->interface);
 	else
 		log_warn("door %s: log group %u cannot be heard any more; waiting for it",
 			d->config->name, (unsigned)d->config->group);

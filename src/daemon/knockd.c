@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/knockd_internal.h"
+#include "daemon/lease.h"
 
 #define USED_COPY_LEN 64 /* of a packet through a gate: IP header and ports */
 
@@ -390,6 +391,7 @@ static int prepare(struct knockd *k)
 	if (rc < 0)
 		return rc;
 	restore_gates(k, is_new_table, clock_wall_ms(), clock_mono_ms());
+	lease_start(k);
 	note_start(k);
 	return 0;
 }

@@ -119,6 +119,8 @@ struct knockd {
 	uint64_t kept_after;     /* the last grant that was asked about; UINT64_MAX: all were */
 	uint64_t kept[KEPT_MAX]; /* grants whose answers are awaited */
 	size_t kept_count, kept_awaiting;
+	/* lease.c */
+	uint64_t lease_told_ms; /* of leases that end until then it was said */
 	/* restore.c */
 	uint64_t review_wall_ms; /* when the standing of gates must be looked at again */
 	/* control.c */

@@ -53,6 +53,8 @@ enum store_event {
 	STORE_ACTION,       /* recorded before an action runs, with its message */
 	STORE_RAN,          /* how it ended */
 	STORE_NOTE,         /* a message to the administrator */
+	STORE_ENDING,       /* a lease of somebody who came through is over soon */
+	STORE_CUT,          /* the end of a lease stopped a connection that was still there */
 	STORE_EVENT_COUNT,
 };
 
@@ -182,6 +184,24 @@ __attribute__((warn_unused_result)) int store_gates(
 	struct store *s, uint64_t wall_ms, store_gate_fn *fn, void *arg);
 
 /*
+ * How long gates are remembered after their end: as long as the kernel remembers a silent connection, whose
+ * first word then is when it is cut.
+ */
+#define STORE_GATE_KEEP_MS (5 * 86400000ull)
+
+/*
+ * Whatever its state, the one gate whose grant id ends in the low bits (1..32) of tail, if it is remembered: of
+ * the ids up to the latest gate's the last such one. 1, 0 when it is not, or -errno.
+ */
+__attribute__((warn_unused_result)) int store_gate_latest(
+	struct store *s, unsigned bits, uint32_t tail, struct store_gate *ret);
+
+/* Gates that are open or used and whose lease ends after after_ms, and not later than until_ms, the first to
+ * end first; each is given to fn. */
+__attribute__((warn_unused_result)) int store_gates_ending(
+	struct store *s, uint64_t after_ms, uint64_t until_ms, store_gate_fn *fn, void *arg);
+
+/*
  * Names that may not in, whatever the directory says. The key is the name folded (name_fold), so that one
  * name is there once however it is written.
  */
@@ -264,7 +284,7 @@ __attribute__((warn_unused_result)) int store_export(struct store *s, uint64_t a
 /* Can it be written now? One small write. 0 or -errno. */
 __attribute__((warn_unused_result)) int store_probe(struct store *s);
 
-/* Forget replay keys, gates and prekeys past their time, and journal lines older than keep_s.
+/* Forget replay keys and prekeys past their time, gates STORE_GATE_KEEP_MS after it, and journal lines older than keep_s.
  * Bounded work a call (at most some thousand rows): call it every few seconds. */
 __attribute__((warn_unused_result)) int store_expire(
 	struct store *s, uint64_t wall_ms, uint64_t keep_s);

@@ -41,14 +41,14 @@ says 2 'posternctl import: name knockd or fwknop first; see posternctl import --
 says 2 'posternctl import: no file was named; see posternctl import --help' -- import knockd --org VSD
 says 2 'posternctl import: the organisation is missing; say --org NAME; see posternctl import --help' \
 	-- import knockd x
-says 2 'posternctl import: --org "AB": an organisation has three or more characters; see posternctl import --help' \
+says 2 'posternctl import: --org "AB": an organisation is missing; two letters at the end are a country; see posternctl import --help' \
 	-- import knockd x --org AB
 says 2 'posternctl import: --interface a/b: not the name of an interface; see posternctl import --help' \
 	-- import knockd x --org VSD --interface a/b
 says 2 'posternctl import: there is no option --fly; see posternctl import --help' -- import --fly
 says 4 'posternctl: W/none: cannot be read: No such file or directory' \
 	-- import knockd --org VSD "$W/none"
-says 4 'posternctl: W/none: cannot be read: No such file or directory' \
+says 4 'posternctl: W/none: cannot be read: No such file or directory; "postern setup" makes one, -c names another' \
 	-- import knockd --org VSD -c "$W/none" "$vectors/knockd.conf"
 run import --help
 is 'help' [ "$code" = 0 ]
@@ -63,7 +63,7 @@ for line in 'interface = "ens3"' 'name = "openssh"' 'ports = {7000, 8000, 9000}'
 	'open = "ssh"' 'close = "ssh"' 'ports = {9000, 8000, 7000}' 'as = "Knockd openSSH/VSD"' 'within = 5s' \
 	'ports = {"2222/udp", 3333, "1444/udp", 5001}' 'name = "web-server"' 'open = "https"' 'wait = 20s' \
 	'one-time = "/etc/knockd/vpn.sequences"' 'open = "openvpn"' 'port = "udp/1194"' \
-	'port = "tcp/8000-8010"' 'wait = 1m' 'allow = {"Knockd Web Server/VSD"}'; do
+	'port = "tcp/8100-8110"' 'wait = 1m' 'allow = {"Knockd Web Server/VSD"}'; do
 	is "knockd: $line" has "$conf" "$line"
 done
 is 'no door of a mail' sh -c '! grep -q "name = \"mail\"" "$1"' - "$conf"
@@ -77,15 +77,22 @@ noted knockd.conf:47 'changes no firewall rule we know'
 noted knockd.conf:49 'has no sequence'
 noted knockd.conf:53 'a port is not 1 to 65535'
 noted knockd.conf:56 'closes what no door opens'
+noted knockd.conf:60 'knocks on port 22, which service ssh guards'
+noted knockd.conf:64 'makes another sequence on the way'
+noted knockd.conf:68 'at least two knocks'
+is 'nor of what goes with them' sh -c '! grep -q "tcp/2[678]" "$1"' - "$conf"
+is 'nor their names' sh -c '! grep -q "guarded\|longer\|single" "$1"' - "$W/knockd/knockd.directory"
 noted knockd.conf:9 'assumed: nothing closes the port after a time'
 is 'the notes are comments too' grep -q '^# .*knockd.conf:43: not carried over: ' "$conf"
+printf '102,1000,107\n' >"$W/vpn.sequences"
+chmod 600 "$W/vpn.sequences"
+sed -i "s|/etc/knockd/vpn.sequences|$W/vpn.sequences|" "$conf"
 checks "$W/knockd/knockd.directory" "$conf"
-says 4 "$(normal "$W/err")posternctl: W/knockd/knockd.conf: exists already; choose another name or remove it" \
-	-- import knockd --org VSD --output "$W/knockd" "$vectors/knockd.conf" || true
+run import knockd --org VSD --output "$W/knockd" "$vectors/knockd.conf"
+is 'its sentence' grep -q '^posternctl: .*/knockd/knockd.conf' "$W/err"
 is 'never over a file' [ "$code" = 4 ]
 
 # A service that is there is used, not written again.
-run import knockd --org VSD -c "$W/pg/postern.conf" - <"$vectors/knockd.conf"
 printf '[web]\nsequence = 9,3,7\ncommand = iptables -I INPUT 1 -s %%IP%% -p tcp --dport 8444 -j ACCEPT\n' >"$W/web.conf"
 run import knockd --org VSD -c "$W/pg/postern.conf" "$W/web.conf"
 is 'a service that is there' [ "$code" = 0 ]
@@ -131,7 +138,7 @@ names=$W/fwknop/fwknop.directory
 is 'networks and end' grep -q '^name="alice/VSD",kind=user,expires=2027-12-30,from="192.0.2.0/24,198.51.100.7/32" postern-key' "$names"
 is 'folders hold more than .conf' sh -c '! grep -q b.txt "$1"' - "$W/err"
 is 'a file of keys' grep -q 'keys:3: not carried over: a file of keys holds keys alone' "$W/err"
-is 'an end to files in files' grep -q 'access.conf:42: not carried over: more than' "$W/err"
+is 'an end to files in files' grep -q 'access.conf:41: not carried over: the file was read before' "$W/err"
 is 'a file that is not there' grep -q 'loop.conf:3: not carried over: .*none: cannot be read' "$W/err"
 is 'a line of the daemon' grep -q 'fwknopd.conf:6: not carried over' "$W/err"
 is 'no HMAC' grep -q 'access.conf:33: not carried over: the stanza has no HMAC_KEY' "$W/err"

@@ -51,6 +51,9 @@ says 2 'postern knock: --minutes 255: not what an enciphered sequence can say; w
 	-- knock $cipher --minutes 255 gw
 says 2 'postern knock: --allow observed: not an address in numbers; see postern knock --help' \
 	-- knock $cipher --allow observed gw
+printf 'knock\r\n' >K
+says 0 '' -- knock $cipher --minutes 15 --dry-run gw
+printed '966 914 795 964 831 862 807 932'
 chmod 644 K
 says 4 'postern: K: others may read this secret; chmod go-rwx it' -- knock $cipher --dry-run gw
 chmod 600 K
@@ -198,8 +201,8 @@ for _ in range(2):
 P
 python3 listen.py >heard &
 children="$children $!"
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-	listener=$(head -n 1 heard)
+for _ in $(seq 200); do
+	listener=$(head -n 1 heard 2>/dev/null)
 	[ -n "$listener" ] && break
 	sleep 0.1
 done
@@ -229,9 +232,10 @@ while True:
     c.close()
 P
 late() {
+	: >late
 	python3 late.py >late &
 	children="$children $!"
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	for _ in $(seq 200); do
 		late=$(cat late)
 		[ -n "$late" ] && break
 		sleep 0.1

@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		import_knockd(im, "knockd.conf", text);
 	else
 		import_fwknop(im, "access.conf", text);
-	import_fwknop_end(im);
+	import_end(im);
 	check_notes(im, text);
 	if (!import_is_empty(im))
 		check_written(im);

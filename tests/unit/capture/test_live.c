@@ -30,6 +30,7 @@ struct seen {
 	struct {
 		struct sighting s;
 		uint8_t payload[FRAME_LEN_MAX];
+		char prefix[64];
 	} at[FRAMES_MAX];
 };
 
@@ -51,6 +52,9 @@ static void keep(void *arg, const struct sighting *s)
 	if (s->payload.len != 0)
 		memcpy(to->at[to->count].payload, s->payload.data, s->payload.len);
 	to->at[to->count].s.payload.data = to->at[to->count].payload;
+	assert_in_range(s->prefix.len, 0, sizeof(to->at[0].prefix) - 1);
+	memcpy(to->at[to->count].prefix, s->prefix.len != 0 ? (const char *)s->prefix.data : "",
+		s->prefix.len);
 	to->count++;
 }
 
@@ -506,6 +510,40 @@ static void logged_for_a_door(void **state)
 	capture_nflog_close(n);
 }
 
+/* What the rule says of a packet, and its mark. */
+static void logged_with(void **state)
+{
+	static const struct {
+		const char *rule, *prefix;
+		uint32_t mark;
+	} cases[] = {
+		{ "log group 7 queue-threshold 1", "", 0 },
+		{ "meta mark set 0x50000007 log prefix \"cut\" group 7 queue-threshold 1", "cut",
+			0x50000007 },
+		{ "meta mark set 0xffffffff log group 7 queue-threshold 1", "", UINT32_MAX },
+	};
+	char text[256];
+
+	(void)state;
+	need_root();
+	make_pair();
+	struct capture_nflog *n = must_listen();
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		snprintf(text, sizeof(text),
+			"add table inet t; delete table inet t; add table inet t; add chain inet t c "
+			"{ type filter hook prerouting priority -301; }; add rule inet t c udp dport "
+			"62201 %s",
+			cases[i].rule);
+		RUN("nft", text);
+		send_frame("udp4");
+		if (!read_log_until(n, i + 1))
+			fail_msg("%s: was not logged", cases[i].rule);
+		TEST_CASE(cases[i].rule, seen.at[i].s.mark == cases[i].mark);
+		TEST_CASE(cases[i].rule, strcmp(seen.at[i].prefix, cases[i].prefix) == 0);
+	}
+	capture_nflog_close(n);
+}
+
 static void log_group_taken(void **state)
 {
 	struct capture_nflog *n, *second = NULL;
@@ -583,6 +621,7 @@ int main(void)
 		cmocka_unit_test_setup(down_then_removed, enter_namespace),
 		cmocka_unit_test_setup(without_privilege, enter_namespace),
 		cmocka_unit_test_setup(logged, enter_namespace),
+		cmocka_unit_test_setup(logged_with, enter_namespace),
 		cmocka_unit_test_setup(logged_for_a_door, enter_namespace),
 		cmocka_unit_test_setup(log_group_taken, enter_namespace),
 		cmocka_unit_test_setup(logged_without_privilege, enter_namespace),

@@ -370,6 +370,80 @@ static void test_live_gates(void **state)
 	store_close(s);
 }
 
+/* By the end of its id: of several the latest that can be, however the ids went round. */
+static void test_latest(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned bits;
+		uint32_t tail;
+		int rc;
+		uint64_t id;
+	} cases[] = {
+		{ "the first", 24, 3, 1, 3 },
+		{ "not given out yet", 24, 5, 0, 0 },
+		{ "with the high bits of a mark", 24, 0x5a000004, 1, 4 },
+		{ "gone round", 8, 3, 0, 0 },
+		{ "the last", 8, 0x2c, 1, 300 },
+		{ "before the round's end", 8, 0xfa, 1, 250 },
+		{ "all of it", 32, 300, 1, 300 },
+	};
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	struct store_gate got;
+	assert_non_null(s);
+	assert_int_equal(store_gate_latest(s, 24, 0, &got), 0);
+	add_gate(s, 3, 100, 0);
+	add_gate(s, 4, 100, 0);
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		if (i == 3) {
+			add_gate(s, 250, 100, 0);
+			add_gate(s, 300, 100, 0);
+		}
+		got = (struct store_gate){ 0 };
+		TEST_CASE(cases[i].name,
+			store_gate_latest(s, cases[i].bits, cases[i].tail, &got) == cases[i].rc);
+		TEST_CASE(cases[i].name, got.grant_id == cases[i].id);
+	}
+	store_close(s);
+}
+
+/* Those that end after one time and not after another, the first first; what ended otherwise is not told. */
+static void test_ending(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t after_ms, until_ms;
+		size_t n;
+		uint64_t id[3];
+	} cases[] = {
+		{ "all", 0, 1000, 3, { 4, 2, 3 } },
+		{ "after is not in", 300, 1000, 1, { 3 } },
+		{ "until is in", 200, 300, 1, { 2 } },
+		{ "none", 301, 399, 0, { 0 } },
+	};
+	const struct store_change over = { 1, STORE_GATE_CLOSED };
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	add_gate(s, 1, 100, 300);
+	add_gate(s, 2, 100, 300);
+	add_gate(s, 3, 100, 400);
+	add_gate(s, 4, 100, 200);
+	add_gate(s, 5, 100, UINT64_MAX);
+	assert_int_equal(store_write(s, &over, 1, NULL, 0), 0);
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct ids got = { .n = 0 };
+		TEST_CASE(cases[i].name,
+			store_gates_ending(
+				s, cases[i].after_ms, cases[i].until_ms, keep_id, &got) == 0);
+		TEST_CASE(cases[i].name, got.n == cases[i].n);
+		for (size_t k = 0; k < got.n; k++)
+			TEST_CASE(cases[i].name, got.id[k] == cases[i].id[k]);
+	}
+	store_close(s);
+}
+
 /* From, to, and what it is then. An ended gate is no longer listed. */
 static void test_states(void **state)
 {
@@ -454,6 +528,8 @@ int main(void)
 		TEST(test_gate_path),
 		TEST(test_damaged_path),
 		TEST(test_live_gates),
+		TEST(test_latest),
+		TEST(test_ending),
 		TEST(test_states),
 		TEST(test_write),
 		TEST(test_grant_ids),
