@@ -1,8 +1,10 @@
 """Classic knocks made without postern: what to knock at, from the words of doc/protocol.md, and ways to knock."""
 
 import base64
+import ctypes
 import hashlib
 import hmac
+import json
 import os
 import random
 import socket
@@ -10,7 +12,7 @@ import struct
 import subprocess
 import time
 
-from lab import V4, V6, inside
+from lab import V4, V6, inside, program, run
 
 HASHES = {"sha256": lambda k, d: hmac.new(k, d, "sha256").digest(),
           "md5": lambda k, d: hmac.new(k, d, "md5").digest(),
@@ -35,11 +37,9 @@ def cipher(passphrase, source, port, minutes, iv=b"01234567", first=745, wide=Fa
     plain = (socket.inet_aton(source) if "." in source else address(source))
     plain += struct.pack(">H" if wide else "B", port) + bytes([minutes])
     plain += bytes([sum(plain) % 255])
-    key, digest = b"", passphrase
+    key = b""
     for _ in range(4):
-        digest = hashlib.md5(digest).digest()
-        key += digest
-    # The library pads as the format does; 56 bytes of key are more than the command line takes by itself.
+        key += hashlib.md5(key or passphrase).digest()
     pad = 8 - len(plain) % 8
     out, last = b"", iv
     for i in range(0, len(plain) + pad, 8):
@@ -50,7 +50,7 @@ def cipher(passphrase, source, port, minutes, iv=b"01234567", first=745, wide=Fa
 
 
 def blowfish(key, block):
-    import ctypes
+    """One block, by the library's old interface."""
     c = ctypes.CDLL("libcrypto.so.3")
     schedule = ctypes.create_string_buffer(4 * (18 + 4 * 256))
     c.BF_set_key(schedule, len(key), key)
@@ -145,9 +145,7 @@ class Raw:
 
 def server_id(lab):
     """The server's key id, which its tagged knocks are bound to."""
-    from lab import program, run
     shown = run(program("postern"), "id", "show", lab.path("etc", "server.id"), "--json").stdout
-    import json
     return bytes.fromhex(json.loads(shown)["key_id"])
 
 
@@ -165,5 +163,3 @@ def run_in(lab, who, *argv, **kw):
     return subprocess.run(["ip", "netns", "exec", lab.ns[who], *argv], capture_output=True, text=True,
                           timeout=60, **kw)
 
-
-__all__ = ["V4", "V6"] + [n for n in dir() if not n.startswith("_")]
