@@ -15,6 +15,8 @@ static const char help[] =
 	"  close HOST [SVC]   ask it to close the service again\n"
 	"  send HOST ACTION   ask it to run something it knows by that name\n"
 	"  connect HOST PORT  knock, then carry stdin and stdout: an ssh ProxyCommand\n"
+	"  profile list|show|add|remove\n"
+	"                     keep the options of a knock under a name\n"
 	"  id new NAME        make a key, a certificate and an ID file for a person\n"
 	"  id show FILE       say whose ID file it is, without the password\n"
 	"  id passwd FILE     change the password of an ID file\n"
@@ -40,6 +42,7 @@ static const struct {
 	{ "close", cmd_close },
 	{ "send", cmd_send },
 	{ "connect", cmd_connect },
+	{ "profile", cmd_profile },
 	{ "id", cmd_id },
 	{ "certifier", cmd_certifier },
 	{ "directory", cmd_directory },
