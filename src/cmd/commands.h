@@ -22,10 +22,7 @@ int cmd_connect(int argc, char **argv);
 int cmd_id(int argc, char **argv);
 int cmd_directory(int argc, char **argv);
 int cmd_certifier(int argc, char **argv);
-<<<<<<< HEAD
 int cmd_audit(int argc, char **argv);
-=======
 int cmd_profile(int argc, char **argv);
->>>>>>> main
 
 #endif
