@@ -169,9 +169,13 @@ void audit_dialogue_stop(struct audit_dialogue *d, enum audit_end end)
 
 void audit_dialogue_end(struct audit_dialogue *d, enum audit_end end, int code, struct span words)
 {
+	static const char empty[] = "an empty line";
 	audit_dialogue_stop(d, end);
 	d->words.code = code;
 	audit_quote(words, d->words.text, sizeof(d->words.text));
+	if (defs[d->kind]->line != NULL && d->words.text[0] == '\0')
+		audit_quote(
+			span_of(empty, sizeof(empty) - 1), d->words.text, sizeof(d->words.text));
 }
 
 void audit_dialogue_defer(struct audit_dialogue *d, enum audit_end end, int code, struct span words)

@@ -3,7 +3,8 @@
 
 /*
  * One connection: connect, the dialogue before TLS, bytes of ours, the server's answer, end. Over libuv;
- * hundreds of them run in one loop. Each ends within its times and reads a bounded number of bytes.
+ * hundreds of them run in one loop. Each ends within its times and reads a bounded number of bytes. The
+ * process ignores SIGPIPE: servers leave while we write.
  */
 
 #include <stdbool.h>
@@ -48,8 +49,9 @@ struct audit_probe_result {
 	const struct audit_words *words;   /* borrowed for the callback; NULL: no dialogue */
 	const struct audit_flight *flight; /* borrowed; NULL: no byte of ours was sent */
 	size_t leftover_len;               /* plain bytes behind the go-ahead */
-	uint32_t connect_ms, greeting_ms, total_ms; /* greeting: when it was whole; 0: never */
-	uint64_t read, written;                     /* bytes */
+	uint32_t connect_ms, greeting_ms,
+		total_ms;       /* greeting: when it was whole; 0: never or at once */
+	uint64_t read, written; /* bytes */
 };
 
 struct audit_probe;

@@ -14,8 +14,13 @@
 #include "audit/hello.h"
 
 #define INSIDE_MAX 4096 /* bytes looked at behind the handshake */
+#define RECORD_FIRST 20 /* RFC 8446 B.1: ContentType */
+#define RECORD_LAST 24
 
-/* What is sent ahead, how it shows that it was answered, and what is said inside to end the wait. */
+/*
+ * What is sent ahead, how it shows that it was answered, and what is said inside to end the wait. POP3 servers
+ * differ in what they take before a login, so they get what none knows.
+ */
 static const struct test {
 	enum audit_starttls kind;
 	const char *ahead;
@@ -27,9 +32,11 @@ static const struct test {
 	{ AUDIT_SMTP, "RSET\r\n", "250", "QUIT\r\n", "221" },
 	{ AUDIT_LMTP, "RSET\r\n", "250", "QUIT\r\n", "221" },
 	{ AUDIT_IMAP, "a3 NOOP\r\n", "a3 ", "a4 LOGOUT\r\n", "a4 " },
-	{ AUDIT_POP3, "NOOP\r\n", "-ERR", "QUIT\r\n", "+OK" },
-	{ AUDIT_FTP, "NOOP\r\n", "200", "QUIT\r\n", "221" },
-	{ AUDIT_NNTP, "DATE\r\n", "111", "QUIT\r\n", "205" },
+	{ AUDIT_POP3, "XNOOP\r\n", "-ERR", "QUIT\r\n", "+OK" },
+	{ AUDIT_FTP, "NOOP\r\n", NULL, "QUIT\r\n", "221" },
+	{ AUDIT_NNTP, "DATE\r\n", NULL, "QUIT\r\n", "205" },
+	{ AUDIT_SIEVE, "NOOP \"ahead\"\r\n", "OK (TAG \"ahead\"", "NOOP \"inside\"\r\n",
+		"OK (TAG \"inside\"" },
 };
 
 struct audit_session {
@@ -39,7 +46,9 @@ struct audit_session {
 	SSL *ssl;
 	BIO *in, *out; /* owned by ssl */
 	bool is_open, is_asked, is_hit, is_answered;
+	bool is_refused; /* it would not begin TLS with what had been sent ahead */
 	size_t line_len, total;
+	size_t came; /* bytes of TLS */
 	uint8_t line[256];
 };
 
@@ -57,9 +66,19 @@ const char *audit_session_injected(enum audit_starttls kind)
 	return t != NULL ? t->ahead : NULL;
 }
 
+/* The library copies the name. An address is none. */
+static bool name_server(SSL *ssl, const char *host)
+{
+	char name[AUDIT_HOST_MAX + 1];
+	struct addr a;
+	if (host[0] == '\0' || addr_parse(host, &a))
+		return true;
+	memcpy(name, host, sizeof(name));
+	return SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
 static bool make(struct audit_session *s, const struct audit_target *t)
 {
-	struct addr a;
 	s->ctx = SSL_CTX_new(TLS_client_method());
 	if (s->ctx == NULL)
 		return false;
@@ -80,9 +99,7 @@ static bool make(struct audit_session *s, const struct audit_target *t)
 	}
 	SSL_set_bio(s->ssl, s->in, s->out);
 	SSL_set_tlsext_status_type(s->ssl, TLSEXT_STATUSTYPE_ocsp);
-	if (t->host[0] != '\0' && !addr_parse(t->host, &a))
-		SSL_set_tlsext_host_name(s->ssl, t->host);
-	return true;
+	return name_server(s->ssl, t->host);
 }
 
 static size_t take_out(struct audit_session *s, uint8_t *to, size_t cap)
@@ -128,7 +145,7 @@ static bool read_line(struct audit_session *s)
 		s->is_answered = true;
 		return true;
 	}
-	if (audit_begins(line, s->test->mark))
+	if (s->test->mark == NULL || audit_begins(line, s->test->mark))
 		s->is_hit = true;
 	return false;
 }
@@ -155,6 +172,20 @@ static bool read_inside(struct audit_session *s)
 	return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
+/*
+ * Alerts that say "this is no hello". Others may speak of versions and suites: nothing is known of commands
+ * then.
+ */
+static bool is_puzzled(unsigned long error)
+{
+	static const int codes[] = { SSL_AD_UNEXPECTED_MESSAGE, SSL_AD_RECORD_OVERFLOW,
+		SSL_AD_DECODE_ERROR };
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (ERR_GET_REASON(error) == SSL_AD_REASON_OFFSET + codes[i])
+			return true;
+	return false;
+}
+
 static bool handshake(struct audit_session *s)
 {
 	int rc = SSL_connect(s->ssl);
@@ -162,6 +193,8 @@ static bool handshake(struct audit_session *s)
 	if (s->is_open)
 		return s->kind == AUDIT_SESSION_INJECTION && s->test != NULL;
 	int why = SSL_get_error(s->ssl, rc);
+	if (why == SSL_ERROR_SSL && is_puzzled(ERR_peek_last_error()))
+		s->is_refused = true;
 	return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
@@ -173,6 +206,12 @@ bool audit_session_more(void *arg, const struct audit_flight *f, struct span byt
 	(void)f;
 	if (bytes.len > 0 && BIO_write(s->in, bytes.data, (int)bytes.len) != (int)bytes.len)
 		return false;
+	/* Its answer to the command, in plain text: no record of a handshake or an alert begins so. */
+	if (s->came == 0 && bytes.len > 0 &&
+		(bytes.data[0] < RECORD_FIRST || bytes.data[0] > RECORD_LAST))
+		s->is_refused = true;
+	s->came += bytes.len;
+	ERR_clear_error();
 	if (!s->is_open)
 		goes_on = handshake(s);
 	if (goes_on && s->is_open && !s->is_asked) {
@@ -191,13 +230,35 @@ bool audit_session_is_open(const struct audit_session *s)
 	return s->is_open;
 }
 
+void audit_session_end(struct audit_session *s, const struct audit_probe_result *r)
+{
+	bool is_gone = r->end == AUDIT_PROBE_CLOSED || r->end == AUDIT_PROBE_RESET;
+	if (r->stage == AUDIT_STAGE_HELLO && is_gone && s->came == 0)
+		s->is_refused = true;
+	if (r->stage != AUDIT_STAGE_DIALOGUE || !r->is_asked)
+		return;
+	/* A 4xx may have other reasons. */
+	bool is_said = r->end == AUDIT_PROBE_DIALOGUE && r->dialogue_end == AUDIT_END_REFUSED &&
+		(r->words->code == 0 || r->words->code >= 500);
+	s->is_refused = s->is_refused || is_said || is_gone;
+}
+
 enum audit_answer audit_session_answer(const struct audit_session *s)
 {
-	if (!s->is_open || s->test == NULL)
+	if (s->kind != AUDIT_SESSION_INJECTION || s->test == NULL)
 		return AUDIT_UNKNOWN;
 	if (s->is_hit)
 		return AUDIT_YES;
-	return s->is_answered ? AUDIT_NO : AUDIT_UNKNOWN;
+	return s->is_answered || s->is_refused ? AUDIT_NO : AUDIT_UNKNOWN;
+}
+
+static enum audit_version version_of(const SSL *ssl)
+{
+	int code = SSL_version(ssl);
+	for (int v = AUDIT_SSL3; v < AUDIT_VERSION_COUNT; v++)
+		if (audit_version_code((enum audit_version)v) == code)
+			return (enum audit_version)v;
+	return AUDIT_TLS12;
 }
 
 bool audit_session_chain(struct audit_session *s, struct audit_facts *f)
@@ -217,7 +278,8 @@ bool audit_session_chain(struct audit_session *s, struct audit_facts *f)
 		c.staple = staple;
 		c.staple_len = (size_t)staple_len;
 	}
-	c.version = SSL_version(s->ssl) == TLS1_3_VERSION ? AUDIT_TLS13 : AUDIT_TLS12;
+	c.version = version_of(s->ssl);
+	c.is_without_name = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name) == NULL;
 	if (c.count > 0)
 		is_kept = audit_facts_add_chain(f, &c);
 	for (size_t i = 0; i < c.count; i++)

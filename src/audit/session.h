@@ -13,6 +13,7 @@
 
 #include "audit/facts.h"
 #include "audit/flight.h"
+#include "audit/probe.h"
 
 enum audit_session_kind { AUDIT_SESSION_FETCH, AUDIT_SESSION_INJECTION };
 
@@ -33,10 +34,18 @@ bool audit_session_more(void *arg, const struct audit_flight *f, struct span byt
 /* Did the handshake succeed? */
 bool audit_session_is_open(const struct audit_session *s);
 
-/* Of INJECTION; UNKNOWN unless the handshake succeeded and the server answered to the end. */
+/* How its connection ended, before the answer is asked for. */
+void audit_session_end(struct audit_session *s, const struct audit_probe_result *r);
+
+/*
+ * Of INJECTION. YES: the command was answered within TLS. NO: it was not, up to the answer to one that was sent
+ * within; or the server refused the request that had more behind it, left at it, answered it in plain text or
+ * took it for TLS. UNKNOWN:
+ * anything else.
+ */
 enum audit_answer audit_session_answer(const struct audit_session *s);
 
-/* Of either: the chain that was sent, into the facts. False when there is none. */
+/* Of either: the chain that was sent, into the facts. False when there is none or no room. */
 bool audit_session_chain(struct audit_session *s, struct audit_facts *f);
 
 #endif

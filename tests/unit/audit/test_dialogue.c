@@ -414,6 +414,52 @@ static void test_inject(void **state)
 	assert_true(audit_is(audit_dialogue_goodbye(&d), "QUIT\r\n"));
 }
 
+/* Whatever a server says and wherever it stops: there is an end, and what is quoted is printable. */
+static void expect_end(const char *name, enum audit_starttls kind, const uint8_t *bytes, size_t len)
+{
+	struct audit_dialogue d;
+	audit_dialogue_init(&d, kind, "mail.test", "us.test");
+	for (int i = 0; i < 20 && d.step == AUDIT_STEP_SEND; i++)
+		audit_dialogue_sent(&d);
+	if (len > 0)
+		audit_dialogue_feed(&d, span_of(bytes, len), false);
+	for (int i = 0; i < 20 && d.step == AUDIT_STEP_SEND; i++)
+		audit_dialogue_sent(&d);
+	audit_dialogue_feed(&d, span_of(NULL, 0), true);
+	if (d.step != AUDIT_STEP_TLS && d.step != AUDIT_STEP_ENDED)
+		fail_msg("%s: %zu bytes: no end", name, len);
+	if (d.step == AUDIT_STEP_ENDED && (d.end == AUDIT_END_NONE || d.words.text[0] == '\0') &&
+		kind != AUDIT_LDAP && kind != AUDIT_POSTGRES && kind != AUDIT_MYSQL)
+		fail_msg("%s: %zu bytes: ended without words", name, len);
+	for (const char *c = d.words.text; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			fail_msg("%s: quotes what is not printable", name);
+}
+
+static void test_broken(void **state)
+{
+	uint8_t bytes[1024];
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(scripts); i++) {
+		const struct script *s = &scripts[i];
+		size_t len = 0;
+		for (size_t t = 0; t < TURNS_MAX; t++) {
+			if (s->turns[t].server == NULL)
+				continue;
+			assert_true(s->turns[t].len <= sizeof(bytes) - len);
+			memcpy(bytes + len, s->turns[t].server, s->turns[t].len);
+			len += s->turns[t].len;
+		}
+		for (size_t n = 0; n <= len; n++)
+			expect_end(s->name, s->kind, bytes, n);
+		for (size_t bit = 0; bit < 8 * len; bit++) {
+			bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			expect_end(s->name, s->kind, bytes, len);
+			bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +470,7 @@ int main(void)
 		cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_inject),
+		cmocka_unit_test(test_broken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
