@@ -17,7 +17,11 @@
 #define MESSAGES_LEN_MAX (AUDIT_CERT_LEN_MAX + 65536)
 #define ALERT_LEN 2
 #define ALERT_FATAL 2
-#define ALERT_CLOSE_NOTIFY 0
+#define ALERT_NO_CERTIFICATE 41
+#define ALERT_CERTIFICATE_UNKNOWN 46
+#define ALERT_USER_CANCELED 90
+#define ALERT_NO_RENEGOTIATION 100
+#define ALERT_UNRECOGNIZED_NAME 112
 
 enum record {
 	RECORD_CHANGE_CIPHER = 20,
@@ -90,6 +94,17 @@ static void begin_record(struct audit_flight *f)
 		broken(f, "a record is longer than records may be");
 }
 
+/*
+ * RFC 5246 7.2: these may be warnings, after which the handshake goes on; the others end it, and RFC 8446 6
+ * lets their level say what it likes.
+ */
+static bool may_be_warning(uint8_t code)
+{
+	return (code >= ALERT_NO_CERTIFICATE && code <= ALERT_CERTIFICATE_UNKNOWN) ||
+		code == ALERT_USER_CANCELED || code == ALERT_NO_RENEGOTIATION ||
+		code >= ALERT_UNRECOGNIZED_NAME;
+}
+
 static void read_alert(struct audit_flight *f)
 {
 	struct audit_flight_state *s = f->state;
@@ -97,7 +112,7 @@ static void read_alert(struct audit_flight *f)
 	f->alert_level = s->alert[0];
 	f->alert_code = s->alert[1];
 	s->alert_len = 0;
-	if (f->alert_level != ALERT_FATAL && f->alert_code != ALERT_CLOSE_NOTIFY)
+	if (f->alert_level != ALERT_FATAL && may_be_warning(f->alert_code))
 		return;
 	/* A suite that was chosen was accepted, whatever went wrong afterwards. */
 	f->end = f->has_hello ? AUDIT_FLIGHT_HELLO : AUDIT_FLIGHT_ALERT;

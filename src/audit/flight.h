@@ -21,7 +21,7 @@ enum audit_flight_end {
 	AUDIT_FLIGHT_HELLO,   /* <= 1.2: through ServerHelloDone; 1.3: the ServerHello */
 	AUDIT_FLIGHT_RETRY,   /* HelloRetryRequest */
 	AUDIT_FLIGHT_SSL2,    /* an SSLv2 SERVER-HELLO */
-	AUDIT_FLIGHT_ALERT,   /* before anything was chosen */
+	AUDIT_FLIGHT_ALERT,   /* that ends it before anything was chosen; of SSLv2 an error */
 	AUDIT_FLIGHT_NOT_TLS, /* first[] has what came instead */
 	AUDIT_FLIGHT_BROKEN,  /* TLS that contradicts itself, or too much of it */
 };
@@ -68,7 +68,7 @@ struct audit_flight {
 	struct audit_flight_state *state;
 };
 
-/* For answers to a hello with this newest version; is_ssl2: the hello was an SSLv2 one. NULL without memory. */
+/* is_ssl2: the hello was an SSLv2 one. NULL without memory. */
 struct audit_flight *audit_flight_new(bool is_ssl2);
 void audit_flight_free(struct audit_flight *f);
 

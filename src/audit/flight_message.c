@@ -154,6 +154,7 @@ static const char *read_certificates(struct audit_flight *f, struct span body)
 	if (r.is_short || !reader_done(&r))
 		return "the list of certificates does not add up";
 	f->cert_count = 0;
+	f->is_chain_cut = false;
 	while (!reader_done(&list)) {
 		struct span der = reader_take(&list, read_u24(&list));
 		if (list.is_short)
@@ -227,6 +228,7 @@ static const char *read_dh(struct audit_flight *f, struct reader *r)
 	f->dh.bits = (uint16_t)bits_of(p);
 	f->dh.len = p.len;
 	memcpy(f->dh.prime, p.data, p.len);
+	f->dh.generator = 0; /* what does not fit is not kept */
 	if (bits_of(g) <= 16)
 		for (size_t i = 0; i < g.len; i++)
 			f->dh.generator = (uint16_t)(f->dh.generator << 8 | g.data[i]);

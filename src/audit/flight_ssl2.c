@@ -43,6 +43,8 @@ static const char *read_hello(struct audit_flight *f, struct reader *r)
 	reader_take(r, id_len);
 	if (r->is_short || !reader_done(r))
 		return "the parts of an SSLv2 hello do not add up";
+	if (f->version_code != audit_version_code(AUDIT_SSL2))
+		return "an SSLv2 hello is of another version";
 	const char *why = read_suites(f, kinds);
 	if (why != NULL)
 		return why;

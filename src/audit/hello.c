@@ -37,6 +37,7 @@ enum extension {
 #define MESSAGE_CLIENT_HELLO 1
 #define SSL2_CHALLENGE_LEN 32
 #define ALPN_MAX 255
+#define EXT_HEADER_LEN 4
 
 /* A length that is not known yet: where it stands and how wide it is. */
 struct mark {
@@ -164,14 +165,15 @@ static void put_shares(struct writer *w, const struct audit_hello *h)
 	end(w, modes);
 }
 
-/* To the whole length wanted of the handshake message, or just past it: its own header is four bytes. */
+/* At least up to the length wanted; never empty, for some servers do not take an empty last extension. */
 static void put_padding(struct writer *w, size_t message_at, size_t pad_to)
 {
 	size_t len = w->len - message_at;
 	if (w->is_full || len >= pad_to)
 		return;
+	size_t zeros = pad_to - len;
 	struct mark m = begin_extension(w, EXT_PADDING);
-	writer_zero(w, len + 4 < pad_to ? pad_to - len - 4 : 0);
+	writer_zero(w, zeros > EXT_HEADER_LEN ? zeros - EXT_HEADER_LEN : 1);
 	end(w, m);
 }
 
@@ -267,13 +269,28 @@ static void put_tls(struct writer *w, const struct audit_hello *h)
 	end(w, record_len);
 }
 
+/* Numbers that are too long would become others. */
+static bool has_room_for_suites(const struct audit_hello *h)
+{
+	if (h->suite_count > AUDIT_SUITES_MAX)
+		return false;
+	for (size_t i = 0; i < h->suite_count; i++)
+		if (h->suites[i] > (h->max == AUDIT_SSL2 ? 0xffffff : 0xffff))
+			return false;
+	return true;
+}
+
+static bool fits(const char *text, size_t max)
+{
+	return text == NULL || (text[0] != '\0' && strlen(text) <= max);
+}
+
 size_t audit_hello_write(const struct audit_hello *h, uint8_t *to, size_t cap)
 {
 	struct writer w = writer_init(to, cap < AUDIT_HELLO_MAX ? cap : AUDIT_HELLO_MAX);
 
-	if (h->session_id_len > sizeof(h->session_id) || h->suite_count > AUDIT_SUITES_MAX ||
-		(h->alpn != NULL && strlen(h->alpn) > ALPN_MAX) ||
-		(h->server_name != NULL && strlen(h->server_name) > AUDIT_HOST_MAX))
+	if (h->session_id_len > sizeof(h->session_id) || !has_room_for_suites(h) ||
+		!fits(h->alpn, ALPN_MAX) || !fits(h->server_name, AUDIT_HOST_MAX))
 		return 0;
 	if (h->max == AUDIT_SSL2)
 		put_ssl2(&w, h);

@@ -33,10 +33,14 @@ struct audit_hello {
 	uint8_t random[32];
 	uint8_t session_id[32];
 	size_t session_id_len;
-	size_t pad_to; /* at least so long, by the padding extension (RFC 7685); 0: as it comes */
+	/* The handshake message is at least so long, by the padding extension (RFC 7685); 0: as it comes. */
+	size_t pad_to;
 };
 
-/* The whole record. Returns its length, 0 when it does not fit in cap. Pure. */
+/*
+ * The whole record. Returns its length; 0 when it does not fit in cap, or when a suite, a name or a length is
+ * none that such a hello can carry. Pure.
+ */
 size_t audit_hello_write(const struct audit_hello *h, uint8_t *to, size_t cap);
 
 #endif
