@@ -84,6 +84,12 @@ bool audit_has_word(struct span s, const char *word)
 	return false;
 }
 
+bool audit_dialogue_is_keyword(struct span line, const char *word)
+{
+	size_t len = strlen(word);
+	return audit_begins(line, word) && (line.len == len || is_blank(line.data[len]));
+}
+
 bool audit_reply_parse(struct span line, struct audit_reply *ret)
 {
 	int code = 0;
@@ -124,6 +130,7 @@ void audit_dialogue_say(struct audit_dialogue *d, const char *fmt, ...)
 void audit_dialogue_ask_tls(struct audit_dialogue *d, const char *line)
 {
 	audit_dialogue_say(d, "%s\r\n%s", line, d->injected != NULL ? d->injected : "");
+	d->is_asked = true;
 }
 
 void audit_dialogue_inject(struct audit_dialogue *d, const char *command)
@@ -131,10 +138,38 @@ void audit_dialogue_inject(struct audit_dialogue *d, const char *command)
 	d->injected = command;
 }
 
-void audit_dialogue_end(struct audit_dialogue *d, enum audit_end end, int code, struct span words)
+/* Append to words.text, after a blank where there is something already. */
+static void quote_more(struct audit_dialogue *d, struct span words)
+{
+	char *to = d->words.text;
+	size_t at = strlen(to), cap = sizeof(d->words.text);
+	if (words.len == 0)
+		return;
+	if (at > 0 && at + 1 < cap)
+		to[at++] = ' ';
+	audit_quote(words, to + at, cap - at);
+}
+
+void audit_dialogue_reply(struct audit_dialogue *d, const struct audit_reply *r, struct span line)
+{
+	if (!d->is_quoting) {
+		d->words.text[0] = '\0';
+		quote_more(d, span_slice(line, 0, 3));
+	}
+	quote_more(d, r->text);
+	d->words.code = r->code;
+	d->is_quoting = !r->is_last;
+}
+
+void audit_dialogue_stop(struct audit_dialogue *d, enum audit_end end)
 {
 	d->step = AUDIT_STEP_ENDED;
 	d->end = end;
+}
+
+void audit_dialogue_end(struct audit_dialogue *d, enum audit_end end, int code, struct span words)
+{
+	audit_dialogue_stop(d, end);
 	d->words.code = code;
 	audit_quote(words, d->words.text, sizeof(d->words.text));
 }
@@ -169,12 +204,37 @@ void audit_dialogue_keyword(struct audit_dialogue *d, struct span word)
 	audit_quote(word, to + at, cap - at);
 }
 
+void audit_dialogue_keywords(struct audit_dialogue *d, struct span words)
+{
+	size_t at = 0;
+	while (at < words.len) {
+		size_t from = at;
+		while (at < words.len && !is_blank(words.data[at]))
+			at++;
+		audit_dialogue_keyword(d, span_slice(words, from, at - from));
+		at++;
+	}
+}
+
+/* Names come from DNS too: nothing in them may end a line or an attribute. */
+static void keep_name(char to[AUDIT_HOST_MAX + 1], const char *name)
+{
+	size_t i = 0;
+	for (; i < AUDIT_HOST_MAX && name[i] != '\0'; i++) {
+		uint8_t c = (uint8_t)name[i];
+		bool is_right = (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') ||
+			c >= 0x80 || strchr("-._:[]", c) != NULL;
+		to[i] = is_right ? name[i] : '_';
+	}
+	to[i] = '\0';
+}
+
 void audit_dialogue_init(
 	struct audit_dialogue *d, enum audit_starttls kind, const char *host, const char *name)
 {
 	*d = (struct audit_dialogue){ .kind = kind, .step = AUDIT_STEP_READ };
-	snprintf(d->host, sizeof(d->host), "%s", host);
-	snprintf(d->name, sizeof(d->name), "%s", name);
+	keep_name(d->host, host);
+	keep_name(d->name, name);
 	if (defs[kind] == NULL)
 		audit_dialogue_go(d);
 	else if (defs[kind]->begin != NULL)
@@ -187,7 +247,6 @@ static void take_line(struct audit_dialogue *d)
 	while (line.len > 0 && line.data[line.len - 1] == '\r')
 		line.len--;
 	d->line_len = 0;
-	d->is_skipping = false;
 	defs[d->kind]->line(d, line);
 }
 
@@ -201,8 +260,6 @@ static size_t feed_lines(struct audit_dialogue *d, struct span bytes)
 			take_line(d);
 		} else if (d->line_len < sizeof(d->line)) {
 			d->line[d->line_len++] = c;
-		} else {
-			d->is_skipping = true;
 		}
 	}
 	return i;
@@ -217,8 +274,10 @@ static size_t feed_bytes(struct audit_dialogue *d, struct span bytes)
 	memcpy(d->line + before, bytes.data, n);
 	d->line_len += n;
 	size_t taken = defs[d->kind]->bytes(d, span_of(d->line, d->line_len));
-	if (d->step != AUDIT_STEP_READ)
+	if (d->step != AUDIT_STEP_READ) {
+		d->line_len = 0;
 		return taken > before ? taken - before : 0;
+	}
 	memmove(d->line, d->line + taken, d->line_len - taken);
 	d->line_len -= taken;
 	if (d->line_len == sizeof(d->line))
@@ -226,16 +285,36 @@ static size_t feed_bytes(struct audit_dialogue *d, struct span bytes)
 	return n;
 }
 
+static void read_on(struct audit_dialogue *d, struct span bytes);
+
+/* What came ahead of our turn is read now. */
+static void read_held(struct audit_dialogue *d)
+{
+	uint8_t held[sizeof(d->held)];
+	size_t len = d->held_len;
+	memcpy(held, d->held, len);
+	d->held_len = 0;
+	d->step = AUDIT_STEP_READ;
+	read_on(d, span_of(held, len));
+}
+
 static void end_of_stream(struct audit_dialogue *d)
 {
 	static const char closed[] = "the connection was closed";
-	if (d->step != AUDIT_STEP_READ && d->step != AUDIT_STEP_SEND)
+	/* Its last words may stand behind what we had no time to answer. */
+	if (d->step == AUDIT_STEP_SEND && d->held_len > 0 && !d->is_last)
+		read_held(d);
+	if (d->step == AUDIT_STEP_ENDED || d->step == AUDIT_STEP_TLS)
 		return;
-	if (d->line_len > 0)
+	if (d->words.text[0] != '\0') {
+		d->is_temporary = d->words.code < 500;
+		audit_dialogue_stop(d, d->words.code == 421 ? AUDIT_END_RATE : AUDIT_END_REFUSED);
+	} else if (d->line_len > 0) {
 		audit_dialogue_defer(d, AUDIT_END_REFUSED, 0, span_of(d->line, d->line_len));
-	else
+	} else {
 		audit_dialogue_defer(d, d->is_greeted ? AUDIT_END_REFUSED : AUDIT_END_MUTE, 0,
 			span_of(closed, sizeof(closed) - 1));
+	}
 }
 
 /* Keep what came ahead of our turn; a server that says more than fits goes unheard. */
@@ -264,19 +343,15 @@ static void read_on(struct audit_dialogue *d, struct span bytes)
 
 enum audit_step audit_dialogue_sent(struct audit_dialogue *d)
 {
-	uint8_t held[sizeof(d->held)];
-	size_t len = d->held_len;
 	if (d->step != AUDIT_STEP_SEND)
 		return d->step;
-	d->held_len = 0;
 	if (d->is_last) {
 		d->step = AUDIT_STEP_TLS;
-		d->leftover_len = len;
-		return d->step;
+		d->leftover_len = d->held_len;
+		d->held_len = 0;
+	} else {
+		read_held(d);
 	}
-	d->step = AUDIT_STEP_READ;
-	memcpy(held, d->held, len);
-	read_on(d, span_of(held, len));
 	return d->step;
 }
 
@@ -299,8 +374,7 @@ enum audit_step audit_dialogue_feed(struct audit_dialogue *d, struct span bytes,
 
 struct span audit_dialogue_goodbye(const struct audit_dialogue *d)
 {
-	const char *text = defs[d->kind] != NULL ? defs[d->kind]->goodbye : NULL;
-	if (text == NULL || !d->is_greeted)
+	if (defs[d->kind] == NULL || !d->is_greeted)
 		return span_of(NULL, 0);
-	return span_of(text, strlen(text));
+	return defs[d->kind]->goodbye;
 }

@@ -34,28 +34,33 @@ struct audit_dialogue {
 		end; /* ENDED: NO_STARTTLS, REFUSED, RATE, NOT_TLS, MUTE (closed without a word) */
 	bool is_temporary;        /* ENDED: worth another try later (a 4xx reply and its like) */
 	bool is_greeted;          /* the server has said something */
+	bool is_asked;            /* TLS was asked for */
 	struct audit_words words; /* but greeting_ms, which the caller measures */
 	size_t leftover_len;      /* plain bytes behind the go-ahead: a fact about the server */
 	/* private */
 	const char *injected; /* borrowed */
 	unsigned state;
 	size_t line_len, total_len;
-	bool is_skipping; /* the rest of a line that is too long */
 	uint8_t line[AUDIT_LINE_MAX];
 	size_t held_len; /* what came ahead of our turn */
 	uint8_t held[AUDIT_LINE_MAX];
 	bool is_last; /* what is to be sent is the last of the dialogue: TLS follows at once */
 	char host[AUDIT_HOST_MAX + 1], name[AUDIT_HOST_MAX + 1];
 	bool has_starttls, has_list; /* offered; the server has listed what it can */
+	int reply_code;              /* of a reply whose last line has not come; 0: none */
+	bool is_quoting;             /* words.text has what such a reply said so far */
 };
 
-/* host: of the server (XMPP asks for it); name: ours, for EHLO. Sets step. */
+/*
+ * host: of the server (XMPP asks for it); name: ours, for EHLO. What has no place in a name is sent as '_'.
+ * Sets step.
+ */
 void audit_dialogue_init(
 	struct audit_dialogue *d, enum audit_starttls kind, const char *host, const char *name);
 
 /*
  * Send this behind the request for TLS, in the same segment: a sound server forgets it (CVE-2011-0411).
- * Only where the request is a line. Borrowed.
+ * Only where the request is a line and the server speaks first. Borrowed.
  */
 void audit_dialogue_inject(struct audit_dialogue *d, const char *command);
 

@@ -35,12 +35,12 @@ static uint8_t ber(struct reader *r, struct span *ret)
 {
 	uint8_t tag = reader_u8(r);
 	size_t len = reader_u8(r);
-	if (len > 0x80) {
+	if (len >= 0x80) {
 		size_t octets = len & 0x7f;
 		len = 0;
 		for (size_t i = 0; i < octets && i < 4; i++)
 			len = len << 8 | reader_u8(r);
-		if (octets > 4)
+		if (octets > 4 || octets == 0) /* 0: without a length, which LDAP forbids */
 			len = SIZE_MAX;
 	}
 	*ret = reader_take(r, len);
@@ -82,7 +82,11 @@ static size_t ldap_bytes(struct audit_dialogue *d, struct span bytes)
 	return taken;
 }
 
-const struct audit_dialogue_def audit_dialogue_ldap = { .begin = ldap_begin, .bytes = ldap_bytes };
+const struct audit_dialogue_def audit_dialogue_ldap = {
+	.begin = ldap_begin,
+	.bytes = ldap_bytes,
+	.goodbye = AUDIT_BYTES("0\x05\x02\x01\x02\x42\x00"), /* unbind */
+};
 
 enum { XMPP_FEATURES, XMPP_PROCEED };
 
@@ -121,8 +125,21 @@ static size_t xmpp_features(struct audit_dialogue *d, struct span bytes)
 	}
 	d->has_starttls = true;
 	d->state = XMPP_PROCEED;
+	d->is_asked = true;
 	audit_dialogue_say(d, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
 	return bytes.len;
+}
+
+/* RFC 6120 4.9: the element is whole, or what came is quoted at the end of the stream. */
+static size_t xmpp_error(struct audit_dialogue *d, struct span error)
+{
+	if (find(error, "</stream:error>") == SIZE_MAX)
+		return 0;
+	if (find(error, "<resource-constraint") != SIZE_MAX)
+		audit_dialogue_defer(d, AUDIT_END_RATE, 0, error);
+	else
+		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, error);
+	return error.len;
 }
 
 static size_t xmpp_bytes(struct audit_dialogue *d, struct span bytes)
@@ -133,9 +150,10 @@ static size_t xmpp_bytes(struct audit_dialogue *d, struct span bytes)
 	}
 	audit_dialogue_greet(d, bytes);
 	size_t at = find(bytes, "<stream:error");
-	if (at != SIZE_MAX || (d->state == XMPP_PROCEED && find(bytes, "<failure") != SIZE_MAX)) {
-		audit_dialogue_end(d, AUDIT_END_REFUSED, 0,
-			at != SIZE_MAX ? span_slice(bytes, at, bytes.len - at) : bytes);
+	if (at != SIZE_MAX)
+		return xmpp_error(d, span_slice(bytes, at, bytes.len - at));
+	if (d->state == XMPP_PROCEED && find(bytes, "<failure") != SIZE_MAX) {
+		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, bytes);
 		return bytes.len;
 	}
 	if (d->state == XMPP_FEATURES)
@@ -149,7 +167,7 @@ static size_t xmpp_bytes(struct audit_dialogue *d, struct span bytes)
 }
 
 const struct audit_dialogue_def audit_dialogue_xmpp = {
-	.begin = xmpp_begin, .bytes = xmpp_bytes, .goodbye = "</stream:stream>"
+	.begin = xmpp_begin, .bytes = xmpp_bytes, .goodbye = AUDIT_BYTES("</stream:stream>")
 };
 
 static void postgres_begin(struct audit_dialogue *d)
@@ -158,9 +176,55 @@ static void postgres_begin(struct audit_dialogue *d)
 	audit_dialogue_send(d, SPAN_OF(request));
 }
 
+/* Up to a zero byte, which is taken too. */
+static struct span take_string(struct reader *r)
+{
+	size_t len = 0;
+	while (len < r->left && r->at[len] != 0)
+		len++;
+	struct span s = reader_take(r, len);
+	reader_u8(r);
+	return s;
+}
+
+/* An ErrorResponse: fields of a letter and a string. M is for people, C the SQLSTATE. */
+static size_t postgres_error(struct audit_dialogue *d, struct span bytes)
+{
+	static const char too_many[] = "53300";
+	struct span text = { 0 }, state = { 0 };
+	struct reader r = reader_init(bytes);
+	reader_u8(&r);
+	uint32_t len = reader_u32(&r);
+	if (r.is_short)
+		return 0;
+	if (len < 4 || len > AUDIT_LINE_MAX / 2) {
+		/* Protocol 2: the text follows at once. */
+		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, span_slice(bytes, 1, bytes.len));
+		return bytes.len;
+	}
+	struct reader fields = reader_init(reader_take(&r, len - 4));
+	if (r.is_short)
+		return 0;
+	while (fields.left > 1) {
+		uint8_t field = reader_u8(&fields);
+		struct span s = take_string(&fields);
+		if (field == 'M')
+			text = s;
+		else if (field == 'C')
+			state = s;
+	}
+	if (audit_is(state, too_many))
+		audit_dialogue_defer(d, AUDIT_END_RATE, 0, text);
+	else
+		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, text);
+	return bytes.len;
+}
+
 static size_t postgres_bytes(struct audit_dialogue *d, struct span bytes)
 {
 	audit_dialogue_greet(d, span_of("", 0));
+	if (bytes.data[0] == 'E')
+		return postgres_error(d, bytes);
 	if (bytes.data[0] == 'S')
 		audit_dialogue_go(d);
 	else if (bytes.data[0] == 'N')
@@ -190,11 +254,8 @@ static void mysql_ask(struct audit_dialogue *d)
 
 static void mysql_greeting(struct audit_dialogue *d, struct reader *r)
 {
-	size_t len = 0;
-	while (len < r->left && r->at[len] != 0)
-		len++;
-	audit_dialogue_greet(d, reader_take(r, len));
-	reader_take(r, 1 + 4 + 8 + 1); /* end, connection, first of the challenge, filler */
+	audit_dialogue_greet(d, take_string(r));
+	reader_take(r, 4 + 8 + 1); /* connection, first of the challenge, filler */
 	uint16_t low = reader_u8(r);
 	low |= (uint16_t)(reader_u8(r) << 8); /* little-endian */
 	if (r->is_short)
@@ -203,6 +264,21 @@ static void mysql_greeting(struct audit_dialogue *d, struct reader *r)
 		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, 0, span_of("no SSL capability", 17));
 	else
 		mysql_ask(d);
+}
+
+/* A number, then perhaps '#' and five letters of state, then words. */
+static void mysql_error(struct audit_dialogue *d, struct reader *r)
+{
+	int code = reader_u8(r);
+	code |= reader_u8(r) << 8;
+	struct span words = reader_rest(r);
+	if (words.len > 6 && words.data[0] == '#')
+		words = span_slice(words, 6, words.len);
+	audit_dialogue_greet(d, words);
+	if (code == MYSQL_TOO_MANY || code == MYSQL_HOST_BLOCKED)
+		audit_dialogue_defer(d, AUDIT_END_RATE, code, words);
+	else
+		audit_dialogue_end(d, AUDIT_END_REFUSED, code, words);
 }
 
 static size_t mysql_bytes(struct audit_dialogue *d, struct span bytes)
@@ -221,18 +297,10 @@ static size_t mysql_bytes(struct audit_dialogue *d, struct span bytes)
 		return 0;
 	r = reader_init(span_slice(bytes, MYSQL_HEADER_LEN, len));
 	reader_u8(&r);
-	if (protocol == MYSQL_PROTOCOL) {
+	if (protocol == MYSQL_PROTOCOL)
 		mysql_greeting(d, &r);
-		return MYSQL_HEADER_LEN + len;
-	}
-	int code = reader_u8(&r);
-	code |= reader_u8(&r) << 8;
-	audit_dialogue_greet(d, reader_rest(&r));
-	r = reader_init(span_slice(bytes, MYSQL_HEADER_LEN + 3, len));
-	if (code == MYSQL_TOO_MANY || code == MYSQL_HOST_BLOCKED)
-		audit_dialogue_defer(d, AUDIT_END_RATE, code, reader_rest(&r));
 	else
-		audit_dialogue_end(d, AUDIT_END_REFUSED, code, reader_rest(&r));
+		mysql_error(d, &r);
 	return MYSQL_HEADER_LEN + len;
 }
 

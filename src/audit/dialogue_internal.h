@@ -18,8 +18,14 @@ struct audit_dialogue_def {
 	void (*begin)(struct audit_dialogue *d); /* NULL: the server speaks first */
 	audit_dialogue_line *line;               /* one of the two */
 	audit_dialogue_bytes *bytes;
-	const char *goodbye;
+	struct span goodbye;
 };
+
+/* Of a literal, without its end. */
+#define AUDIT_BYTES(text)                                                                          \
+	{                                                                                          \
+		(const uint8_t *)(text), sizeof(text) - 1                                          \
+	}
 
 extern const struct audit_dialogue_def audit_dialogue_smtp, audit_dialogue_lmtp,
 	audit_dialogue_imap, audit_dialogue_pop3, audit_dialogue_ftp, audit_dialogue_nntp,
@@ -32,6 +38,13 @@ __attribute__((format(printf, 2, 3))) void audit_dialogue_say(
 /* The request for TLS itself, a line without its end. */
 void audit_dialogue_ask_tls(struct audit_dialogue *d, const char *line);
 void audit_dialogue_send(struct audit_dialogue *d, struct span bytes);
+
+/* A line of a refusal into words, which grow with each: "554 first second". */
+struct audit_reply;
+void audit_dialogue_reply(struct audit_dialogue *d, const struct audit_reply *r, struct span line);
+
+/* No TLS here; words and code stand already. */
+void audit_dialogue_stop(struct audit_dialogue *d, enum audit_end end);
 
 /* No TLS here. words: of the server; code: of the reply, 0 for none. */
 void audit_dialogue_end(struct audit_dialogue *d, enum audit_end end, int code, struct span words);
@@ -46,6 +59,10 @@ void audit_dialogue_go(struct audit_dialogue *d);
 /* Keep the server's first words, and a word of what it can. */
 void audit_dialogue_greet(struct audit_dialogue *d, struct span words);
 void audit_dialogue_keyword(struct audit_dialogue *d, struct span word);
+void audit_dialogue_keywords(struct audit_dialogue *d, struct span words);
+
+/* Is the first word of the line this one? */
+bool audit_dialogue_is_keyword(struct span line, const char *word);
 
 /* "250-SIZE": 250, whether it goes on, and the rest. False when it is no reply of that form. */
 struct audit_reply {

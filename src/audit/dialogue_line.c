@@ -4,36 +4,46 @@
 
 enum { STATE_GREETING, STATE_LIST, STATE_STARTTLS };
 
+static void ftp_reply(struct audit_dialogue *d, const struct audit_reply *r)
+{
+	bool is_greeting = d->state == STATE_GREETING;
+	if (is_greeting && r->code == 120) {
+		return; /* ready in a while */
+	} else if (is_greeting && r->code == 220) {
+		d->state = STATE_STARTTLS;
+		audit_dialogue_ask_tls(d, "AUTH TLS");
+	} else if (!is_greeting && r->code == 234) {
+		audit_dialogue_go(d);
+	} else if (r->code >= 400 && r->code < 500) {
+		d->is_temporary = true;
+		audit_dialogue_stop(d, r->code == 421 ? AUDIT_END_RATE : AUDIT_END_REFUSED);
+	} else {
+		audit_dialogue_stop(d, is_greeting ? AUDIT_END_REFUSED : AUDIT_END_NO_STARTTLS);
+	}
+}
+
+/* RFC 959 4.2: lines between the first and the last of a reply may be anything. */
 static void ftp_line(struct audit_dialogue *d, struct span line)
 {
 	struct audit_reply r;
 	bool is_reply = audit_reply_parse(line, &r);
 	audit_dialogue_greet(d, line);
-	/* RFC 959 4.2: lines between the first and the last of a reply may be anything. */
-	if (!is_reply || !r.is_last) {
-		if (!d->has_list && !is_reply)
-			audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
-		d->has_list = true;
+	if (d->reply_code != 0 && (!is_reply || r.code != d->reply_code))
+		r = (struct audit_reply){ d->reply_code, false, line };
+	else if (!is_reply) {
+		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
 		return;
 	}
-	if (r.code == 421 || (r.code >= 400 && r.code < 500)) {
-		audit_dialogue_defer(
-			d, r.code == 421 ? AUDIT_END_RATE : AUDIT_END_REFUSED, r.code, line);
-	} else if (d->state == STATE_GREETING && r.code == 120) {
-		return; /* ready in a while */
-	} else if (d->state == STATE_GREETING && r.code == 220) {
-		d->state = STATE_STARTTLS;
-		audit_dialogue_ask_tls(d, "AUTH TLS");
-	} else if (d->state == STATE_GREETING) {
-		audit_dialogue_end(d, AUDIT_END_REFUSED, r.code, line);
-	} else if (r.code == 234) {
-		audit_dialogue_go(d);
-	} else {
-		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, r.code, line);
-	}
+	d->reply_code = r.is_last ? 0 : r.code;
+	bool is_good = d->state == STATE_GREETING ? r.code == 120 || r.code == 220 : r.code == 234;
+	if (!is_good)
+		audit_dialogue_reply(d, &r, line);
+	if (r.is_last)
+		ftp_reply(d, &r);
 }
 
-const struct audit_dialogue_def audit_dialogue_ftp = { .line = ftp_line, .goodbye = "QUIT\r\n" };
+const struct audit_dialogue_def audit_dialogue_ftp = { .line = ftp_line,
+	.goodbye = AUDIT_BYTES("QUIT\r\n") };
 
 static void nntp_ask(struct audit_dialogue *d)
 {
@@ -50,7 +60,7 @@ static void nntp_list(struct audit_dialogue *d, struct span line)
 			nntp_ask(d);
 	} else if (!audit_is(line, ".")) {
 		audit_dialogue_keyword(d, line);
-		d->has_starttls = d->has_starttls || audit_is(line, "STARTTLS");
+		d->has_starttls = d->has_starttls || audit_dialogue_is_keyword(line, "STARTTLS");
 	} else if (d->has_starttls) {
 		nntp_ask(d);
 	} else {
@@ -85,7 +95,8 @@ static void nntp_line(struct audit_dialogue *d, struct span line)
 	}
 }
 
-const struct audit_dialogue_def audit_dialogue_nntp = { .line = nntp_line, .goodbye = "QUIT\r\n" };
+const struct audit_dialogue_def audit_dialogue_nntp = { .line = nntp_line,
+	.goodbye = AUDIT_BYTES("QUIT\r\n") };
 
 /* The client speaks first here. */
 static void irc_begin(struct audit_dialogue *d)
@@ -123,5 +134,5 @@ static void irc_line(struct audit_dialogue *d, struct span line)
 }
 
 const struct audit_dialogue_def audit_dialogue_irc = {
-	.begin = irc_begin, .line = irc_line, .goodbye = "QUIT\r\n"
+	.begin = irc_begin, .line = irc_line, .goodbye = AUDIT_BYTES("QUIT\r\n")
 };

@@ -3,15 +3,19 @@
 
 #include "audit/dialogue_internal.h"
 
-enum { STATE_GREETING, STATE_LIST, STATE_STARTTLS };
+enum { STATE_GREETING, STATE_LIST, STATE_HELO, STATE_STARTTLS };
 
-/* A 4xx is worth another try: 421 above all is how servers say "too many, too fast". */
-static void end_by_code(struct audit_dialogue *d, const struct audit_reply *r, struct span line)
+/*
+ * A reply that is no success; its words are kept already. A 4xx is worth another try: 421 above all is how
+ * servers say "too many, too fast".
+ */
+static void end_by_code(struct audit_dialogue *d, int code, enum audit_end if_4xx)
 {
-	if (r->code >= 400 && r->code < 500)
-		audit_dialogue_defer(d, AUDIT_END_RATE, r->code, line);
-	else
-		audit_dialogue_end(d, AUDIT_END_REFUSED, r->code, line);
+	d->is_temporary = code >= 400 && code < 500;
+	audit_dialogue_stop(d,
+		code == 421               ? AUDIT_END_RATE
+			: d->is_temporary ? if_4xx
+					  : AUDIT_END_REFUSED);
 }
 
 static void smtp_greeting(struct audit_dialogue *d, const struct audit_reply *r, struct span line)
@@ -20,22 +24,28 @@ static void smtp_greeting(struct audit_dialogue *d, const struct audit_reply *r,
 	if (!r->is_last)
 		return;
 	if (r->code != 220) {
-		end_by_code(d, r, line);
+		end_by_code(d, r->code, AUDIT_END_RATE);
 		return;
 	}
 	d->state = STATE_LIST;
 	audit_dialogue_say(d, "%s %s\r\n", d->kind == AUDIT_LMTP ? "LHLO" : "EHLO", d->name);
 }
 
+/* What a server says that does not know EHLO, or does not like our name. */
+static bool is_syntax_error(int code)
+{
+	return code == 500 || code == 501 || code == 502 || code == 504;
+}
+
 static void smtp_list(struct audit_dialogue *d, const struct audit_reply *r, struct span line)
 {
-	static const int unknown[] = { 500, 501, 502, 504 };
 	if (r->code == 250) {
 		/* The first line is the server's name. */
 		if (d->has_list)
 			audit_dialogue_keyword(d, r->text);
 		d->has_list = true;
-		d->has_starttls = d->has_starttls || audit_is(r->text, "STARTTLS");
+		if (audit_dialogue_is_keyword(r->text, "STARTTLS"))
+			d->has_starttls = true;
 		if (!r->is_last)
 			return;
 		if (!d->has_starttls) {
@@ -48,28 +58,31 @@ static void smtp_list(struct audit_dialogue *d, const struct audit_reply *r, str
 	}
 	if (!r->is_last)
 		return;
-	/* A server that knows HELO alone has no STARTTLS. */
-	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
-		if (r->code == unknown[i]) {
-			audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, r->code, line);
-			return;
-		}
+	if (!is_syntax_error(r->code) || d->kind == AUDIT_LMTP) {
+		end_by_code(d, r->code, AUDIT_END_RATE);
+		return;
 	}
-	end_by_code(d, r, line);
+	d->state = STATE_HELO;
+	audit_dialogue_say(d, "HELO %s\r\n", d->name);
 }
 
-static void smtp_starttls(struct audit_dialogue *d, const struct audit_reply *r, struct span line)
+/* A server that takes HELO alone has no STARTTLS; one that takes neither refuses us. EHLO's words stand. */
+static void smtp_helo(struct audit_dialogue *d, const struct audit_reply *r)
+{
+	if (!r->is_last)
+		return;
+	d->is_temporary = r->code >= 400 && r->code < 500;
+	audit_dialogue_stop(d, r->code == 250 ? AUDIT_END_NO_STARTTLS : AUDIT_END_REFUSED);
+}
+
+static void smtp_starttls(struct audit_dialogue *d, const struct audit_reply *r)
 {
 	if (!r->is_last)
 		return;
 	if (r->code == 220)
 		audit_dialogue_go(d);
-	else if (r->code == 421)
-		audit_dialogue_defer(d, AUDIT_END_RATE, r->code, line);
-	else if (r->code >= 400 && r->code < 500)
-		audit_dialogue_defer(d, AUDIT_END_REFUSED, r->code, line);
 	else
-		audit_dialogue_end(d, AUDIT_END_REFUSED, r->code, line);
+		end_by_code(d, r->code, AUDIT_END_REFUSED);
 }
 
 static void smtp_line(struct audit_dialogue *d, struct span line)
@@ -78,17 +91,24 @@ static void smtp_line(struct audit_dialogue *d, struct span line)
 	if (!audit_reply_parse(line, &r)) {
 		audit_dialogue_greet(d, line);
 		audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
-	} else if (d->state == STATE_GREETING) {
-		smtp_greeting(d, &r, line);
-	} else if (d->state == STATE_LIST) {
-		smtp_list(d, &r, line);
-	} else {
-		smtp_starttls(d, &r, line);
+		return;
 	}
+	if (r.code != (d->state == STATE_LIST ? 250 : 220) && d->state != STATE_HELO)
+		audit_dialogue_reply(d, &r, line);
+	if (d->state == STATE_GREETING)
+		smtp_greeting(d, &r, line);
+	else if (d->state == STATE_LIST)
+		smtp_list(d, &r, line);
+	else if (d->state == STATE_HELO)
+		smtp_helo(d, &r);
+	else
+		smtp_starttls(d, &r);
 }
 
-const struct audit_dialogue_def audit_dialogue_smtp = { .line = smtp_line, .goodbye = "QUIT\r\n" };
-const struct audit_dialogue_def audit_dialogue_lmtp = { .line = smtp_line, .goodbye = "QUIT\r\n" };
+const struct audit_dialogue_def audit_dialogue_smtp = { .line = smtp_line,
+	.goodbye = AUDIT_BYTES("QUIT\r\n") };
+const struct audit_dialogue_def audit_dialogue_lmtp = { .line = smtp_line,
+	.goodbye = AUDIT_BYTES("QUIT\r\n") };
 
 static void imap_greeting(struct audit_dialogue *d, struct span line)
 {
@@ -118,7 +138,7 @@ static void imap_line(struct audit_dialogue *d, struct span line)
 	}
 	if (d->state == STATE_LIST && audit_begins(line, "* CAPABILITY ")) {
 		struct span words = span_slice(line, 13, line.len);
-		audit_dialogue_keyword(d, words);
+		audit_dialogue_keywords(d, words);
 		d->has_starttls = audit_has_word(words, "STARTTLS");
 		return;
 	}
@@ -138,7 +158,7 @@ static void imap_line(struct audit_dialogue *d, struct span line)
 }
 
 const struct audit_dialogue_def audit_dialogue_imap = { .line = imap_line,
-	.goodbye = "a9 LOGOUT\r\n" };
+	.goodbye = AUDIT_BYTES("a9 LOGOUT\r\n") };
 
 static void pop3_ask(struct audit_dialogue *d)
 {
@@ -157,7 +177,7 @@ static void pop3_list(struct audit_dialogue *d, struct span line)
 	}
 	if (!audit_is(line, ".")) {
 		audit_dialogue_keyword(d, line);
-		d->has_starttls = d->has_starttls || audit_is(line, "STLS");
+		d->has_starttls = d->has_starttls || audit_dialogue_is_keyword(line, "STLS");
 	} else if (d->has_starttls) {
 		pop3_ask(d);
 	} else {
@@ -187,7 +207,8 @@ static void pop3_line(struct audit_dialogue *d, struct span line)
 	}
 }
 
-const struct audit_dialogue_def audit_dialogue_pop3 = { .line = pop3_line, .goodbye = "QUIT\r\n" };
+const struct audit_dialogue_def audit_dialogue_pop3 = { .line = pop3_line,
+	.goodbye = AUDIT_BYTES("QUIT\r\n") };
 
 static void sieve_line(struct audit_dialogue *d, struct span line)
 {
@@ -202,7 +223,7 @@ static void sieve_line(struct audit_dialogue *d, struct span line)
 			audit_dialogue_end(d, AUDIT_END_REFUSED, 0, line);
 	} else if (audit_begins(line, "\"")) {
 		audit_dialogue_keyword(d, line);
-		d->has_starttls = d->has_starttls || audit_has_word(line, "STARTTLS");
+		d->has_starttls = d->has_starttls || audit_begins(line, "\"STARTTLS\"");
 	} else if (is_ok && d->has_starttls) {
 		d->state = STATE_STARTTLS;
 		audit_dialogue_ask_tls(d, "STARTTLS");
@@ -212,4 +233,4 @@ static void sieve_line(struct audit_dialogue *d, struct span line)
 }
 
 const struct audit_dialogue_def audit_dialogue_sieve = { .line = sieve_line,
-	.goodbye = "LOGOUT\r\n" };
+	.goodbye = AUDIT_BYTES("LOGOUT\r\n") };

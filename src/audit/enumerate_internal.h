@@ -201,7 +201,18 @@ size_t audit_single_suites(const struct audit_scan *s, const struct audit_job *j
 bool audit_single_newest(
 	const struct audit_scan *s, enum audit_version max, enum audit_version *ret);
 
+/* enumerate_loss.c */
+void audit_scan_calibrated(struct audit_scan *s, struct audit_job *j, enum audit_drop how);
+/* The connection ended so behind our hello, without an answer. */
+enum audit_outcome audit_scan_dropped(
+	struct audit_scan *s, struct audit_job *j, enum audit_probe_end end);
+/* It ended before that. */
+enum audit_outcome audit_scan_lost_early(
+	struct audit_scan *s, struct audit_job *j, const struct audit_probe_result *r);
+
 /* enumerate.c */
+/* A refusal by alert, or by an end of the connection that is known to be one here. */
+void audit_scan_refused(struct audit_scan *s, struct audit_job *j, bool is_alert, uint8_t code);
 struct audit_job *audit_scan_add(
 	struct audit_scan *s, enum audit_purpose purpose, enum audit_version v);
 void audit_scan_give_up(struct audit_scan *s, struct audit_job *j);

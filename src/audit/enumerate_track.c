@@ -224,7 +224,7 @@ void audit_track_accept(struct audit_scan *s, struct audit_job *j, const struct 
 		return;
 	}
 	/* What we did not offer, it did not accept from us. */
-	if (f->version > j->version || !was_offered(j, f->suite)) {
+	if (f->version != j->version || !was_offered(j, f->suite)) {
 		audit_track_refuse(s, j, true, 0);
 		return;
 	}

@@ -10,7 +10,7 @@
 #define TURNS_MAX 6
 
 struct turn {
-	const char *server; /* NULL: it closes */
+	const char *server; /* NULL: with a len it closes, without it is silent */
 	size_t len;
 	const char *client; /* what we say then; NULL: nothing */
 };
@@ -49,18 +49,49 @@ static const struct script scripts[] = {
 		{ { TEXT("220 mail.test\r\n"), "EHLO us.test\r\n" },
 			{ TEXT("250-mail.test\r\n250 HELP\r\n"), NULL } },
 		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 250, "250 HELP" },
-	{ "smtp: a server named STARTTLS", AUDIT_SMTP, NULL,
+	{ "smtp: a longer word is another", AUDIT_SMTP, NULL,
 		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" }, { TEXT("250 STARTTLSX\r\n"), NULL } },
 		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 250, "250 STARTTLSX" },
+	{ "smtp: STARTTLS and more on the line", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" },
+			{ TEXT("250-x\r\n250-STARTTLS now \r\n250 HELP\r\n"), "STARTTLS\r\n" } },
+		AUDIT_STEP_READ, AUDIT_END_NONE, false, 0, NULL },
 	{ "smtp: HELO alone", AUDIT_SMTP, NULL,
-		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" }, { TEXT("502 what?\r\n"), NULL } },
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" },
+			{ TEXT("502 what?\r\n"), "HELO us.test\r\n" },
+			{ TEXT("250-hello\r\n250 you\r\n"), NULL } },
 		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 502, "502 what?" },
+	{ "smtp: wants a name that it knows", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" },
+			{ TEXT("504-5.5.2 need\r\n504 a name\r\n"), "HELO us.test\r\n" },
+			{ TEXT("504 again\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 504, "504 5.5.2 need a name" },
+	{ "smtp: closed at HELO", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" },
+			{ TEXT("501 what?\r\n"), "HELO us.test\r\n" }, { NULL, 1, NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 501, "501 what?" },
+	{ "smtp: a greeting of several lines, cut off", AUDIT_SMTP, NULL,
+		{ { TEXT("554-first\r\n554-second\r\n"), NULL }, { NULL, 1, NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 554, "554 first second" },
+	{ "smtp: closed after its greeting", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" }, { NULL, 1, NULL } }, AUDIT_STEP_ENDED,
+		AUDIT_END_REFUSED, true, 0, "the connection was closed" },
+	{ "smtp: 450 at EHLO", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" }, { TEXT("450 later\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 450, "450 later" },
+	{ "smtp: rate limit at STARTTLS", AUDIT_SMTP, NULL,
+		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" },
+			{ TEXT("250-x\r\n250 STARTTLS\r\n"), "STARTTLS\r\n" },
+			{ TEXT("421 too many\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 421, "421 too many" },
+	{ "smtp: an odd greeting", AUDIT_SMTP, NULL, { { TEXT("250 hello\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 250, "250 hello" },
 	{ "smtp: rate limit in the greeting", AUDIT_SMTP, NULL,
 		{ { TEXT("421 RP-001 too many\r\n"), NULL } }, AUDIT_STEP_ENDED, AUDIT_END_RATE,
 		true, 421, "421 RP-001 too many" },
 	{ "smtp: refused in the greeting", AUDIT_SMTP, NULL,
 		{ { TEXT("554-no\r\n554 way\r\n"), NULL } }, AUDIT_STEP_ENDED, AUDIT_END_REFUSED,
-		false, 554, "554 way" },
+		false, 554, "554 no way" },
 	{ "smtp: greylisted at EHLO", AUDIT_SMTP, NULL,
 		{ { TEXT("220 x\r\n"), "EHLO us.test\r\n" }, { TEXT("421 come again\r\n"), NULL } },
 		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 421, "421 come again" },
@@ -73,7 +104,7 @@ static const struct script scripts[] = {
 			{ TEXT("250-x\r\n250 STARTTLS\r\n"), "STARTTLS\r\n" },
 			{ TEXT("454 TLS not available\r\n"), NULL } },
 		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, true, 454, "454 TLS not available" },
-	{ "smtp: closed without a word", AUDIT_SMTP, NULL, { { NULL, 0, NULL } }, AUDIT_STEP_ENDED,
+	{ "smtp: closed without a word", AUDIT_SMTP, NULL, { { NULL, 1, NULL } }, AUDIT_STEP_ENDED,
 		AUDIT_END_MUTE, true, 0, "the connection was closed" },
 	{ "smtp: no mail server", AUDIT_SMTP, NULL, { { TEXT("SSH-2.0-x\x1b[1m\r\n"), NULL } },
 		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 0, "SSH-2.0-x?[1m" },
@@ -109,6 +140,15 @@ static const struct script scripts[] = {
 		{ { TEXT("220-welcome\r\n to us\r\n220 ready\r\n"), "AUTH TLS\r\n" },
 			{ TEXT("234 go\r\n"), NULL } },
 		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "ftp: other codes within a reply", AUDIT_FTP, NULL,
+		{ { TEXT("220-a\r\n421 no end\r\n220 b\r\n"), "AUTH TLS\r\n" } }, AUDIT_STEP_READ,
+		AUDIT_END_NONE, false, 0, NULL },
+	{ "ftp: ready in a while", AUDIT_FTP, NULL,
+		{ { TEXT("120 soon\r\n"), NULL }, { TEXT("220 now\r\n"), "AUTH TLS\r\n" },
+			{ TEXT("431-no\r\n key\r\n431 yet\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, true, 431, "431 no  key yet" },
+	{ "ftp: too many", AUDIT_FTP, NULL, { { TEXT("421 too many\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 421, "421 too many" },
 	{ "ftp: none", AUDIT_FTP, NULL,
 		{ { TEXT("220 ready\r\n"), "AUTH TLS\r\n" }, { TEXT("500 what\r\n"), NULL } },
 		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 500, "500 what" },
@@ -117,6 +157,24 @@ static const struct script scripts[] = {
 			{ TEXT("101 list\r\nVERSION 2\r\nSTARTTLS\r\n.\r\n"), "STARTTLS\r\n" },
 			{ TEXT("382 go\r\n"), NULL } },
 		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "nntp: none", AUDIT_NNTP, NULL,
+		{ { TEXT("200 hi\r\n"), "CAPABILITIES\r\n" },
+			{ TEXT("101 list\r\nVERSION 2\r\n.\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 101, NULL },
+	{ "nntp: old", AUDIT_NNTP, NULL,
+		{ { TEXT("201 hi\r\n"), "CAPABILITIES\r\n" },
+			{ TEXT("500 what\r\n"), "STARTTLS\r\n" }, { TEXT("500 what\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 500, "500 what" },
+	{ "nntp: offered and refused", AUDIT_NNTP, NULL,
+		{ { TEXT("200 hi\r\n"), "CAPABILITIES\r\n" },
+			{ TEXT("101 list\r\nSTARTTLS\r\n.\r\n"), "STARTTLS\r\n" },
+			{ TEXT("580 no\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, true, 580, "580 no" },
+	{ "sieve: none", AUDIT_SIEVE, NULL,
+		{ { TEXT("\"SIEVE\" \"fileinto starttls\"\r\nOK\r\n"), NULL } }, AUDIT_STEP_ENDED,
+		AUDIT_END_NO_STARTTLS, false, 0, "OK" },
+	{ "sieve: goes", AUDIT_SIEVE, NULL, { { TEXT("BYE \"too many\"\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 0, "BYE \"too many\"" },
 	{ "sieve", AUDIT_SIEVE, NULL,
 		{ { TEXT("\"IMPLEMENTATION\" \"x\"\r\n\"STARTTLS\"\r\nOK\r\n"), "STARTTLS\r\n" },
 			{ TEXT("OK \"go\"\r\n"), NULL } },
@@ -124,6 +182,10 @@ static const struct script scripts[] = {
 	{ "irc", AUDIT_IRC, "STARTTLS\r\n",
 		{ { TEXT(":irc NOTICE * :hi\r\n"), NULL }, { TEXT(":irc 670 * :go\r\n"), NULL } },
 		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
+	{ "irc: goes", AUDIT_IRC, "STARTTLS\r\n", { { TEXT("ERROR :Closing link\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 0, "ERROR :Closing link" },
+	{ "irc: cannot now", AUDIT_IRC, "STARTTLS\r\n", { { TEXT(":irc 691 * :no\r\n"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, true, 691, ":irc 691 * :no" },
 	{ "irc: none", AUDIT_IRC, "STARTTLS\r\n",
 		{ { TEXT(":irc 421 * STARTTLS :what\r\n"), NULL } }, AUDIT_STEP_ENDED,
 		AUDIT_END_NO_STARTTLS, false, 421, NULL },
@@ -136,6 +198,31 @@ static const struct script scripts[] = {
 	{ "xmpp: none", AUDIT_XMPP_CLIENT, XMPP_HELLO,
 		{ { TEXT("<stream:stream><stream:features></stream:features>"), NULL } },
 		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 0, NULL },
+	{ "xmpp: another host", AUDIT_XMPP_CLIENT, XMPP_HELLO,
+		{ { TEXT("<stream:stream><stream:error><host-unknown "
+			 "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"),
+			NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 0,
+		"<stream:error><host-unknown "
+		"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>" },
+	{ "xmpp: too many", AUDIT_XMPP_CLIENT, XMPP_HELLO,
+		{ { TEXT("<stream:error><resource-constraint/></stream:error>"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 0, NULL },
+	{ "xmpp: offered and refused", AUDIT_XMPP_CLIENT, XMPP_HELLO,
+		{ { TEXT("<stream:stream><stream:features><starttls/></stream:features>"),
+			  "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" },
+			{ TEXT("<failure/></stream:stream>"), NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 0, NULL },
+	{ "ldap: a notice that it goes", AUDIT_LDAP, LDAP_REQUEST,
+		{ { TEXT("0\x10\x02\x01\x00\x78\x0b\x0a\x01\x34\x04\x00\x04\x04"
+			 "busy"),
+			NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_REFUSED, true, 52, "busy" },
+	{ "ldap: long lengths", AUDIT_LDAP, LDAP_REQUEST,
+		{ { TEXT("0\x84\0\0\0\x10\x02\x01\x01\x78\x84\0\0\0\x07\x0a\x01\x00\x04"
+			 "\x00\x04\x00"),
+			NULL } },
+		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
 	{ "ldap", AUDIT_LDAP, LDAP_REQUEST,
 		{ { TEXT("0\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00"), NULL } },
 		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
@@ -146,6 +233,19 @@ static const struct script scripts[] = {
 		AUDIT_STEP_TLS, AUDIT_END_NONE, false, 0, NULL },
 	{ "postgres: none", AUDIT_POSTGRES, "\0\0\0\x08\x04\xd2\x16\x2f", { { TEXT("N"), NULL } },
 		AUDIT_STEP_ENDED, AUDIT_END_NO_STARTTLS, false, 0, "N" },
+	{ "postgres: too many", AUDIT_POSTGRES, "\0\0\0\x08\x04\xd2\x16\x2f",
+		{ { TEXT("E\0\0\0\x1c"
+			 "SFATAL\0"
+			 "C53300\0"
+			 "Mno room\0\0"),
+			NULL } },
+		AUDIT_STEP_ENDED, AUDIT_END_RATE, true, 0, "no room" },
+	{ "postgres: old", AUDIT_POSTGRES, "\0\0\0\x08\x04\xd2\x16\x2f",
+		{ { TEXT("Eunsupported"), NULL } }, AUDIT_STEP_ENDED, AUDIT_END_REFUSED, false, 0,
+		NULL },
+	{ "mysql: too many, with a state", AUDIT_MYSQL, NULL,
+		{ { TEXT("\x11\0\0\0\xff\x10\x04#08004Too many"), NULL } }, AUDIT_STEP_ENDED,
+		AUDIT_END_RATE, true, 1040, "Too many" },
 	{ "mysql: none", AUDIT_MYSQL, NULL,
 		{ { TEXT("\x1b\0\0\0\x0a"
 			 "5.7\0"
@@ -180,10 +280,13 @@ static void run(const struct script *s, size_t piece)
 	struct audit_dialogue d;
 	audit_dialogue_init(&d, s->kind, "mail.test", "us.test");
 	expect_said(s, &d, s->first);
-	for (size_t i = 0; i < TURNS_MAX && (s->turns[i].server != NULL || i == 0); i++) {
+	for (size_t i = 0; i < TURNS_MAX; i++) {
 		const struct turn *t = &s->turns[i];
-		if (t->server == NULL)
-			audit_dialogue_feed(&d, span_of(NULL, 0), true);
+		if (t->server == NULL) {
+			if (t->len > 0)
+				audit_dialogue_feed(&d, span_of(NULL, 0), true);
+			continue;
+		}
 		for (size_t at = 0; at < t->len; at += piece)
 			audit_dialogue_feed(&d,
 				span_of(t->server + at, piece < t->len - at ? piece : t->len - at),
@@ -265,6 +368,52 @@ static void test_ahead(void **state)
 	assert_string_equal(d.words.keywords, "STARTTLS");
 }
 
+/* A server that talks ahead and leaves: what it said last counts. */
+static void test_last_words(void **state)
+{
+	static const char words[] = "220 x\r\n421 go away\r\n";
+	struct audit_dialogue d;
+	(void)state;
+	audit_dialogue_init(&d, AUDIT_SMTP, "h", "n");
+	assert_int_equal(
+		audit_dialogue_feed(&d, span_of(words, sizeof(words) - 1), false), AUDIT_STEP_SEND);
+	assert_int_equal(audit_dialogue_feed(&d, span_of(NULL, 0), true), AUDIT_STEP_ENDED);
+	assert_int_equal(d.end, AUDIT_END_RATE);
+	assert_string_equal(d.words.text, "421 go away");
+}
+
+/* Names from DNS cannot say more than a name. */
+static void test_names(void **state)
+{
+	static const char greeting[] = "220 x\r\n";
+	struct audit_dialogue d;
+	(void)state;
+	audit_dialogue_init(&d, AUDIT_SMTP, "h", "a\r\nRSET b.[IPv6:::1]");
+	audit_dialogue_feed(&d, span_of(greeting, sizeof(greeting) - 1), false);
+	assert_memory_equal(d.send, "EHLO a__RSET_b.[IPv6:::1]\r\n", d.send_len);
+	audit_dialogue_init(&d, AUDIT_XMPP_CLIENT, "x'/><y a='", "n");
+	assert_null(memmem(d.send, d.send_len, "x'", 2));
+	assert_non_null(memmem(d.send, d.send_len, "to='x____y_a__'", 15));
+}
+
+/* What is sent ahead stands in the same bytes as the request; goodbyes are said where there is one. */
+static void test_inject(void **state)
+{
+	static const char talk[] = "220 x\r\n250-x\r\n250 STARTTLS\r\n";
+	struct audit_dialogue d;
+	(void)state;
+	audit_dialogue_init(&d, AUDIT_SMTP, "h", "n");
+	audit_dialogue_inject(&d, "RSET\r\n");
+	assert_int_equal(audit_dialogue_goodbye(&d).len, 0);
+	audit_dialogue_feed(&d, span_of(talk, sizeof(talk) - 1), false);
+	assert_false(d.is_asked);
+	audit_dialogue_sent(&d);
+	assert_true(d.is_asked);
+	assert_int_equal(d.send_len, 16);
+	assert_memory_equal(d.send, "STARTTLS\r\nRSET\r\n", d.send_len);
+	assert_true(audit_is(audit_dialogue_goodbye(&d), "QUIT\r\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +421,9 @@ int main(void)
 		cmocka_unit_test(test_mysql),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_ahead),
+		cmocka_unit_test(test_last_words),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_inject),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,7 +223,6 @@ static unsigned bound(const struct fake *s)
 static void test_random(void **state)
 {
 	(void)state;
-	unsigned total = 0, suites = 0;
 	for (uint64_t seed = 0; seed < SERVERS; seed++) {
 		struct fake s;
 		char name[32];
@@ -241,8 +240,6 @@ static void test_random(void **state)
 			TEST_CASE(name, s.hates_grease);
 		if (f->probes.grease == AUDIT_YES)
 			TEST_CASE(name, !s.hates_grease);
-		total += n;
-		suites += (unsigned)fake_total(&s);
 		audit_facts_free(f);
 	}
 }
