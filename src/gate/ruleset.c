@@ -41,8 +41,8 @@ static const char *const sets[] = {
 	"add set inet %T ended { type mark; flags timeout; timeout 6d; size 1048576; }",
 
 	"# Those whose cut was told a moment ago: one message a grant, however many packets are refused.",
-	"add set inet %T told { type mark; flags timeout,dynamic; timeout 1m; gc-interval 1s;"
-	" size 65536; }",
+	("add set inet %T told { type mark; flags timeout,dynamic; timeout 1m; gc-interval 1s;"
+	 " size 65536; }"),
 
 	"add counter inet %T c_open",
 	"add counter inet %T c_drop",
