@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 
 from lab import inside, program, run, until
@@ -37,6 +38,8 @@ class Hall:
         return self
 
     def __exit__(self, *exc):
+        if exc and exc[0] is not None:
+            self.print_logs()
         for p in self.processes:
             if p.poll() is None:
                 p.terminate()
@@ -50,6 +53,11 @@ class Hall:
                 os.kill(int(pid), signal.SIGKILL)
         run("ip", "netns", "del", self.ns, check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def print_logs(self):
+        for name in sorted(os.listdir(self.dir)):
+            if name.endswith(".log"):
+                print(f"{name}:\n" + "".join(open(self.path(name)).readlines()[-20:]), file=sys.stderr)
 
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
@@ -80,8 +88,10 @@ class Hall:
         sign = ["-CA", issuer, "-CAkey", issuer] if issuer else []
         run("openssl", "req", "-x509", *new, "-nodes", "-keyout", key, "-out", out, "-days", "90",
             "-subj", subject, *sign, *options)
-        with open(out, "a") as f, open(key) as k:
-            f.write(k.read())
+        with open(out) as f, open(key) as k:
+            text = k.read() + f.read()  # some servers want the key first
+        with open(out, "w") as f:
+            f.write(text)
         return out
 
     # -- the fake server ---------------------------------------------------------------------------

@@ -258,9 +258,9 @@ def test_long_chain():
         big = hall.certificate("big.pem", options=("-addext", f"subjectAltName={filler}"))
         chain = hall.path("chain.pem")
         with open(chain, "w") as f:
-            f.write(open(leaf).read().split("-----BEGIN PRIVATE")[0])
+            f.write(open(leaf).read())
             for _ in range(13):
-                f.write(open(big).read().split("-----BEGIN PRIVATE")[0])
+                f.write(open(big).read().split("END PRIVATE KEY-----\n")[1])
         hall.start_fake({**modern(hall, 4433), "rsa-cert": chain})
         g = hall.gateway("127.0.0.1:4433")
         assert sorted(offered(g)) == ["TLSv1.2", "TLSv1.3"] and g["end"] == "complete", (g["end"], g["incomplete"])
