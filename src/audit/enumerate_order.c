@@ -65,6 +65,9 @@ void audit_order_seen(struct audit_scan *s, enum audit_version v, const uint32_t
 	struct audit_version_state *state = &s->versions[v];
 	for (size_t i = 0; i < n; i++) {
 		size_t k = audit_scan_index(s, v, offered[i]);
+		/* New, and ahead of all that is known: that is either's choice. */
+		if (k == SIZE_MAX && offered[i] == chosen)
+			return;
 		if (k == SIZE_MAX)
 			continue;
 		if (offered[i] != chosen) {

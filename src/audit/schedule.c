@@ -45,7 +45,7 @@ struct ticket {
 	void *link;
 	uint32_t id;
 	enum audit_ask_kind kind;
-	uint64_t began_ms;
+	unsigned brakes; /* of its gateway's pace when it began */
 };
 
 struct audit_schedule {
@@ -309,10 +309,10 @@ static void settle(struct audit_schedule *s, struct ticket *t, const struct audi
 			audit_pace_good(&g->pace, r->total_ms);
 		break;
 	case AUDIT_OUTCOME_LOST:
-		audit_pace_lost(&g->pace, t->began_ms, now_ms);
+		audit_pace_lost(&g->pace, t->brakes);
 		break;
 	case AUDIT_OUTCOME_EARLY:
-		audit_pace_limited(&g->pace, t->began_ms, now_ms);
+		audit_pace_limited(&g->pace, t->brakes, now_ms);
 		break;
 	}
 }
@@ -345,7 +345,7 @@ void audit_schedule_done(struct audit_schedule *s, void *ticket, const struct au
 	run(s);
 }
 
-static struct ticket *new_ticket(struct audit_schedule *s, struct gateway *g, uint64_t now_ms)
+static struct ticket *new_ticket(struct audit_schedule *s, struct gateway *g)
 {
 	struct ticket *t = calloc(1, sizeof(*t));
 	if (t == NULL)
@@ -353,7 +353,7 @@ static struct ticket *new_ticket(struct audit_schedule *s, struct gateway *g, ui
 	*t = (struct ticket){ .gateway = g,
 		.id = s->ask.id,
 		.kind = s->ask.kind,
-		.began_ms = now_ms,
+		.brakes = g->pace.brakes,
 		.next = s->tickets };
 	if (s->tickets != NULL)
 		s->tickets->prev = t;
@@ -366,7 +366,7 @@ static struct ticket *new_ticket(struct audit_schedule *s, struct gateway *g, ui
 static bool start(struct audit_schedule *s, struct gateway *g, uint64_t now_ms)
 {
 	static const struct audit_probe_result none = { .end = AUDIT_PROBE_CANCELLED };
-	struct ticket *t = new_ticket(s, g, now_ms);
+	struct ticket *t = new_ticket(s, g);
 	struct audit_errand e = {
 		.target = &g->target,
 		.ask = &s->ask,

@@ -51,13 +51,13 @@ void audit_pace_good(struct audit_pace *p, uint32_t took_ms)
 	p->good_in_row = 0;
 }
 
-void audit_pace_limited(struct audit_pace *p, uint64_t began_ms, uint64_t now_ms)
+void audit_pace_limited(struct audit_pace *p, unsigned brakes, uint64_t now_ms)
 {
 	p->good_in_row = 0;
 	/* What began before the last brake says nothing of the speed since. */
-	if (p->slowed_ms != 0 && began_ms < p->slowed_ms)
+	if (brakes != p->brakes)
 		return;
-	p->slowed_ms = now_ms;
+	p->brakes++;
 	if (p->window > 1) {
 		p->ceiling = p->window - 1;
 		p->window /= 2;
@@ -68,11 +68,11 @@ void audit_pace_limited(struct audit_pace *p, uint64_t began_ms, uint64_t now_ms
 	p->not_before_ms = now_ms + p->spacing_ms;
 }
 
-void audit_pace_lost(struct audit_pace *p, uint64_t began_ms, uint64_t now_ms)
+void audit_pace_lost(struct audit_pace *p, unsigned brakes)
 {
 	p->good_in_row = 0;
-	if (p->window == 1 || (p->slowed_ms != 0 && began_ms < p->slowed_ms))
+	if (p->window == 1 || brakes != p->brakes)
 		return;
-	p->slowed_ms = now_ms;
+	p->brakes++;
 	p->window /= 2;
 }

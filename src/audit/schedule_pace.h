@@ -11,7 +11,7 @@ struct audit_pace {
 	unsigned good_in_row;
 	uint32_t best_ms;    /* the fastest handshake */
 	uint32_t spacing_ms; /* between connections, when one at a time is too fast; 0: none */
-	uint64_t slowed_ms;  /* when it was slowed down last */
+	unsigned brakes;     /* how often it was slowed down */
 	uint64_t not_before_ms;
 	uint32_t interval_ms; /* between two connections in any case; 0: none */
 };
@@ -25,10 +25,10 @@ void audit_pace_began(struct audit_pace *p, uint64_t now_ms);
 /* A handshake went well and took so long. */
 void audit_pace_good(struct audit_pace *p, uint32_t took_ms);
 
-/* A limit was met by a connection that began then; it may be asked again after a pause. */
-void audit_pace_limited(struct audit_pace *p, uint64_t began_ms, uint64_t now_ms);
+/* A limit was met by a connection that began after so many brakes; it may be asked again after a pause. */
+void audit_pace_limited(struct audit_pace *p, unsigned brakes, uint64_t now_ms);
 
 /* A connection was lost that may have been one too many, or just lost. */
-void audit_pace_lost(struct audit_pace *p, uint64_t began_ms, uint64_t now_ms);
+void audit_pace_lost(struct audit_pace *p, unsigned brakes);
 
 #endif

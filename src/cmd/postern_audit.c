@@ -73,6 +73,9 @@ static void close_handle(uv_handle_t *h)
 static void on_end(void *arg)
 {
 	struct audit *a = arg;
+	/* Its timer for the deadline would keep the loop alive. */
+	audit_run_free(a->run);
+	a->run = NULL;
 	audit_resolver_free(a->resolver);
 	a->resolver = NULL;
 	close_handle((uv_handle_t *)&a->interrupt);
@@ -145,8 +148,9 @@ static void stop(struct audit *a, const char *why)
 	/* Names that are still asked for are given up without a call. */
 	audit_resolver_free(a->resolver);
 	a->resolver = NULL;
-	audit_run_stop(a->run, why);
 	close_run(a);
+	if (a->run != NULL)
+		audit_run_stop(a->run, why);
 }
 
 static void on_signal(uv_signal_t *s, int number)

@@ -129,6 +129,10 @@ static void work(struct fake_conn *c)
 	size_t used = 0;
 	if (c->state == FAKE_SMTP)
 		fake_smtp(c);
+	if (c->state == FAKE_HELLO && c->profile->is_garbage && c->in_len > 0) {
+		fake_say(c, "SSH-2.0-fake: this is no TLS, whatever was asked for");
+		c->is_closing = true;
+	}
 	if (c->state == FAKE_HELLO && !c->is_closing) {
 		int rc = fake_hello_read(c->in, c->in_len, &h, &used);
 		if (rc < 0) {
@@ -207,8 +211,6 @@ static void receive(struct fake_conn *c)
 		}
 	} else {
 		c->state = p->is_mute ? FAKE_DEAD : FAKE_HELLO;
-		if (p->is_garbage)
-			fake_say(c, "SSH-2.0-fake");
 	}
 	if (c->is_reset || !flush(c))
 		drop(c);

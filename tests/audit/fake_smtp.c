@@ -33,10 +33,6 @@ static void starttls(struct fake_conn *c)
 		return;
 	c->in_len = 0;
 	c->state = FAKE_HELLO;
-	if (p->is_garbage) {
-		fake_say(c, "This is no TLS, whatever you may think of it");
-		c->is_closing = true;
-	}
 }
 
 static void command(struct fake_conn *c, const char *line)

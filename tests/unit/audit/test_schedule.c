@@ -485,8 +485,8 @@ static void test_pace(void **state)
 		audit_pace_good(&p, 100);
 	assert_int_equal(p.window, 8);
 	/* Two that were in the air together are one sign. */
-	audit_pace_limited(&p, 500, 1000);
-	audit_pace_limited(&p, 600, 1001);
+	audit_pace_limited(&p, 0, 1000);
+	audit_pace_limited(&p, 0, 1000);
 	assert_int_equal(p.window, 4);
 	for (unsigned i = 0; i < 100; i++)
 		audit_pace_good(&p, 100);
@@ -498,13 +498,13 @@ static void test_pace(void **state)
 		audit_pace_good(&p, 300);
 	assert_int_equal(p.window, 3);
 	/* Down to one, and below. */
-	audit_pace_limited(&p, 2000, 2000);
+	audit_pace_limited(&p, p.brakes, 2000);
 	assert_int_equal(p.window, 1);
-	audit_pace_limited(&p, 3000, 3000);
+	audit_pace_limited(&p, p.brakes, 3000);
 	assert_int_equal(p.spacing_ms, 2000);
 	assert_false(audit_pace_allows(&p, 0, 4999));
 	assert_true(audit_pace_allows(&p, 0, 5000));
-	audit_pace_limited(&p, 6000, 6000);
+	audit_pace_limited(&p, p.brakes, 6000);
 	assert_int_equal(p.spacing_ms, 10000);
 	for (unsigned i = 0; i < 100; i++)
 		audit_pace_good(&p, 100);
