@@ -593,6 +593,11 @@ static void test_who(void **state)
 		o = judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged);
 	assert_int_equal(o, JUDGE_IGNORE);
 	assert_string_equal(judge_drop_name(b->judged->drop), "identity-rate");
+	/* Which takes nothing from what he does in another way, nor from a knock with his key. */
+	snprintf(w.scheme, sizeof(w.scheme), "fwknop");
+	assert_int_equal(
+		judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged), JUDGE_OPEN);
+	assert_true(limiter_take(b->judge.identity, ann->key_id, b->mono));
 	w.entry = NULL;
 	o = JUDGE_RECORD;
 	for (size_t i = 0; i < 1001 && o == JUDGE_RECORD; i++)
