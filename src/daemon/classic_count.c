@@ -51,6 +51,7 @@ void classic_each_ignored(const struct classic *x, classic_count_fn *fn, void *a
 {
 	static const char *const replays[] = {
 		[CLASSIC_REPLAY_CIPHER] = "cipher",
+		[CLASSIC_REPLAY_PAD] = "pad",
 		[CLASSIC_REPLAY_TAGGED] = "tagged",
 		[CLASSIC_REPLAY_FWKNOP] = "fwknop",
 		[CLASSIC_REPLAY_SEQUENCE] = "sequence",

@@ -279,9 +279,11 @@ static bool read_cipher(const struct classic_moment *m, size_t i, const struct t
 	return true;
 }
 
+/* What was used up is remembered for ever as well, for the same reason as a line is. */
 static bool read_pad(const struct classic_moment *m, size_t i, const struct track *t)
 {
 	const struct config_cipher *c = &m->door->config->ciphers[i];
+	uint8_t key[STORE_REPLAY_KEY_LEN];
 	struct pad_how how = { c->port_first, c->within_s * 1000, c->third_party };
 	struct pad *p = m->door->pads[i];
 	struct pad_wish got;
@@ -300,8 +302,17 @@ static bool read_pad(const struct classic_moment *m, size_t i, const struct trac
 	if (pad_left(p) == 0)
 		classic_say(m->x, "%s: the pad is used up; it opens nothing until there is another",
 			c->pad);
+	classic_replay_key("pad", span_of(NULL, 0), SPAN_OF(got.content), 0, key);
+	if (classic_is_replay(m->x, key)) {
+		m->x->counts.replay[CLASSIC_REPLAY_PAD]++;
+		return true;
+	}
 	struct said said = { "pad", got.address, got.port, got.time, true };
-	(void)wish_said(m, i, &said);
+	struct judge_wish *w = wish_said(m, i, &said);
+	if (w != NULL) {
+		memcpy(w->replay_key, key, sizeof(w->replay_key));
+		w->replay_until_ms = UINT64_MAX;
+	}
 	return true;
 }
 

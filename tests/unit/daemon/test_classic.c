@@ -400,17 +400,31 @@ static void test_pad(void **state)
 	uint16_t ports[PAD_KNOCKS];
 	uint32_t left;
 	struct fault f;
+	uint8_t *copy = NULL;
+	size_t copy_len;
+	snprintf(path, sizeof(path), "%s/pad", b->folder);
+	assert_int_equal(file_read(path, FILE_SECRET, 10000, &copy, &copy_len, &f), 0);
 	snprintf(path, sizeof(path), "%s/pad.client", b->folder);
 	assert_int_equal(pad_take(path, &m, &left, &f), 0);
 	pad_write(&m, &w, 2000, ports);
 	assert_int_equal(knock(b, ports, PAD_KNOCKS), 1);
 	assert_true(b->wishes[0].is_close);
+	remember(b, &b->wishes[0]);
 	assert_int_equal(knock(b, ports, PAD_KNOCKS), 0);
 	/* As after kill -9 before the claim came to the store: used up all the same. */
 	classic_free(b->classic);
 	assert_int_equal(start(b), 0);
 	assert_int_equal(knock(b, ports, PAD_KNOCKS), 0);
 	assert_int_equal(ignored(b, "pad-tag"), 1);
+	/* A copy of the pad from before, put in its place. */
+	classic_free(b->classic);
+	snprintf(path, sizeof(path), "%s/pad", b->folder);
+	assert_int_equal(file_write(path, copy, copy_len, 0600, false, &f), 0);
+	free(copy);
+	assert_int_equal(start(b), 0);
+	assert_int_equal(store_expire(b->store, b->wall + 1000ull * 86400 * 365, 1), 0);
+	assert_int_equal(knock(b, ports, PAD_KNOCKS), 0);
+	assert_int_equal(ignored(b, "pad-replay"), 1);
 }
 
 static size_t tag(struct bench *b, uint32_t number, uint8_t service, bool is_observed)
