@@ -182,6 +182,7 @@ static bool read_sequence(const struct classic_moment *m, size_t i, const struct
 	if (l != NULL) {
 		memcpy(w->replay_key, replay_key, sizeof(w->replay_key));
 		w->replay_until_ms = UINT64_MAX;
+		w->is_once = true;
 	}
 	return true;
 }
@@ -275,6 +276,7 @@ static bool read_cipher(const struct classic_moment *m, size_t i, const struct t
 	if (w != NULL && c->one_time) {
 		memcpy(w->replay_key, key, sizeof(w->replay_key));
 		w->replay_until_ms = UINT64_MAX;
+		w->is_once = true;
 	}
 	return true;
 }
@@ -312,6 +314,7 @@ static bool read_pad(const struct classic_moment *m, size_t i, const struct trac
 	if (w != NULL) {
 		memcpy(w->replay_key, key, sizeof(w->replay_key));
 		w->replay_until_ms = UINT64_MAX;
+		w->is_once = true;
 	}
 	return true;
 }
@@ -365,6 +368,7 @@ static bool read_tagged(const struct classic_moment *m, struct track *t)
 	snprintf(w->asked_for, sizeof(w->asked_for), "%s", w->is_all ? "" : "unknown");
 	w->has_address = !got.is_observed;
 	w->address = m->seen->src;
+	w->is_once = true;
 	w->has_counter = true;
 	memcpy(w->counter_id, id, sizeof(w->counter_id));
 	w->counter = got.tag;

@@ -105,7 +105,10 @@ enum judge_outcome judge_wish(struct judge *j, const struct sighting *s, const s
 	fill_case(j, s, w, c);
 	if (!j->is_offline && !take_rate(j, w, c, mono_ms)) {
 		c->drop = JUDGE_DROP_IDENTITY_RATE;
-		return JUDGE_IGNORE;
+		c->status = SPA_STATUS_LIMIT;
+		c->reason = judge_drop_name(JUDGE_DROP_IDENTITY_RATE);
+		/* Whoever saw it must not have it for himself a moment later. */
+		return w->is_once ? JUDGE_RECORD : JUDGE_IGNORE;
 	}
 	if (w->entry == NULL)
 		return refuse(c, policy_reason_name(POLICY_KEY_CHECK),

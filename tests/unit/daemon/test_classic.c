@@ -607,6 +607,12 @@ static void test_who(void **state)
 		o = judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged);
 	assert_int_equal(o, JUDGE_IGNORE);
 	assert_string_equal(judge_drop_name(b->judged->drop), "identity-rate");
+	/* What works once is used up all the same. */
+	w.is_once = true;
+	assert_int_equal(
+		judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged), JUDGE_RECORD);
+	assert_int_equal(b->judged->drop, JUDGE_DROP_IDENTITY_RATE);
+	w.is_once = false;
 	/* Which takes nothing from what he does in another way, nor from a knock with his key. */
 	snprintf(w.scheme, sizeof(w.scheme), "fwknop");
 	assert_int_equal(
