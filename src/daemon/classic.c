@@ -14,7 +14,8 @@
 #include "daemon/classic_internal.h"
 
 #define TEXT_SLOTS 4096
-#define TEXTS_A_SECOND 20 /* of one source: each may cost as many MACs as the door has keys */
+#define TEXTS_A_SECOND 20   /* of one source: each may cost as many MACs as the door has keys */
+#define KNOCKS_A_SECOND 100 /* the same of those on ports of a cipher or of tagged sequences */
 #define REPLAY_MIN_MS 1000
 
 int classic_new(const struct classic_how *how, struct classic **ret, struct fault *f)
@@ -27,8 +28,9 @@ int classic_new(const struct classic_how *how, struct classic **ret, struct faul
 	if (x != NULL) {
 		x->how = *how;
 		x->texts = limiter_new(TEXT_SLOTS, TEXTS_A_SECOND, TEXTS_A_SECOND, seed);
+		x->knocks = limiter_new(TEXT_SLOTS, KNOCKS_A_SECOND, KNOCKS_A_SECOND, seed);
 	}
-	if (x == NULL || x->texts == NULL) {
+	if (x == NULL || x->texts == NULL || x->knocks == NULL) {
 		fault_set(f, "no memory for the tables of classic knocks");
 		rc = -ENOMEM;
 	}
@@ -53,6 +55,7 @@ void classic_free(struct classic *x)
 	for (size_t i = 0; i < CONFIG_DOORS_MAX; i++)
 		classic_track_deinit(&x->doors[i]);
 	limiter_free(x->texts);
+	limiter_free(x->knocks);
 	sodium_memzero(x, sizeof(*x));
 	free(x);
 }

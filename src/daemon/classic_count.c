@@ -67,6 +67,7 @@ void classic_each_ignored(const struct classic *x, classic_count_fn *fn, void *a
 		tell(&c, replays[i], "replay", n->replay[i]);
 	tell(&c, "knock", "service", n->service);
 	tell(&c, "fwknop", "rate", n->rate);
+	tell(&c, "knock", "rate", n->knock_rate);
 	tell(&c, "knock", "disk", n->disk);
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/classic_internal.h"
 #include "daemon/door_want.h"
 #include "daemon/keys.h"
+#include "knock/window.h"
 
 #define MINUTE_S 60
 #define STRUCTURED_UNIT_S 600
@@ -405,6 +406,33 @@ static bool is_knock(const struct classic_moment *m)
 		is_step(m->door, s->proto, s->dst_port);
 }
 
+static bool is_keyed(const struct config_door *c, uint16_t port)
+{
+	if (c->tagged.is_on && port >= c->tagged.base && port - c->tagged.base < TAGGED_PORTS)
+		return true;
+	for (size_t i = 0; i < c->cipher_count; i++)
+		if (port >= c->ciphers[i].port_first &&
+			port - c->ciphers[i].port_first < WINDOW_PORTS)
+			return true;
+	return false;
+}
+
+/*
+ * May this knock cost what it costs to try all keys on it? With sixteen blocks of the dearest form that is a
+ * millisecond, so one source must not come with thousands.
+ */
+static bool may_try(const struct classic_moment *m)
+{
+	uint8_t source[16];
+	if (!is_keyed(m->door->config, m->seen->dst_port))
+		return false;
+	limiter_source_key(&m->seen->src, source);
+	if (m->x->how.is_offline || limiter_take(m->x->knocks, source, m->mono_ms))
+		return true;
+	m->x->counts.knock_rate++;
+	return false;
+}
+
 static bool read_ciphers(const struct classic_moment *m, const struct track *t)
 {
 	bool is_read = false;
@@ -433,10 +461,8 @@ void classic_track_seen(const struct classic_moment *m)
 	bool is_read = c->sequence_count > 0 && read_sequences(m, t);
 	for (size_t i = 0; !is_read && i < c->structured_count; i++)
 		is_read = read_structured(m, i, t);
-	if (!is_read)
-		is_read = read_ciphers(m, t);
-	if (!is_read && c->tagged.is_on)
-		is_read = read_tagged(m, t);
+	if (!is_read && may_try(m))
+		is_read = read_ciphers(m, t) || (c->tagged.is_on && read_tagged(m, t));
 	if (is_read)
 		track_clear(t);
 }

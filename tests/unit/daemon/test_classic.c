@@ -389,6 +389,14 @@ static void test_cipher(void **state)
 	assert_int_equal(judge(b, 0), JUDGE_RECORD);
 	assert_string_equal(b->judged->reason, "unknown-service");
 	assert_string_equal(b->judged->service, "port-2211");
+	/* A flood of them is not tried, and ends with the flood. */
+	for (size_t i = 0; i < 300; i++) {
+		b->mono -= 100;
+		assert_int_equal(see(b, IPPROTO_TCP, (uint16_t)(745 + i % 2), span_of(NULL, 0)), 0);
+	}
+	assert_true(ignored(b, "knock-rate") >= 150);
+	b->mono += 60000;
+	assert_int_equal(knock(b, ports, n), 1);
 }
 
 static void test_pad(void **state)
