@@ -271,6 +271,34 @@ static void test_sequences(void **state)
 	assert_int_equal(b->count, 0);
 }
 
+/* As a second door sees it, or the next process: the same attempt. */
+static void test_seen_twice(void **state)
+{
+	struct bench *b = *state;
+	static const uint16_t ports[] = { 8000, 9000, 7000 };
+	struct sighting last;
+	struct judge_wish first;
+	struct store_claim c = { 0 };
+	enum store_answer a;
+	assert_int_equal(knock(b, ports, 3), 1);
+	last = b->seen;
+	first = b->wishes[0];
+	assert_true(first.replay_until_ms >= b->wall + TRACK_SAME_MS);
+	remember(b, &first);
+	classic_free(b->classic);
+	assert_int_equal(start(b), 0);
+	assert_int_equal(knock(b, ports, 2), 0);
+	b->mono += 100;
+	b->wishes = classic_seen(b->classic, &last, b->wall, b->mono, &b->count);
+	assert_int_equal(b->count, 1);
+	memcpy(c.replay_key, b->wishes[0].replay_key, sizeof(c.replay_key));
+	c.owner[0] = 1;
+	assert_int_equal(store_claim_batch(b->store, &c, 1, &a), 0);
+	assert_int_equal(a, STORE_REPLAY);
+	assert_int_equal(knock(b, ports, 3), 1);
+	assert_memory_not_equal(first.replay_key, b->wishes[0].replay_key, STORE_REPLAY_KEY_LEN);
+}
+
 static void test_lines(void **state)
 {
 	struct bench *b = *state;
@@ -637,6 +665,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_sequences, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_seen_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lines_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_structured, setup, teardown),
