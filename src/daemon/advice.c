@@ -59,6 +59,8 @@ static const struct {
 	{ 0, "source-port", "knock without a source port: a script opens to none" },
 	{ 0, "bind", "knock with --address: service %s takes only what is signed" },
 	{ 0, "address", "knock with --address observed, or the address that the server sees" },
+	{ 0, "token",
+		"knock with the token itself, or list another name, with a plain key, for such knocks" },
 	{ 0, "fido-touch", "touch the token when it blinks" },
 	{ 0, "fido-pin", "use a key of the token that asks for its PIN" },
 	{ 0, "fido-counter",

@@ -87,14 +87,17 @@ enum judge_outcome judge_wish(struct judge *j, const struct sighting *s, const s
 {
 	enum judge_outcome o = JUDGE_RECORD;
 	fill_case(j, s, w, c);
-	if (!j->is_offline && w->entry != NULL &&
-		!limiter_take(j->identity, c->claim.key_id, mono_ms)) {
+	/* Whom the directory does not list shares one rate with all like him: each refusal is a line. */
+	if (!j->is_offline && !limiter_take(j->identity, c->claim.key_id, mono_ms)) {
 		c->drop = JUDGE_DROP_IDENTITY_RATE;
 		return JUDGE_IGNORE;
 	}
 	if (w->entry == NULL)
 		return refuse(c, policy_reason_name(POLICY_KEY_CHECK),
 			"the directory does not list this name");
+	if (w->entry->key == DIRECTORY_SK_ED25519)
+		return refuse(c, "token",
+			"the directory has a token for this name, which such a knock cannot show");
 	if (w->is_refused)
 		return refuse(c, "not-offered", w->flaw);
 	if (c->is_all) {

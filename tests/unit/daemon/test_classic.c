@@ -579,12 +579,25 @@ static void test_who(void **state)
 	assert_string_equal(b->judged->reason, "locked");
 	b->judge.lockout = NULL;
 	lockout_free(l);
+	/* No sequence of ports touches a token. */
+	struct directory_entry token = *ann;
+	token.key = DIRECTORY_SK_ED25519;
+	w.entry = &token;
+	assert_int_equal(
+		judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged), JUDGE_RECORD);
+	assert_string_equal(b->judged->reason, "token");
+	w.entry = ann;
 	/* Nobody is told when there are too many: it is not even a line. */
 	enum judge_outcome o = JUDGE_OPEN;
 	for (size_t i = 0; i < 1001 && o == JUDGE_OPEN; i++)
 		o = judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged);
 	assert_int_equal(o, JUDGE_IGNORE);
 	assert_string_equal(judge_drop_name(b->judged->drop), "identity-rate");
+	w.entry = NULL;
+	o = JUDGE_RECORD;
+	for (size_t i = 0; i < 1001 && o == JUDGE_RECORD; i++)
+		o = judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged);
+	assert_int_equal(o, JUDGE_IGNORE);
 }
 
 int main(void)
