@@ -236,7 +236,7 @@ cat "$1".[0-9]* | grep -c open_us
 rm -f "$1".[0-9]*
 PEOPLE
 
-seen() { # seen WHO: packets taken, packets lost; of knockd, what its log says of first knocks
+seen() { # seen WHO: packets taken, packets lost; of knockd, what its log says of first knocks, and not what it lost
 	case $1 in
 	postern) status '.doors[0] | "\(.packets) \(.dropped)"' || echo '0 0' ;;
 	knockd) echo "$(grep -c 'Stage 1$' "$tmp/knockd.messages") 0" ;;
@@ -268,7 +268,7 @@ measure() { # measure LABEL WHO CONFIGURATION RATE PORT
 	sent=$(cat "$tmp/flood")
 	figure[sent.$label.$rate.$port]=$(calc "$(value sent "$sent") / $(value took_us "$sent") * 1e3" 1)
 	figure[taken.$label.$rate.$port]=$(calc "(${after[0]} - ${before[0]}) / $(value wall_us "$line") * 1e3" 1)
-	figure[lost.$label.$rate.$port]=$((after[1] - before[1]))
+	[ $who = knockd ] || figure[lost.$label.$rate.$port]=$((after[1] - before[1]))
 	figure[cpu.$label.$rate.$port]=$(calc "$(value cpu_us "$line") / (${after[0]} - ${before[0]} + 1e-9)" 2)
 	figure[load.$label.$rate.$port]=$(calc "$(value cpu_us "$line") / $(value wall_us "$line") * 100" 0)
 	figure[rss.$label.$rate.$port]=$(calc "$(value rss_kib "$line") / 1024" 0)
