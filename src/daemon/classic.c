@@ -14,7 +14,8 @@
 #include "daemon/classic_internal.h"
 
 #define TEXT_SLOTS 4096
-#define TEXTS_A_SECOND 20 /* of one source: each may cost as many MACs as the door has keys */
+#define TEXTS_A_SECOND 20   /* of one source: each may cost as many MACs as the door has keys */
+#define KNOCKS_A_SECOND 100 /* the same of those on ports of a cipher or of tagged sequences */
 #define REPLAY_MIN_MS 1000
 
 int classic_new(const struct classic_how *how, struct classic **ret, struct fault *f)
@@ -27,8 +28,9 @@ int classic_new(const struct classic_how *how, struct classic **ret, struct faul
 	if (x != NULL) {
 		x->how = *how;
 		x->texts = limiter_new(TEXT_SLOTS, TEXTS_A_SECOND, TEXTS_A_SECOND, seed);
+		x->knocks = limiter_new(TEXT_SLOTS, KNOCKS_A_SECOND, KNOCKS_A_SECOND, seed);
 	}
-	if (x == NULL || x->texts == NULL) {
+	if (x == NULL || x->texts == NULL || x->knocks == NULL) {
 		fault_set(f, "no memory for the tables of classic knocks");
 		rc = -ENOMEM;
 	}
@@ -53,6 +55,7 @@ void classic_free(struct classic *x)
 	for (size_t i = 0; i < CONFIG_DOORS_MAX; i++)
 		classic_track_deinit(&x->doors[i]);
 	limiter_free(x->texts);
+	limiter_free(x->knocks);
 	sodium_memzero(x, sizeof(*x));
 	free(x);
 }
@@ -72,6 +75,28 @@ bool classic_owns(const struct classic *x, const struct sighting *s)
 		fwknop_text_take(FWKNOP_BY_UDP, s->payload, &text) == FWKNOP_OK;
 }
 
+/*
+ * An attempt is one thing whichever door saw it, and in whichever process: at a reload both see what comes in
+ * between, and a copy that the network or the sender's kernel makes may come after it. The sequence number
+ * of its last knock tells it from the next; a datagram has none.
+ */
+static void recognise(const struct sighting *s, uint64_t wall_ms, struct judge_wish *w)
+{
+	uint8_t knock[sizeof(s->src.b) + 8];
+	char what[sizeof(w->scheme) + CONFIG_NAME_MAX + NAME_TEXT_MAX + 3], name[NAME_TEXT_MAX];
+	struct writer to = writer_init(knock, sizeof(knock));
+	writer_put(&to, s->src.b, sizeof(s->src.b));
+	writer_u16(&to, s->src_port);
+	writer_u16(&to, s->dst_port);
+	writer_u32(&to, s->tcp_seq);
+	name_format(w->name, name);
+	int len = snprintf(what, sizeof(what), "%s/%s/%s", w->scheme,
+		w->service != NULL ? w->service->name : "", name);
+	classic_replay_key("attempt", span_of(what, len > 0 ? (size_t)len : 0), SPAN_OF(knock),
+		w->is_close, w->replay_key);
+	w->replay_until_ms = wall_ms + TRACK_SAME_MS;
+}
+
 const struct judge_wish *classic_seen(struct classic *x, const struct sighting *s, uint64_t wall_ms,
 	uint64_t mono_ms, size_t *ret_count)
 {
@@ -82,6 +107,9 @@ const struct judge_wish *classic_seen(struct classic *x, const struct sighting *
 		classic_fwknop_seen(&m);
 	else if (d->tracks != NULL && !is_for_spa(d->config, s))
 		classic_track_seen(&m);
+	for (size_t i = 0; s->has_seq && i < x->wish_count; i++)
+		if (!x->wishes[i].is_once)
+			recognise(s, wall_ms, &x->wishes[i]);
 	x->counts.understood += x->wish_count;
 	*ret_count = x->wish_count;
 	return x->wishes;

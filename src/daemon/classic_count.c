@@ -51,6 +51,7 @@ void classic_each_ignored(const struct classic *x, classic_count_fn *fn, void *a
 {
 	static const char *const replays[] = {
 		[CLASSIC_REPLAY_CIPHER] = "cipher",
+		[CLASSIC_REPLAY_PAD] = "pad",
 		[CLASSIC_REPLAY_TAGGED] = "tagged",
 		[CLASSIC_REPLAY_FWKNOP] = "fwknop",
 		[CLASSIC_REPLAY_SEQUENCE] = "sequence",
@@ -66,6 +67,7 @@ void classic_each_ignored(const struct classic *x, classic_count_fn *fn, void *a
 		tell(&c, replays[i], "replay", n->replay[i]);
 	tell(&c, "knock", "service", n->service);
 	tell(&c, "fwknop", "rate", n->rate);
+	tell(&c, "knock", "rate", n->knock_rate);
 	tell(&c, "knock", "disk", n->disk);
 }
 

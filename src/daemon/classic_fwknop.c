@@ -95,6 +95,7 @@ static void wish_access(
 	snprintf(w->flaw, sizeof(w->flaw), "no service is forwarded as the packet asks for");
 	classic_replay_key(
 		"fwknop", span_of(NULL, 0), SPAN_OF(msg->replay), (unsigned)nth, w->replay_key);
+	w->is_once = true;
 	w->replay_until_ms = m->wall_ms + 2000ull * c->max_age_s + REPLAY_MORE_MS;
 }
 

@@ -13,6 +13,7 @@
 
 enum classic_replay {
 	CLASSIC_REPLAY_CIPHER,
+	CLASSIC_REPLAY_PAD,
 	CLASSIC_REPLAY_TAGGED,
 	CLASSIC_REPLAY_FWKNOP,
 	CLASSIC_REPLAY_SEQUENCE,
@@ -27,9 +28,10 @@ struct classic_counts {
 	uint64_t tagged[TAGGED_REJECT_COUNT];
 	uint64_t fwknop[FWKNOP_REJECT_COUNT];
 	uint64_t replay[CLASSIC_REPLAY_COUNT];
-	uint64_t service; /* asked for without a key, and there is none */
-	uint64_t rate;    /* texts of one source */
-	uint64_t disk;    /* what must be used up could not be */
+	uint64_t service;    /* asked for without a key, and there is none */
+	uint64_t rate;       /* texts of one source */
+	uint64_t knock_rate; /* its knocks on ports of a key */
+	uint64_t disk;       /* what must be used up could not be */
 };
 
 struct classic_door {
@@ -46,7 +48,7 @@ struct classic_door {
 struct classic {
 	struct classic_how how;
 	struct classic_door doors[CONFIG_DOORS_MAX];
-	struct limiter *texts;
+	struct limiter *texts, *knocks;
 	struct fwknop_text text;
 	struct classic_counts counts;
 	size_t wish_count;

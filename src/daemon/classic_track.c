@@ -13,6 +13,7 @@
 #include "daemon/classic_internal.h"
 #include "daemon/door_want.h"
 #include "daemon/keys.h"
+#include "knock/window.h"
 
 #define MINUTE_S 60
 #define STRUCTURED_UNIT_S 600
@@ -182,6 +183,7 @@ static bool read_sequence(const struct classic_moment *m, size_t i, const struct
 	if (l != NULL) {
 		memcpy(w->replay_key, replay_key, sizeof(w->replay_key));
 		w->replay_until_ms = UINT64_MAX;
+		w->is_once = true;
 	}
 	return true;
 }
@@ -275,13 +277,16 @@ static bool read_cipher(const struct classic_moment *m, size_t i, const struct t
 	if (w != NULL && c->one_time) {
 		memcpy(w->replay_key, key, sizeof(w->replay_key));
 		w->replay_until_ms = UINT64_MAX;
+		w->is_once = true;
 	}
 	return true;
 }
 
+/* What was used up is remembered for ever as well, for the same reason as a line is. */
 static bool read_pad(const struct classic_moment *m, size_t i, const struct track *t)
 {
 	const struct config_cipher *c = &m->door->config->ciphers[i];
+	uint8_t key[STORE_REPLAY_KEY_LEN];
 	struct pad_how how = { c->port_first, c->within_s * 1000, c->third_party };
 	struct pad *p = m->door->pads[i];
 	struct pad_wish got;
@@ -300,8 +305,18 @@ static bool read_pad(const struct classic_moment *m, size_t i, const struct trac
 	if (pad_left(p) == 0)
 		classic_say(m->x, "%s: the pad is used up; it opens nothing until there is another",
 			c->pad);
+	classic_replay_key("pad", span_of(NULL, 0), SPAN_OF(got.content), 0, key);
+	if (classic_is_replay(m->x, key)) {
+		m->x->counts.replay[CLASSIC_REPLAY_PAD]++;
+		return true;
+	}
 	struct said said = { "pad", got.address, got.port, got.time, true };
-	(void)wish_said(m, i, &said);
+	struct judge_wish *w = wish_said(m, i, &said);
+	if (w != NULL) {
+		memcpy(w->replay_key, key, sizeof(w->replay_key));
+		w->replay_until_ms = UINT64_MAX;
+		w->is_once = true;
+	}
 	return true;
 }
 
@@ -354,6 +369,7 @@ static bool read_tagged(const struct classic_moment *m, struct track *t)
 	snprintf(w->asked_for, sizeof(w->asked_for), "%s", w->is_all ? "" : "unknown");
 	w->has_address = !got.is_observed;
 	w->address = m->seen->src;
+	w->is_once = true;
 	w->has_counter = true;
 	memcpy(w->counter_id, id, sizeof(w->counter_id));
 	w->counter = got.tag;
@@ -390,6 +406,33 @@ static bool is_knock(const struct classic_moment *m)
 		is_step(m->door, s->proto, s->dst_port);
 }
 
+static bool is_keyed(const struct config_door *c, uint16_t port)
+{
+	if (c->tagged.is_on && port >= c->tagged.base && port - c->tagged.base < TAGGED_PORTS)
+		return true;
+	for (size_t i = 0; i < c->cipher_count; i++)
+		if (port >= c->ciphers[i].port_first &&
+			port - c->ciphers[i].port_first < WINDOW_PORTS)
+			return true;
+	return false;
+}
+
+/*
+ * May this knock cost what it costs to try all keys on it? With sixteen blocks of the dearest form that is a
+ * millisecond, so one source must not come with thousands.
+ */
+static bool may_try(const struct classic_moment *m)
+{
+	uint8_t source[16];
+	if (!is_keyed(m->door->config, m->seen->dst_port))
+		return false;
+	limiter_source_key(&m->seen->src, source);
+	if (m->x->how.is_offline || limiter_take(m->x->knocks, source, m->mono_ms))
+		return true;
+	m->x->counts.knock_rate++;
+	return false;
+}
+
 static bool read_ciphers(const struct classic_moment *m, const struct track *t)
 {
 	bool is_read = false;
@@ -418,10 +461,8 @@ void classic_track_seen(const struct classic_moment *m)
 	bool is_read = c->sequence_count > 0 && read_sequences(m, t);
 	for (size_t i = 0; !is_read && i < c->structured_count; i++)
 		is_read = read_structured(m, i, t);
-	if (!is_read)
-		is_read = read_ciphers(m, t);
-	if (!is_read && c->tagged.is_on)
-		is_read = read_tagged(m, t);
+	if (!is_read && may_try(m))
+		is_read = read_ciphers(m, t) || (c->tagged.is_on && read_tagged(m, t));
 	if (is_read)
 		track_clear(t);
 }

@@ -478,6 +478,7 @@ enum judge_outcome judge_decide(const struct judge *j, struct judge_case *c, uin
 
 void judge_begin(struct judge_case *c, const struct sighting *s)
 {
+	c->drop = JUDGE_DROP_NONE;
 	c->has_context = false;
 	c->chain.step_count = 0;
 	c->is_silent = false;

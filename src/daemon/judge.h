@@ -66,6 +66,7 @@ struct judge_wish {
 	/* A second knock with this key is a replay. */
 	uint8_t replay_key[STORE_REPLAY_KEY_LEN];
 	uint64_t replay_until_ms; /* UINT64_MAX: for ever */
+	bool is_once; /* only a key made it, and once: remembered also when it came too often */
 	bool has_counter;
 	uint8_t counter_id[32];
 	uint32_t counter; /* must be above the last one that was accepted of counter_id */
@@ -73,7 +74,7 @@ struct judge_wish {
 
 /* All that is known of one datagram. Large; kept in a pool. Spans inside point into the case itself. */
 struct judge_case {
-	unsigned drop;
+	unsigned drop; /* why it is ignored, or recorded without a line; else JUDGE_DROP_NONE */
 	struct sighting seen; /* payload: this case's own copy */
 	uint8_t datagram[SPA_LARGE_LEN];
 	struct spa_header header;

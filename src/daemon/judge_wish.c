@@ -4,6 +4,7 @@
  */
 
 #include <netinet/in.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,15 +83,32 @@ static bool settle_address(
 	return true;
 }
 
+/*
+ * Each scheme of a name has a rate of its own: what a stranger can repeat, a known sequence of ports, must not
+ * use up the rate of what only the owner can make. Whom the directory does not list shares one with all
+ * like him: each refusal is a line.
+ */
+static bool take_rate(
+	struct judge *j, const struct judge_wish *w, const struct judge_case *c, uint64_t mono_ms)
+{
+	uint8_t key[16] = { 0 };
+	if (w->entry != NULL)
+		crypto_generichash(key, sizeof(key), (const uint8_t *)w->scheme, strlen(w->scheme),
+			c->claim.key_id, sizeof(c->claim.key_id));
+	return limiter_take(j->identity, key, mono_ms);
+}
+
 enum judge_outcome judge_wish(struct judge *j, const struct sighting *s, const struct judge_wish *w,
 	uint64_t wall_ms, uint64_t mono_ms, struct judge_case *c)
 {
 	enum judge_outcome o = JUDGE_RECORD;
 	fill_case(j, s, w, c);
-	/* Whom the directory does not list shares one rate with all like him: each refusal is a line. */
-	if (!j->is_offline && !limiter_take(j->identity, c->claim.key_id, mono_ms)) {
+	if (!j->is_offline && !take_rate(j, w, c, mono_ms)) {
 		c->drop = JUDGE_DROP_IDENTITY_RATE;
-		return JUDGE_IGNORE;
+		c->status = SPA_STATUS_LIMIT;
+		c->reason = judge_drop_name(JUDGE_DROP_IDENTITY_RATE);
+		/* Whoever saw it must not have it for himself a moment later. */
+		return w->is_once ? JUDGE_RECORD : JUDGE_IGNORE;
 	}
 	if (w->entry == NULL)
 		return refuse(c, policy_reason_name(POLICY_KEY_CHECK),

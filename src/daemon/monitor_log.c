@@ -1,7 +1,8 @@
 /*
  * Log files for the knock process, which can open nothing by name: each is opened here and handed over, and
  * again when another file stands at its path. Invariant: the knock process gets a file from its end only
- * when it begins to watch; every later one is read from its beginning, so that no line is lost.
+ * when it begins to watch, or when everybody could write to it until now; every other one is read from its
+ * beginning, so that no line is lost.
  */
 
 #include <errno.h>
@@ -37,7 +38,7 @@ static void complain(struct monitor_log *l, const struct config_door *d, enum mo
 			d->name, d->file);
 	else if (t == MONITOR_LOG_WRITABLE)
 		log_warn("door %s: %s can be written by everybody, who could then knock for "
-			 "anybody; waiting until it cannot",
+			 "anybody; waiting until it cannot, what is in it then is passed over",
 			d->name, d->file);
 	else if (t == MONITOR_LOG_UNREADABLE)
 		log_warn("door %s: %s cannot be opened; waiting for it", d->name, d->file);
@@ -90,7 +91,11 @@ static void hand_over(struct monitor *m, size_t door, bool from_end)
 {
 	struct monitor_log *l = &m->logs[door];
 	const struct config_door *d = &m->boot->config->doors[door];
-	struct msg msg = { .type = MSG_LOG, .door = (uint16_t)door, .is_new = !from_end };
+	/* Anybody may have written what stands in it until it was no longer everybody's. */
+	bool is_tainted = l->told == MONITOR_LOG_WRITABLE;
+	struct msg msg = {
+		.type = MSG_LOG, .door = (uint16_t)door, .is_new = !from_end && !is_tainted
+	};
 	struct stat st;
 	int fd = open_file(l, d, &st);
 	if (fd < 0)

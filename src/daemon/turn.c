@@ -162,6 +162,8 @@ static void take_outcome(struct knockd *k, struct slot *s)
 			k->drops[JUDGE_DROP_REPLAY]++;
 			break;
 		}
+		if (s->judged.drop != JUDGE_DROP_NONE)
+			k->drops[s->judged.drop]++;
 		enqueue(k, s);
 		return;
 	}

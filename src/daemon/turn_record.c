@@ -85,6 +85,8 @@ void turn_record(const struct knockd *k, struct slot *s, uint64_t now)
 bool turn_is_journalled(const struct slot *s)
 {
 	enum spa_status st = s->judged.status;
+	if (s->judged.drop != JUDGE_DROP_NONE)
+		return false;
 	return s->outcome != JUDGE_RECORD || (st != SPA_STATUS_OK && st != SPA_STATUS_BIND);
 }
 

@@ -1,8 +1,10 @@
 """Classic knocks end to end: what opens, what works once, and what sweeps and spoofers do not get."""
 
 import json
+import os
 import random
 import secrets
+import signal
 import time
 
 from classic import (Pad, Raw, b64, cipher, connects, run_in, secret, server_id, structured, tagged)
@@ -263,6 +265,27 @@ def test_spoofer():
         spoofer.close()
 
 
+def test_busy():
+    """What a tenth of a second of a flood brings while the daemon is at something else waits for it."""
+    for spa in ("", "    spa { udp = 62201 }\n"):
+        with Classic(SEQUENCES + spa) as lab:
+            spoofer = Raw(lab, "stranger", "198.51.100.7")
+            before = lab.status()["doors"][0]["packets"]
+            knocker = lab.pids()["knock"]
+            os.kill(knocker, signal.SIGSTOP)
+            try:
+                for port in (102, 100, 100, 103):
+                    for _ in range(2500):
+                        spoofer.send(102)
+                    lab.knocks(port)
+            finally:
+                os.kill(knocker, signal.SIGCONT)
+            until("the gate", lambda: lab.granted() == 1)
+            until("all of it was seen", lambda: lab.status()["doors"][0]["packets"] >= before + 10004)
+            assert lab.status()["doors"][0]["dropped"] == 0, lab.status()["doors"]
+            spoofer.close()
+
+
 def test_refused():
     """A right knock of somebody who may not: refused, with the list and the entry that did it."""
     with Classic(SEQUENCES + SPELLED.replace("base = 100", "base = 300"), deny='"*/VSD"') as lab:
@@ -339,4 +362,4 @@ def test_read():
 
 if __name__ == "__main__":
     main(test_stock_client, test_spelled, test_tagged_once, test_once, test_sweeps, test_spoofer,
-         test_refused, test_reload_and_limits, test_bind, test_read)
+         test_busy, test_refused, test_reload_and_limits, test_bind, test_read)

@@ -254,7 +254,10 @@ def test_log_file_comes_later():
         os.rename(path + ".new", path)
         log_says(lab, f"{path} can be written by everybody")
         sightings(lab, "file", 3)
+        # Nor later: what stands in it may be anybody's.
         os.chmod(path, 0o640)
+        until("the log is there again", lambda: lab.log().count(f"door file: {path} is there") == 2)
+        add(path, 7002)
         sightings(lab, "file", 4)
 
 

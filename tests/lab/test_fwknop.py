@@ -173,6 +173,29 @@ def test_refused():
                        "fwknop-age")
 
 
+def test_too_often():
+    """A packet that came too soon after another is spent: who saw it does not get the gate a moment later."""
+    with Door() as lab:
+        conf = open(lab.path("postern.conf")).read()
+        open(lab.path("postern.conf"), "w").write(conf.replace("identity-rate = 1000\n", "identity-rate = 1\n"))
+        lab.stop()
+        lab.start()
+        wires = []
+        for i in range(3):
+            saved = lab.path(f"packet{i}")
+            lab.client("-T", "-A", "tcp/22", "-s", "-B", saved, address="")
+            wires.append(open(saved).read().strip().encode())
+        lines = len(lab.journal("granted"))
+        for wire in wires:
+            lab.send_udp("client", wire)
+        until("one came too soon", lambda: lab.status()["ignored"].get("identity-rate", 0) > 0)
+        until("a gate", lambda: len(lab.journal("granted")) > lines)
+        assert not lab.journal("refused"), lab.journal("refused")
+        time.sleep(1.5)
+        lab.stays_shut("by another", lambda: lab.send_udp("stranger", wires[-1]), "fwknop-replay")
+        assert lab.probe("stranger", V4["server"], 22) == "silent"
+
+
 def test_carriers():
     with Door() as lab:
         public = lab.echo(8080)
@@ -190,4 +213,4 @@ if __name__ == "__main__":
     if shutil.which("fwknop") is None:
         print("1..0 # SKIP needs fwknop-client")
     else:
-        main(test_forms, test_resolve, test_address, test_nat, test_refused, test_carriers)
+        main(test_forms, test_resolve, test_address, test_nat, test_refused, test_too_often, test_carriers)

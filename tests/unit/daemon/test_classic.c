@@ -271,6 +271,34 @@ static void test_sequences(void **state)
 	assert_int_equal(b->count, 0);
 }
 
+/* As a second door sees it, or the next process: the same attempt. */
+static void test_seen_twice(void **state)
+{
+	struct bench *b = *state;
+	static const uint16_t ports[] = { 8000, 9000, 7000 };
+	struct sighting last;
+	struct judge_wish first;
+	struct store_claim c = { 0 };
+	enum store_answer a;
+	assert_int_equal(knock(b, ports, 3), 1);
+	last = b->seen;
+	first = b->wishes[0];
+	assert_true(first.replay_until_ms >= b->wall + TRACK_SAME_MS);
+	remember(b, &first);
+	classic_free(b->classic);
+	assert_int_equal(start(b), 0);
+	assert_int_equal(knock(b, ports, 2), 0);
+	b->mono += 100;
+	b->wishes = classic_seen(b->classic, &last, b->wall, b->mono, &b->count);
+	assert_int_equal(b->count, 1);
+	memcpy(c.replay_key, b->wishes[0].replay_key, sizeof(c.replay_key));
+	c.owner[0] = 1;
+	assert_int_equal(store_claim_batch(b->store, &c, 1, &a), 0);
+	assert_int_equal(a, STORE_REPLAY);
+	assert_int_equal(knock(b, ports, 3), 1);
+	assert_memory_not_equal(first.replay_key, b->wishes[0].replay_key, STORE_REPLAY_KEY_LEN);
+}
+
 static void test_lines(void **state)
 {
 	struct bench *b = *state;
@@ -389,6 +417,14 @@ static void test_cipher(void **state)
 	assert_int_equal(judge(b, 0), JUDGE_RECORD);
 	assert_string_equal(b->judged->reason, "unknown-service");
 	assert_string_equal(b->judged->service, "port-2211");
+	/* A flood of them is not tried, and ends with the flood. */
+	for (size_t i = 0; i < 300; i++) {
+		b->mono -= 100;
+		assert_int_equal(see(b, IPPROTO_TCP, (uint16_t)(745 + i % 2), span_of(NULL, 0)), 0);
+	}
+	assert_true(ignored(b, "knock-rate") >= 150);
+	b->mono += 60000;
+	assert_int_equal(knock(b, ports, n), 1);
 }
 
 static void test_pad(void **state)
@@ -400,17 +436,31 @@ static void test_pad(void **state)
 	uint16_t ports[PAD_KNOCKS];
 	uint32_t left;
 	struct fault f;
+	uint8_t *copy = NULL;
+	size_t copy_len;
+	snprintf(path, sizeof(path), "%s/pad", b->folder);
+	assert_int_equal(file_read(path, FILE_SECRET, 10000, &copy, &copy_len, &f), 0);
 	snprintf(path, sizeof(path), "%s/pad.client", b->folder);
 	assert_int_equal(pad_take(path, &m, &left, &f), 0);
 	pad_write(&m, &w, 2000, ports);
 	assert_int_equal(knock(b, ports, PAD_KNOCKS), 1);
 	assert_true(b->wishes[0].is_close);
+	remember(b, &b->wishes[0]);
 	assert_int_equal(knock(b, ports, PAD_KNOCKS), 0);
 	/* As after kill -9 before the claim came to the store: used up all the same. */
 	classic_free(b->classic);
 	assert_int_equal(start(b), 0);
 	assert_int_equal(knock(b, ports, PAD_KNOCKS), 0);
 	assert_int_equal(ignored(b, "pad-tag"), 1);
+	/* A copy of the pad from before, put in its place. */
+	classic_free(b->classic);
+	snprintf(path, sizeof(path), "%s/pad", b->folder);
+	assert_int_equal(file_write(path, copy, copy_len, 0600, false, &f), 0);
+	free(copy);
+	assert_int_equal(start(b), 0);
+	assert_int_equal(store_expire(b->store, b->wall + 1000ull * 86400 * 365, 1), 0);
+	assert_int_equal(knock(b, ports, PAD_KNOCKS), 0);
+	assert_int_equal(ignored(b, "pad-replay"), 1);
 }
 
 static size_t tag(struct bench *b, uint32_t number, uint8_t service, bool is_observed)
@@ -593,6 +643,17 @@ static void test_who(void **state)
 		o = judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged);
 	assert_int_equal(o, JUDGE_IGNORE);
 	assert_string_equal(judge_drop_name(b->judged->drop), "identity-rate");
+	/* What works once is used up all the same. */
+	w.is_once = true;
+	assert_int_equal(
+		judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged), JUDGE_RECORD);
+	assert_int_equal(b->judged->drop, JUDGE_DROP_IDENTITY_RATE);
+	w.is_once = false;
+	/* Which takes nothing from what he does in another way, nor from a knock with his key. */
+	snprintf(w.scheme, sizeof(w.scheme), "fwknop");
+	assert_int_equal(
+		judge_wish(&b->judge, &b->seen, &w, b->wall, b->mono, b->judged), JUDGE_OPEN);
+	assert_true(limiter_take(b->judge.identity, ann->key_id, b->mono));
 	w.entry = NULL;
 	o = JUDGE_RECORD;
 	for (size_t i = 0; i < 1001 && o == JUDGE_RECORD; i++)
@@ -604,6 +665,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_sequences, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_seen_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lines_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_structured, setup, teardown),
