@@ -17,7 +17,16 @@
 
 #include "capture/internal.h"
 
+/*
+ * The kernel keeps what comes while we are busy, which recording a knock on a disk can be for tens of
+ * milliseconds, and gives each packet a place as long as the snap length allows. Where knocks are
+ * attempts anybody can send 100,000 a second: the room is for a tenth of a second of them at least.
+ * Places for attempts alone need not be long; headers fit.
+ */
 #define BUFFER_LEN (4 * 1024 * 1024)
+#define BUFFER_ATTEMPTS_LEN (8 * 1024 * 1024)
+#define BUFFER_BOTH_LEN (24 * 1024 * 1024)
+#define SNAPLEN_ATTEMPTS 256
 
 struct capture_pcap {
 	pcap_t *pcap;
@@ -92,15 +101,27 @@ static int activation_failed(int status, const char *interface, pcap_t *pcap, st
 	}
 }
 
-static int activate(pcap_t *pcap, const char *interface, struct fault *f)
+/* Snap length and buffer for what is wanted. These fail only on a handle that is active already. */
+static int set_room(pcap_t *pcap, const struct capture_want *w)
+{
+	bool has_whole = w->udp[0] != 0 || w->tcp_data[0] != 0 || w->icmp;
+	bool has_attempts = w->syns || w->all_udp;
+	int snaplen = has_whole || !has_attempts ? CAPTURE_SNAPLEN : SNAPLEN_ATTEMPTS;
+	int buffer = !has_attempts ? BUFFER_LEN : has_whole ? BUFFER_BOTH_LEN : BUFFER_ATTEMPTS_LEN;
+
+	if (pcap_set_snaplen(pcap, snaplen) != 0 || pcap_set_buffer_size(pcap, buffer) != 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int activate(
+	pcap_t *pcap, const char *interface, const struct capture_want *want, struct fault *f)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
 	int on = 1;
 
-	/* These fail only on a handle that is active already. */
-	if (pcap_set_snaplen(pcap, CAPTURE_SNAPLEN) != 0 || pcap_set_promisc(pcap, 0) != 0 ||
-		pcap_set_immediate_mode(pcap, 1) != 0 ||
-		pcap_set_buffer_size(pcap, BUFFER_LEN) != 0)
+	int rc = set_room(pcap, want);
+	if (rc < 0 || pcap_set_promisc(pcap, 0) != 0 || pcap_set_immediate_mode(pcap, 1) != 0)
 		return -EINVAL;
 	int status = pcap_activate(pcap); /* above 0: a warning */
 	if (status < 0)
@@ -183,7 +204,7 @@ int capture_pcap_open(const char *interface, uint16_t door, const struct capture
 		fault_set(f, "%s: cannot be captured from: %s", interface, text);
 		goto out;
 	}
-	rc = activate(p->pcap, interface, f);
+	rc = activate(p->pcap, interface, want, f);
 	if (rc < 0)
 		goto out;
 	rc = prepare(p, interface, f);

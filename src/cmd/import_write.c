@@ -184,12 +184,13 @@ static void put_door(FILE *out, const struct import *im, const char *door)
 	fputs("}\n", out);
 }
 
+/* s NULL: everybody. */
 static void put_allow(FILE *out, const struct import *im, const struct import_service *s)
 {
 	bool is_first = true;
 	fputs("\tallow = {", out);
 	for (size_t i = 0; i < im->person_count; i++) {
-		if (!s->is_for[i] || !im->people[i].is_used)
+		if ((s != NULL && !s->is_for[i]) || !im->people[i].is_used)
 			continue;
 		fputs(is_first ? "" : ", ", out);
 		put_string(out, im->people[i].name);
@@ -238,6 +239,13 @@ static char *finish(FILE *out, char **text)
 	return *text;
 }
 
+static void put_server(FILE *out, const struct import *im)
+{
+	fputs("\n# No certificate is behind these names, so */... does not fit them. server needs in its list:\n#",
+		out);
+	put_allow(out, im, NULL);
+}
+
 char *import_format(const struct import *im, const char *door)
 {
 	char *text = NULL;
@@ -248,7 +256,8 @@ char *import_format(const struct import *im, const char *door)
 		return NULL;
 	fprintf(out,
 		"# Made by \"posternctl import %s\". Read the notes, put the lines of the directory into\n"
-		"# yours, include this file in postern.conf, and try it: posternd --check\n"
+		"# yours and the names into the lists, include this file in postern.conf, and try it:\n"
+		"# posternd --check\n"
 		"# Only root may read it, and the rest of the configuration with it.\n",
 		door);
 	if (im->note_count > 0)
@@ -256,6 +265,8 @@ char *import_format(const struct import *im, const char *door)
 	import_print_notes(im, "# ", out);
 	if (!import_is_empty(im))
 		put_door(out, im, door);
+	if (!import_is_empty(im))
+		put_server(out, im);
 	for (size_t i = 0; i < im->service_count; i++)
 		put_service(out, im, &im->services[i]);
 	return finish(out, &text);

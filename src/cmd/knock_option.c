@@ -19,7 +19,6 @@
 
 #define DELAY_MAX_MS 10000
 #define CIPHER_MINUTES_MAX 254
-#define TAGGED_PORTS 4096
 #define CIPHER_PORTS 256
 
 int knock_option_bad(const struct knock_value *v, const char *fmt, ...)

@@ -23,7 +23,8 @@ struct reading {
 	struct judge judge;
 	struct judge_case judged;
 	struct classic *classic;
-	bool is_spa_done; /* by a pass for an earlier door with the same port */
+	uint64_t began_ms, mono_ms; /* of this pass */
+	bool is_spa_done;           /* by a pass for an earlier door with the same port */
 	uint64_t count, granted, refused, ignored;
 	bool is_json;
 };
@@ -137,7 +138,12 @@ static void say(struct reading *r, enum judge_outcome o, const struct sighting *
 static void seen_classic(struct reading *r, const struct sighting *s)
 {
 	size_t n = 0;
-	const struct judge_wish *w = classic_seen(r->classic, s, s->wall_ms, s->wall_ms, &n);
+	if (r->began_ms == 0)
+		r->began_ms = s->wall_ms;
+	/* Monotonic time begins with the file and does not go back with a clock that did. */
+	if (s->wall_ms > r->began_ms && s->wall_ms - r->began_ms > r->mono_ms)
+		r->mono_ms = s->wall_ms - r->began_ms;
+	const struct judge_wish *w = classic_seen(r->classic, s, s->wall_ms, r->mono_ms, &n);
 	for (size_t i = 0; i < n; i++)
 		say(r, judge_wish(&r->judge, s, &w[i], s->wall_ms, s->wall_ms, &r->judged), s);
 }
@@ -202,6 +208,7 @@ static int read_doors(struct reading *r, const char *path)
 		const struct capture_want want = door_want(&c->doors[i]);
 		struct fault f;
 		r->is_spa_done = is_spa_done(c, i);
+		r->began_ms = r->mono_ms = 0;
 		if (r->is_spa_done && !door_wants_attempts(&c->doors[i]) &&
 			c->doors[i].fwknop_count == 0)
 			continue;

@@ -59,6 +59,7 @@ is 'everything of knockd' [ "$code" = 0 ]
 printed 'Made W/knockd/knockd.conf and W/knockd/knockd.directory.'
 conf=$W/knockd/knockd.conf
 is 'the mode' [ "$(stat -c %a "$conf")" = 600 ]
+is 'the list of the server' grep -q '^#	allow = {"Knockd openSSH/VSD", ' "$conf"
 for line in 'interface = "ens3"' 'name = "openssh"' 'ports = {7000, 8000, 9000}' 'accept-weak = yes' \
 	'open = "ssh"' 'close = "ssh"' 'ports = {9000, 8000, 7000}' 'as = "Knockd openSSH/VSD"' 'within = 5s' \
 	'ports = {"2222/udp", 3333, "1444/udp", 5001}' 'name = "web-server"' 'open = "https"' 'wait = 20s' \

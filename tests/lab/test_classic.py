@@ -1,11 +1,14 @@
 """Classic knocks end to end: what opens, what works once, and what sweeps and spoofers do not get."""
 
+import json
+import os
 import random
 import secrets
+import signal
 import time
 
 from classic import (Pad, Raw, b64, cipher, connects, run_in, secret, server_id, structured, tagged)
-from lab import Lab, V4, V6, main, until
+from lab import Lab, V4, V6, main, program, until
 
 SERVICES = """
 service ssh  {{ port = tcp/22  allow = {{"Admin/VSD"}}  deny = {{{deny}}}  open = once    wait = 30s  lease = 1h }}
@@ -262,6 +265,27 @@ def test_spoofer():
         spoofer.close()
 
 
+def test_busy():
+    """What a tenth of a second of a flood brings while the daemon is at something else waits for it."""
+    for spa in ("", "    spa { udp = 62201 }\n"):
+        with Classic(SEQUENCES + spa) as lab:
+            spoofer = Raw(lab, "stranger", "198.51.100.7")
+            before = lab.status()["doors"][0]["packets"]
+            knocker = lab.pids()["knock"]
+            os.kill(knocker, signal.SIGSTOP)
+            try:
+                for port in (102, 100, 100, 103):
+                    for _ in range(2500):
+                        spoofer.send(102)
+                    lab.knocks(port)
+            finally:
+                os.kill(knocker, signal.SIGCONT)
+            until("the gate", lambda: lab.granted() == 1)
+            until("all of it was seen", lambda: lab.status()["doors"][0]["packets"] >= before + 10004)
+            assert lab.status()["doors"][0]["dropped"] == 0, lab.status()["doors"]
+            spoofer.close()
+
+
 def test_refused():
     """A right knock of somebody who may not: refused, with the list and the entry that did it."""
     with Classic(SEQUENCES + SPELLED.replace("base = 100", "base = 300"), deny='"*/VSD"') as lab:
@@ -315,6 +339,27 @@ def test_bind():
         until("refused", lambda: [o for o in lab.journal("refused") if o["reason"] == "bind"])
 
 
+def test_read():
+    """What a capture would have done, without the daemon."""
+    with Classic(SEQUENCES + SPELLED.replace("base = 100", "base = 300")) as lab:
+        tap = lab.capture("server", "", lab.path("knocks.pcap"))
+        lab.opens("sequence", lambda: lab.stock(V4["server"], "102", "100", "100", "103"), "sequence ops")
+        lab.knocks(*cipher(b"knock", V4["client"], 22, 1))
+        lab.knocks(*cipher(b"knack", V4["client"], 22, 1))
+        wrong = structured(22, 0, 300)
+        wrong[8] += 1 if wrong[8] < 309 else -1
+        lab.knocks(*wrong)
+        until("all was seen", lambda: lab.status()["classic"]["knocks"] >= 32)
+        tap.stop()
+        r = run_in(lab, "server", program("posternd"), "--read", lab.path("knocks.pcap"), "-c",
+                   lab.path("postern.conf"), "--json")
+        assert r.returncode == 0, r.stderr
+        facts = [json.loads(line) for line in r.stdout.splitlines()]
+        assert [o["scheme"] for o in facts if o.get("outcome") == "granted"] == ["sequence ops", "cipher"], facts
+        counts = {o["ignored"]: o["count"] for o in facts if "ignored" in o}
+        assert counts["structured-checksum"] == 1 and counts["cipher-padding"] >= 1, counts
+
+
 if __name__ == "__main__":
     main(test_stock_client, test_spelled, test_tagged_once, test_once, test_sweeps, test_spoofer,
-         test_refused, test_reload_and_limits, test_bind)
+         test_busy, test_refused, test_reload_and_limits, test_bind, test_read)
