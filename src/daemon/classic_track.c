@@ -390,7 +390,19 @@ static bool is_step(const struct classic_door *d, uint8_t proto, uint16_t port)
 	return false;
 }
 
-/* An attempt to begin something where nothing is. What goes to a listener is that listener's. */
+static bool is_keyed(const struct config_door *c, uint16_t port)
+{
+	if (c->tagged.is_on && port >= c->tagged.base && port - c->tagged.base < TAGGED_PORTS)
+		return true;
+	for (size_t i = 0; i < c->cipher_count; i++)
+		if (port >= c->ciphers[i].port_first &&
+			port - c->ciphers[i].port_first < WINDOW_PORTS)
+			return true;
+	return false;
+}
+
+/* An attempt to begin something where nothing is. What goes to a listener is that listener's, but for ports that
+ * a message may need: without one of its bytes it is none. */
 static bool is_knock(const struct classic_moment *m)
 {
 	const struct sighting *s = m->seen;
@@ -403,18 +415,7 @@ static bool is_knock(const struct classic_moment *m)
 		return false;
 	}
 	return how->is_closed == NULL || how->is_closed(how->closed_arg, s->proto, s->dst_port) ||
-		is_step(m->door, s->proto, s->dst_port);
-}
-
-static bool is_keyed(const struct config_door *c, uint16_t port)
-{
-	if (c->tagged.is_on && port >= c->tagged.base && port - c->tagged.base < TAGGED_PORTS)
-		return true;
-	for (size_t i = 0; i < c->cipher_count; i++)
-		if (port >= c->ciphers[i].port_first &&
-			port - c->ciphers[i].port_first < WINDOW_PORTS)
-			return true;
-	return false;
+		is_step(m->door, s->proto, s->dst_port) || is_keyed(m->door->config, s->dst_port);
 }
 
 /*
