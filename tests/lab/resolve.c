@@ -1,6 +1,6 @@
 /*
  * What audit/domain.h says of its arguments, as lines of JSON: for the tests with real name servers.
- * resolve [-4 | -6] [-r RESOLVER] [-c CA] [-t POLICY_MS] NAME...
+ * resolve [-4 | -6] [-r RESOLVER] [-c CA] [-t POLICY_MS] [-x GIVE_UP_MS] NAME...
  */
 
 #include <jansson.h>
@@ -92,10 +92,18 @@ static void on_resolved(void *arg, const struct audit_resolved *r)
 	json_decref(all);
 }
 
-static bool parse(int argc, char **argv, struct audit_domain_options *o)
+static void on_give_up(uv_timer_t *t)
+{
+	struct audit_resolver **r = t->data;
+	audit_resolver_free(*r);
+	*r = NULL;
+	uv_close((uv_handle_t *)t, NULL);
+}
+
+static bool parse(int argc, char **argv, struct audit_domain_options *o, int *ret_give_up_ms)
 {
 	*o = (struct audit_domain_options){ .has_policy = true };
-	for (int c; (c = getopt(argc, argv, "46r:c:t:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "46r:c:t:x:")) != -1;) {
 		o->is_v4_only = o->is_v4_only || c == '4';
 		o->is_v6_only = o->is_v6_only || c == '6';
 		if (c == 'r')
@@ -104,6 +112,8 @@ static bool parse(int argc, char **argv, struct audit_domain_options *o)
 			o->sts_ca = optarg;
 		if (c == 't')
 			o->policy_timeout_ms = (uint32_t)atoi(optarg);
+		if (c == 'x')
+			*ret_give_up_ms = atoi(optarg);
 		if (c == '?')
 			return false;
 	}
@@ -114,7 +124,9 @@ int main(int argc, char **argv)
 {
 	struct audit_domain_options o;
 	char why[256];
-	if (!parse(argc, argv, &o))
+	int give_up_ms = 0;
+	uv_timer_t timer;
+	if (!parse(argc, argv, &o, &give_up_ms))
 		return 2;
 	uv_loop_t *loop = uv_default_loop();
 	struct audit_resolver *r = audit_resolver_new(loop, &o, why);
@@ -129,9 +141,13 @@ int main(int argc, char **argv)
 		else if (audit_resolve(r, &in, on_resolved, NULL) != 0)
 			return 1;
 	}
+	if (give_up_ms > 0) {
+		uv_timer_init(loop, &timer);
+		timer.data = &r;
+		uv_timer_start(&timer, on_give_up, (uint64_t)give_up_ms, 0);
+	}
 	uv_run(loop, UV_RUN_DEFAULT);
 	audit_resolver_free(r);
 	uv_run(loop, UV_RUN_DEFAULT);
-	uv_loop_close(loop);
-	return 0;
+	return uv_loop_close(loop) == 0 ? 0 : 1;
 }

@@ -484,10 +484,25 @@ def test_liars():
         liar.sock.close()
 
 
+def test_give_up():
+    # With questions, addresses and policies in the air, at several stages: an end at once, nothing said.
+    mute = Liar(5450, lambda q: None)
+    begin = time.monotonic()
+    assert one_or_none("-x", "100", "host.example:25", resolver="127.0.0.1:5450") is None
+    for ms in ("1", "3", "10", "30", "300"):
+        assert one_or_none("-x", ms, "a@slow.example") is None
+    assert time.monotonic() - begin < 10
+    mute.sock.close()
+
+
+def one_or_none(*argv, **kw):
+    return NAMES.ask(*argv, **kw).get(argv[-1])
+
+
 if __name__ == "__main__":
     if os.geteuid() == 0:
         with Names() as NAMES:
             main(test_signed, test_aliases_of_services, test_plain, test_climb, test_bogus, test_odd_mx, test_families,
-                 test_many, test_whom_to_believe, test_hosts_file, test_policies, test_liars)
+                 test_many, test_whom_to_believe, test_hosts_file, test_policies, test_liars, test_give_up)
     else:
         main()
