@@ -263,9 +263,18 @@ static bool find_tlsa_insecure(const struct context *c, char *to, unsigned how)
 static bool find_tlsa_missing(const struct context *c, char *to, unsigned how)
 {
 	(void)how;
-	return c->facts->dane.count == 0 && c->facts->dane.is_host_secure == AUDIT_YES &&
+	return c->facts->dane.count == 0 && !c->facts->dane.is_failed &&
+		c->facts->dane.is_host_secure == AUDIT_YES &&
 		c->facts->target.starttls == AUDIT_SMTP &&
 		audit_detail(to, "the host's zone is signed and has none");
+}
+
+/* RFC 7672 2.1.1 and 2.2.2: where the host's zone is signed, no answer stops those who check. */
+static bool find_tlsa_failed(const struct context *c, char *to, unsigned how)
+{
+	(void)how;
+	return c->facts->dane.is_failed && c->facts->dane.is_host_secure == AUDIT_YES &&
+		audit_detail(to, "the question for TLSA records had no answer");
 }
 
 static bool find_tlsa_alone(const struct context *c, char *to, unsigned how)
@@ -320,6 +329,9 @@ const struct audit_row audit_cert_rows[] = {
 	{ { "dane-no-starttls", AUDIT_HIGH,
 		  "Switch STARTTLS on or remove the TLSA records: senders that check do not deliver." },
 		find_tlsa_alone, 0 },
+	{ { "dane-failed", AUDIT_HIGH,
+		  "Mend the name servers: senders that check cannot ask, and do not deliver." },
+		find_tlsa_failed, 0 },
 	{ { "dane-unusable", AUDIT_LOW, "Use TLSA records with usage 2 or 3 for mail (RFC 7672)." },
 		find_tlsa_unusable, 0 },
 	{ { "dane-insecure", AUDIT_MEDIUM,

@@ -21,7 +21,7 @@ static bool list(const struct audit_domain *d, char *to, bool (*test)(const stru
 
 static bool find_dns(const struct audit_domain *d, char *to)
 {
-	return d->dns_error != 0 && audit_detail(to, "%.200s", d->text);
+	return (d->dns_error != 0 || d->text[0] != '\0') && audit_detail(to, "%.200s", d->text);
 }
 
 static bool find_null(const struct audit_domain *d, char *to)
@@ -99,8 +99,12 @@ static bool is_not_covered(const struct audit_mx *mx)
 
 static bool find_sts_mx(const struct audit_domain *d, char *to)
 {
-	return (d->sts == AUDIT_STS_ENFORCE || d->sts == AUDIT_STS_TESTING) &&
-		list(d, to, is_not_covered);
+	return d->sts == AUDIT_STS_ENFORCE && list(d, to, is_not_covered);
+}
+
+static bool find_sts_mx_testing(const struct audit_domain *d, char *to)
+{
+	return d->sts == AUDIT_STS_TESTING && list(d, to, is_not_covered);
 }
 
 static bool find_no_report(const struct audit_domain *d, char *to)
@@ -136,6 +140,9 @@ const struct audit_domain_row audit_domain_rows[] = {
 		find_sts_short },
 	{ { "sts-mx", AUDIT_HIGH, "List every gateway in the policy: senders refuse the others." },
 		find_sts_mx },
+	{ { "sts-mx-testing", AUDIT_LOW,
+		  "List every gateway in the policy before it is enforced." },
+		find_sts_mx_testing },
 	{ { "tls-rpt-missing", AUDIT_INFO, "Ask for reports of failed TLS (RFC 8460)." },
 		find_no_report },
 	{ { "caa-missing", AUDIT_INFO, "Say in CAA which certifiers may sign for the domain." },

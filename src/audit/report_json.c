@@ -232,8 +232,8 @@ static json_t *dane_json(const struct audit_dane *d)
 	json_t *records = json_array();
 	for (size_t i = 0; i < d->count; i++)
 		append(&records, tlsa_json(&d->records[i]));
-	return json_pack("{s:o, s:o, s:o}", "secure", answer(d->is_secure), "host_secure",
-		answer(d->is_host_secure), "records", records);
+	return json_pack("{s:o, s:o, s:b, s:o}", "secure", answer(d->is_secure), "host_secure",
+		answer(d->is_host_secure), "failed", d->is_failed, "records", records);
 }
 
 static json_t *words_json(const struct audit_words *w)
@@ -322,12 +322,12 @@ json_t *audit_json_domain(const struct audit_domain_entry *e)
 	json_t *mx = json_array();
 	for (size_t i = 0; i < d->mx_count; i++)
 		append(&mx, mx_json(&d->mx[i]));
-	return json_pack("{s:o, s:b, s:b, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-		text(d->name), "null_mx", d->is_null_mx, "implicit_mx", d->is_implicit_mx,
-		"mx_secure", answer(d->is_mx_secure), "dns_error", d->dns_error, "text",
-		text(d->text), "mx", mx, "mta_sts", sts_json(d), "tls_rpt", text(d->tls_rpt), "caa",
-		caa_json(d), "profile", text(e->findings->profile), "findings",
-		findings_json(e->findings));
+	return json_pack("{s:o, s:b, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"name", text(d->name), "null_mx", d->is_null_mx, "implicit_mx", d->is_implicit_mx,
+		"mx_secure", answer(d->is_mx_secure), "dnssec_text", text(d->dnssec_text),
+		"dns_error", d->dns_error, "text", text(d->text), "mx", mx, "mta_sts", sts_json(d),
+		"tls_rpt", text(d->tls_rpt), "caa", caa_json(d), "profile",
+		text(e->findings->profile), "findings", findings_json(e->findings));
 }
 
 json_t *audit_json(const struct audit_report *r)

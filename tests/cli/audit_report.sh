@@ -6,12 +6,20 @@ maker=$1 checker=$2 profile=$3 schema=$4
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-"$maker" "$folder" "$profile"
-
 fail() {
 	echo "FAILED: $*" >&2
 	exit 1
 }
+
+# A profile by its name is found beside the program, wherever both were put.
+mkdir -p "$folder/bin" "$folder/share/postern/profiles"
+cp "$maker" "$folder/bin/maker"
+cp "$profile" "$folder/share/postern/profiles/"
+"$folder/bin/maker" "$folder" mail
+if "$folder/bin/maker" "$folder" no-such 2>"$folder/error"; then
+	fail "a profile that is not there was found"
+fi
+grep -q 'no-such: there is no profile of this name; ' "$folder/error" || fail "$(cat "$folder/error")"
 
 has() {
 	grep -qxF -- "$2" "$folder/$1" || fail "$1 lacks the line: $2"

@@ -51,6 +51,24 @@ static void test_table(void **state)
 	assert_int_equal(audit_check_find("nothing"), AUDIT_FINDINGS_MAX);
 }
 
+/* doc/audit.md has a line for each: | `id` | severity | ... */
+static void test_document(void **state)
+{
+	static char text[1 << 17];
+	FILE *in = fopen(TEST_VECTORS "/../../doc/audit.md", "r");
+	(void)state;
+	assert_non_null(in);
+	text[fread(text, 1, sizeof(text) - 1, in)] = '\0';
+	fclose(in);
+	for (size_t i = 0; i < audit_check_count(); i++) {
+		const struct audit_check *c = audit_check_at(i);
+		char row[128];
+		snprintf(
+			row, sizeof(row), "| `%s` | %s |", c->id, audit_severity_name(c->severity));
+		TEST_CASE(row, strstr(text, row) != NULL);
+	}
+}
+
 static void test_severities(void **state)
 {
 	(void)state;
@@ -340,7 +358,10 @@ static void test_vouched(void **state)
 	f->dane.count = 0;
 	f->dane.is_host_secure = AUDIT_YES;
 	find(f, PLAIN);
-	expect("missing", "dane-missing");
+	expect("missing", "dane-missing !dane-failed");
+	f->dane.is_failed = true;
+	find(f, PLAIN);
+	expect("failed", "!dane-missing dane-failed");
 	audit_facts_free(f);
 }
 
@@ -446,7 +467,11 @@ static void test_domain(void **state)
 	d.mx[0].is_address = true;
 	snprintf(d.tls_rpt, sizeof(d.tls_rpt), "mailto:a@example.org");
 	audit_find_domain(p, &d, &found);
-	expect("testing", "sts-testing sts-short sts-mx mx-address !mx-no-ipv6 !tls-rpt-missing");
+	expect("testing",
+		"sts-testing sts-short sts-mx-testing !sts-mx mx-address !mx-no-ipv6 !tls-rpt-missing");
+	d.sts = AUDIT_STS_ENFORCE;
+	audit_find_domain(p, &d, &found);
+	expect("enforced", "sts-mx !sts-mx-testing !sts-testing");
 	d = (struct audit_domain){ .is_null_mx = true };
 	audit_find_domain(p, &d, &found);
 	expect("null", "mx-null !sts-missing !mx-no-ipv6 !tls-rpt-missing");
@@ -460,6 +485,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_document),
 		cmocka_unit_test(test_severities),
 		cmocka_unit_test(test_suites),
 		cmocka_unit_test(test_told),

@@ -93,6 +93,31 @@ static void test_mistakes(void **state)
 	}
 }
 
+/* Every beginning of a profile, and every bit of it turned, is refused with a sentence or is a profile. */
+static void test_damage(void **state)
+{
+	static const char good[] =
+		HEAD "\"versions\": {\"allowed\": [\"TLSv1.3\"]}, \"bits\": {\"rsa\": 3072},"
+		     "\"groups\": [\"x25519\"], \"suites\": [\"AES128-SHA\"],"
+		     "\"severity\": {\"ssl2\": \"low\"}, \"advice\": {\"ssl2\": \"Do.\"}}";
+	char damaged[sizeof(good)];
+	(void)state;
+	for (size_t len = 0; len < sizeof(good) - 1; len++) {
+		struct fault f = { "" };
+		assert_null(audit_profile_parse("p.json", good, len, &f));
+		assert_memory_equal(f.text, "p.json:", 7);
+	}
+	for (size_t bit = 0; bit < 8 * (sizeof(good) - 1); bit++) {
+		struct fault f = { "" };
+		memcpy(damaged, good, sizeof(good));
+		damaged[bit / 8] = (char)(damaged[bit / 8] ^ (1 << bit % 8));
+		struct audit_profile *p =
+			audit_profile_parse("p.json", damaged, sizeof(good) - 1, &f);
+		assert_true(p != NULL || strncmp(f.text, "p.json:", 7) == 0);
+		audit_profile_free(p);
+	}
+}
+
 static void test_load(void **state)
 {
 	struct fault f = { "" };
@@ -110,6 +135,7 @@ int main(void)
 		cmocka_unit_test(test_installed),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_load),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
