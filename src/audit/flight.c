@@ -1,7 +1,8 @@
 /*
  * A server's first flight, piece by piece: records are taken off, handshake messages collected in one
- * buffer of fixed size that never moves, so that spans into it stay good, and each message is read once it
- * is whole. Invariant: no more is kept or read than the bounds say, whatever lengths are claimed.
+ * buffer, and each message is read once it is whole. Invariants: no more is kept or read than the bounds say,
+ * and no more is allocated than came, whatever lengths are claimed; where the buffer moves, the spans into it
+ * move with it.
  */
 
 #include "audit/flight.h"
@@ -15,6 +16,7 @@
 #define RECORD_HEADER_LEN 5
 #define RECORD_LEN_MAX (16384 + 2048) /* RFC 5246 6.2.3 */
 #define MESSAGES_LEN_MAX (AUDIT_CERT_LEN_MAX + 65536)
+#define MESSAGES_LEN_MIN 8192 /* enough for most flights */
 #define ALERT_LEN 2
 #define ALERT_FATAL 2
 #define ALERT_NO_CERTIFICATE 41
@@ -42,7 +44,7 @@ struct audit_flight_state {
 	size_t record_left; /* bytes of the record that are still to come */
 	size_t alert_len;
 	uint8_t alert[ALERT_LEN];
-	size_t len, at; /* of messages: there, read */
+	size_t cap, len, at; /* of messages: room, there, read */
 	uint8_t *messages;
 };
 
@@ -52,10 +54,7 @@ struct audit_flight *audit_flight_new(bool is_ssl2)
 	if (f == NULL)
 		return NULL;
 	f->state = calloc(1, sizeof(*f->state));
-	/* Not cleared: what no byte comes into costs no memory. */
-	if (f->state != NULL)
-		f->state->messages = malloc(MESSAGES_LEN_MAX);
-	if (f->state == NULL || f->state->messages == NULL) {
+	if (f->state == NULL) {
 		audit_flight_free(f);
 		return NULL;
 	}
@@ -77,6 +76,39 @@ static void broken(struct audit_flight *f, const char *why)
 {
 	f->end = AUDIT_FLIGHT_BROKEN;
 	f->why = why;
+}
+
+static void move_span(struct span *s, const uint8_t *from, const uint8_t *to)
+{
+	if (s->data != NULL)
+		s->data = to + (s->data - from);
+}
+
+/* Keep these bytes behind those that are there. False when it was the end of the flight. */
+static bool keep(struct audit_flight *f, struct span part)
+{
+	struct audit_flight_state *s = f->state;
+	size_t cap = s->cap > 0 ? s->cap : MESSAGES_LEN_MIN;
+	while (cap - s->len < part.len)
+		cap *= 2;
+	if (cap > s->cap) {
+		uint8_t *to = malloc(cap);
+		if (to == NULL) {
+			broken(f, "there is no memory for all of it");
+			return false;
+		}
+		if (s->len > 0)
+			memcpy(to, s->messages, s->len);
+		for (size_t i = 0; i < f->cert_count; i++)
+			move_span(&f->certs[i], s->messages, to);
+		move_span(&f->staple, s->messages, to);
+		free(s->messages);
+		s->messages = to;
+		s->cap = cap;
+	}
+	memcpy(s->messages + s->len, part.data, part.len);
+	s->len += part.len;
+	return true;
 }
 
 /* What no server of TLS begins with. */
@@ -147,9 +179,8 @@ static void take_handshake(struct audit_flight *f, struct span part)
 		broken(f, "the handshake is longer than one mebibyte");
 		return;
 	}
-	memcpy(s->messages + s->len, part.data, part.len);
-	s->len += part.len;
-	read_messages(f);
+	if (keep(f, part))
+		read_messages(f);
 }
 
 /* A part of a record's body, not empty. */
@@ -231,10 +262,8 @@ static void feed_ssl2(struct audit_flight *f, struct span bytes)
 	struct audit_flight_state *s = f->state;
 	size_t n = AUDIT_SSL2_RECORD_MAX - s->len < bytes.len ? AUDIT_SSL2_RECORD_MAX - s->len
 							      : bytes.len;
-	if (n == 0)
+	if (n == 0 || !keep(f, span_of(bytes.data, n)))
 		return;
-	memcpy(s->messages + s->len, bytes.data, n);
-	s->len += n;
 	const char *why = audit_ssl2_read(f, span_of(s->messages, s->len));
 	if (why != NULL)
 		broken(f, why);

@@ -295,6 +295,33 @@ static void test_chains(void **state)
 	}
 }
 
+/* What was read stays where it can be read, however much follows. */
+static void test_moves(void **state)
+{
+	static uint8_t much[30000];
+	static const uint8_t head[] = { 11, 0, 0, 6, 0, 0, 3, 0, 0, 0, 22, 0, 0, 5, 1, 0, 0, 1,
+		77 };
+	static const uint8_t pair[] = { 11, 0, 0, 11, 0, 0, 8, 0, 0, 1, 88, 0, 0, 1, 99 };
+	static const uint8_t done[] = { 14, 0, 0, 0 };
+	struct writer w = begin();
+	(void)state;
+	memcpy(much, "\x63\x00\x75\x2c", 4);
+	put_hello(&w, 0x0303, 0x2f);
+	put_records(&w, SPAN_OF(head), 100);
+	put_records(&w, SPAN_OF(pair), 100);
+	for (int i = 0; i < 20; i++)
+		put_records(&w, SPAN_OF(much), 16000);
+	put_records(&w, SPAN_OF(done), 100);
+	struct audit_flight *f = feed(&w, 1000);
+	assert_int_equal(f->end, AUDIT_FLIGHT_HELLO);
+	assert_int_equal(f->cert_count, 2);
+	assert_int_equal(f->certs[0].data[0], 88);
+	assert_int_equal(f->certs[1].data[0], 99);
+	assert_int_equal(f->staple.len, 1);
+	assert_int_equal(f->staple.data[0], 77);
+	audit_flight_free(f);
+}
+
 /* One message behind a hello of TLS 1.2, and what becomes of it. */
 static void test_lies(void **state)
 {
@@ -457,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_bits),
 		cmocka_unit_test(test_chains),
+		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_endless),
