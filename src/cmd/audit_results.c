@@ -366,7 +366,7 @@ int audit_results_write(struct audit_results *r)
 		goto out;
 	if (r->args->fail_on != AUDIT_OFF && audit_report_worst(&report) >= r->args->fail_on)
 		rc = EXIT_REFUSED;
-	else if (!is_answered && report.domain_count == 0)
+	else if (!is_answered && (report.domain_count == 0 || r->unresolved > 0))
 		rc = EXIT_SILENT;
 out:
 	if (r->is_short || entries == NULL || domains == NULL) {

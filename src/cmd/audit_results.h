@@ -25,6 +25,7 @@ struct audit_results {
 	size_t domain_count, domain_cap;
 	struct audit_domain **domains; /* owned */
 	struct audit_findings **domain_findings;
+	size_t unresolved; /* inputs that came to nothing */
 	bool is_incomplete;
 	bool is_short; /* memory: something is missing */
 };

@@ -31,7 +31,7 @@ struct audit {
 	uv_timer_t deadline;
 	struct audit_resolver *resolver;
 	struct audit_run *run;
-	size_t next, resolving, failed; /* inputs */
+	size_t next, resolving; /* inputs */
 	struct question questions[RESOLVING_MAX];
 	bool is_closed, is_stopped, has_line;
 };
@@ -103,7 +103,7 @@ static void on_resolved(void *arg, const struct audit_resolved *in)
 	if (in->error != NULL) {
 		clear_line(a);
 		say_trouble("%s: %s", in->input->given, in->error);
-		a->failed++;
+		a->results.unresolved++;
 	}
 	bool is_kept = audit_results_resolved(&a->results, order, in);
 	for (size_t i = 0; is_kept && i < in->target_count; i++)

@@ -63,7 +63,9 @@ class Hall:
         return os.path.join(self.dir, *parts)
 
     def exec(self, *argv, **kw):
-        return run("ip", "netns", "exec", self.ns, *argv, check=kw.pop("check", False), **kw)
+        r = run("ip", "netns", "exec", self.ns, *argv, check=kw.pop("check", False), **kw)
+        assert "Sanitizer" not in r.stderr, r.stderr
+        return r
 
     def spawn(self, *argv, **kw):
         log = open(self.path("servers.log"), "a")

@@ -318,6 +318,55 @@ def test_forms():
         assert audit("127.0.0.1:4433", "--ca", hall.path("nothing")).returncode == 4
 
 
+def test_domain():
+    """From a mail address to its gateways, each by its own name, and what the domain promises."""
+    with Hall("domain") as hall:
+        pem = hall.certificate("mail.pem", options=("-addext", "subjectAltName=DNS:mail.example.org"))
+        hall.start_fake({**modern(hall, 25, smtp=True), "TLSv1": ["rsa:002f"], "rsa-cert": pem})
+        with open(hall.path("zone"), "w") as f:
+            f.write("""$ORIGIN example.org.
+@ 300 SOA ns admin 1 3600 600 86400 60
+@ NS ns
+ns A 127.0.0.1
+@ MX 10 mail
+@ MX 20 backup
+mail A 127.0.0.2
+backup A 127.0.0.3
+_smtp._tls TXT "v=TLSRPTv1; rua=mailto:tls@example.org"
+@ CAA 0 issue "ca.example"
+""")
+        with open(hall.path("knot.conf"), "w") as f:
+            f.write(f"""server:
+    listen: 127.0.0.1@53
+    rundir: {hall.dir}
+    user: root
+log:
+  - target: {hall.path('knot.log')}
+    any: warning
+database:
+    storage: {hall.dir}
+zone:
+  - domain: example.org
+    file: {hall.path('zone')}
+    storage: {hall.dir}
+    zonefile-sync: -1
+""")
+        hall.spawn("knotd", "-c", hall.path("knot.conf"))
+        hall.listening(53)
+        status, report, err = hall.audit("postmaster@example.org", "--resolver", "127.0.0.1", "--ca", pem)
+        assert report is not None, (status, err)
+        names = [(g["host"], g["address"], g["preference"]) for g in report["gateways"]]
+        assert names == [("mail.example.org", "127.0.0.2", 10), ("backup.example.org", "127.0.0.3", 20)], names
+        first, second = report["gateways"]
+        assert first["profile"] == "mail" and first["verify"]["name_matches"] == "yes", first["verify"]
+        assert second["verify"]["name_matches"] == "no", second["verify"]
+        assert sorted(offered(first)) == ["TLSv1", "TLSv1.2", "TLSv1.3"], offered(first)
+        domain = report["domains"][0]
+        assert domain["name"] == "example.org" and "tls@example.org" in json.dumps(domain), domain
+        r = hall.exec(program("postern"), "audit", "nowhere@none.example.org", "--resolver", "127.0.0.1")
+        assert r.returncode == 3 and "none.example.org" in r.stderr, r
+
+
 def test_gentle():
     """--concurrency and --rate are kept, as the server counts them."""
     with Hall("gentle") as hall:
@@ -333,4 +382,4 @@ def test_gentle():
 
 if __name__ == "__main__":
     main(test_everything, test_sound, test_random, test_odd, test_drops, test_words, test_delay, test_long_chain,
-         test_interrupt, test_forms, test_gentle)
+         test_interrupt, test_forms, test_domain, test_gentle)
