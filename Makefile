@@ -43,6 +43,8 @@ build-bench/build.ninja:
 bench: deps build-bench/build.ninja
 	ninja -C build-bench
 	bench/run.sh build-bench
+	bench/gates.sh build-bench
+	bench/classic.sh build-bench
 
 format:
 	tools/check-format --fix

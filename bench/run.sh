@@ -20,6 +20,7 @@ under_load=20 # knocks while garbage arrives
 rate=10000    # garbage packets a second
 floods=16000  # knocks made for the flood, each from an address of its own
 people=256
+log_lines=1000000
 directories='1 1000 1000000' # people in a directory
 directory=()
 declare -A judged # nanoseconds of CPU by case
@@ -360,6 +361,25 @@ measure_track() {
 	tracked=$($here bench-track) || fail 'bench-track'
 }
 
+# A log door beside what watches logs elsewhere, regular expressions; each on one core, the file in memory.
+measure_log() {
+	local file=$tmp/kernel.log line began
+	local pattern='kernel: .*IN=([^ ]+) OUT=.* SRC=([0-9a-f:.]+) DST=([0-9a-f:.]+) .*PROTO=TCP SPT=([0-9]+) DPT=([0-9]+) .* SYN '
+	tell "lines of a log"
+	bench-logline make "$file" $log_lines || fail bench-logline
+	line=$($here bench-logline read "$file") || fail bench-logline
+	figure[log]=$(value a_second "$line")
+	began=$(date +%s%N)
+	$here grep -cE "$pattern" "$file" >/dev/null
+	figure[log_grep]=$(calc "$log_lines / (($(date +%s%N) - $began) / 1e9)" 0)
+	began=$(date +%s%N)
+	$here python3 -c 'import re, sys
+pattern = re.compile(sys.argv[1])
+print(sum(pattern.search(line) is not None for line in open(sys.argv[2])))' "$pattern" "$file" >/dev/null
+	figure[log_python]=$(calc "$log_lines / (($(date +%s%N) - $began) / 1e9)" 0)
+	rm -f "$file"
+}
+
 # judge_row LABEL CASE: CPU for one, how many a second that makes, and how many times that of a key id
 judge_row() {
 	local ns=${judged[$2_ns]:-0}
@@ -474,6 +494,9 @@ print_table() {
 	rule
 	print_track
 	rule
+	printf '%-34s %11s %11s %11s\n' 'Lines of a log read, one core' postern 'grep -E' 'python re'
+	printf '%-34s %11s %11s %11s\n' '  a second' "${figure[log]}" "${figure[log_grep]}" "${figure[log_python]}"
+	rule
 	echo "postern's grants: ${figure[flood]}. CPU us for one: ${figure[split]%, }."
 	echo 'A machine shared with others: read ratios. How it is measured: doc/benchmarks.md'
 }
@@ -491,6 +514,7 @@ for who in $daemons; do daemon "$who" bench-listener 22 & disown; done
 
 measure_directory
 measure_track
+measure_log
 measure_rest
 for who in $daemons; do
 	start $who

@@ -9,6 +9,7 @@
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -20,6 +21,9 @@
 #define RSA_BITS_MIN 2048
 #define EC_BITS_MIN 224
 #define SCT_LIST_MAX 65536
+#define SERIAL_LEN_MAX 48 /* RFC 5280 4.1.2.2 allows 20 */
+#define NUMBER_BITS_MAX 32768
+#define LINE_MAX_LEN 8192
 
 static X509 *parse(struct span der)
 {
@@ -45,6 +49,13 @@ static void name_text(const X509_NAME *name, char *to, size_t cap)
 
 static void serial_text(const ASN1_INTEGER *serial, struct audit_cert_facts *ret)
 {
+	/* The time to write decimal digits grows with the square of their number. */
+	if (ASN1_STRING_length(serial) > SERIAL_LEN_MAX) {
+		ret->serial_len = (size_t)ASN1_STRING_length(serial);
+		ret->is_serial_negative = ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER;
+		snprintf(ret->serial, sizeof(ret->serial), "too long: %zu bytes", ret->serial_len);
+		return;
+	}
 	BIGNUM *n = ASN1_INTEGER_to_BN(serial, NULL);
 	char *text = n != NULL ? BN_bn2dec(n) : NULL;
 	ret->serial_len = n != NULL ? (size_t)BN_num_bytes(n) : 0;
@@ -163,8 +174,10 @@ void audit_cert_read(struct span der, struct audit_cert_facts *ret)
 {
 	*ret = (struct audit_cert_facts){ .not_before_s = INT64_MIN, .not_after_s = INT64_MIN };
 	X509 *x = parse(der);
-	if (x == NULL)
+	if (x == NULL) {
+		ERR_clear_error();
 		return;
+	}
 	ret->is_readable = true;
 	ret->version = (unsigned)X509_get_version(x) + 1;
 	name_text(X509_get_subject_name(x), ret->subject, sizeof(ret->subject));
@@ -183,6 +196,7 @@ void audit_cert_read(struct span der, struct audit_cert_facts *ret)
 		X509_NAME_cmp(X509_get_subject_name(x), X509_get_issuer_name(x)) == 0 &&
 		X509_self_signed(x, 1) == 1;
 	X509_free(x);
+	ERR_clear_error();
 }
 
 /* Lines of a BIO that are not empty, printable, indented. */
@@ -192,7 +206,7 @@ static void print_lines(FILE *out, BIO *bio, const char *indent)
 	long len = BIO_get_mem_data(bio, &text);
 	struct reader r = reader_init(span_of(text, len > 0 ? (size_t)len : 0));
 	while (r.left > 0) {
-		char line[512];
+		char line[LINE_MAX_LEN];
 		const uint8_t *from = r.at;
 		size_t n = 0;
 		while (n < r.left && from[n] != '\n')
@@ -225,6 +239,10 @@ static void print_number(FILE *out, const char *label, const EVP_PKEY *key, cons
 	if (BN_num_bits(n) <= 32) {
 		fprintf(out, "%s: %" PRIu64 " (0x%" PRIx64 ")\n", label, (uint64_t)BN_get_word(n),
 			(uint64_t)BN_get_word(n));
+		goto out;
+	}
+	if (BN_num_bits(n) > NUMBER_BITS_MAX) {
+		fprintf(out, "%s: too long: %d bits\n", label, BN_num_bits(n));
 		goto out;
 	}
 	fprintf(out, "%s:\n", label);
@@ -287,13 +305,15 @@ void audit_cert_print(struct span der, FILE *out)
 	print_key(out, x, &c);
 	print_extensions(out, x);
 	X509_free(x);
+	ERR_clear_error();
 }
 
 enum audit_answer audit_cert_names(struct span der, const char *host)
 {
 	enum audit_answer answer = AUDIT_UNKNOWN;
 	X509 *x = parse(der);
-	if (x != NULL && host[0] != '\0') {
+	/* A dot in front would stand for any name below, to OpenSSL. */
+	if (x != NULL && host[0] != '\0' && host[0] != '.') {
 		/* RFC 9525: subjectAltName alone counts, a wildcard stands for one label. */
 		int rc = X509_check_ip_asc(x, host, 0);
 		if (rc != 1)
@@ -304,5 +324,6 @@ enum audit_answer audit_cert_names(struct span der, const char *host)
 		answer = rc == 1 ? AUDIT_YES : AUDIT_NO;
 	}
 	X509_free(x);
+	ERR_clear_error();
 	return answer;
 }

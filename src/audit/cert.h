@@ -46,7 +46,10 @@ void audit_verify(struct audit_facts *f, const struct audit_anchors *a, int64_t 
 /* Does the leaf name this host (RFC 6125, RFC 9525)? */
 enum audit_answer audit_cert_names(struct span der, const char *host);
 
-/* Fill f->dane.records[].state from the chain (RFC 6698, 7671, 7672). */
+/*
+ * Fill f->dane.records[].state from the chains (RFC 6698, 7671, 7672): MATCH where a client would be content.
+ * That asks for the name, too, of all usages but 3, and for f->verify (fill it before) of usages 0 and 1.
+ */
 void audit_dane_match(struct audit_facts *f);
 
 enum audit_staple {

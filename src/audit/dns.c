@@ -93,15 +93,15 @@ static bool follow(struct audit_dns *d, size_t answers, size_t count)
 {
 	size_t at = answers;
 	struct head h;
-	char alias[AUDIT_HOST_MAX + 1];
 	for (size_t i = 0; i < count && read_head(d->message, &at, &h); i++) {
 		if (h.type != AUDIT_DNS_CNAME || h.class != CLASS_IN ||
 			strcasecmp(h.owner, d->name) != 0)
 			continue;
 		size_t to = h.data;
-		if (!audit_dns_name(d->message, &to, alias) || to != h.data + h.len)
+		char name[AUDIT_HOST_MAX + 1];
+		if (!audit_dns_name(d->message, &to, name) || to != h.data + h.len)
 			return false;
-		memcpy(d->name, alias, sizeof(alias));
+		memcpy(d->name, name, strlen(name) + 1);
 		return true;
 	}
 	return false;
@@ -146,10 +146,11 @@ bool audit_dns_parse(
 	ret->rcode = flags & 0xf;
 	ret->is_authenticated = (flags & FLAG_AUTHENTICATED) != 0;
 	ret->is_cut = (flags & FLAG_CUT) != 0;
-	memcpy(ret->name, asked, sizeof(asked));
-	for (unsigned i = 0; i < AUDIT_DNS_ALIASES_MAX && type != AUDIT_DNS_CNAME; i++) {
-		if (!follow(ret, at, count))
-			break;
+	ret->type = type;
+	memcpy(ret->name, asked, strlen(asked) + 1);
+	for (unsigned i = 0; type != AUDIT_DNS_CNAME && follow(ret, at, count); i++) {
+		if (i == AUDIT_DNS_ALIASES_MAX)
+			return false; /* in a circle, or as bad */
 		ret->is_alias = true;
 	}
 	return collect(ret, at, count, type);
@@ -172,11 +173,14 @@ bool audit_dns_mx(const struct audit_dns *d, size_t i, struct audit_mx *ret)
 bool audit_dns_address(const struct audit_dns *d, size_t i, struct addr *ret)
 {
 	struct span s = data_of(d, i);
-	if (s.len == 4)
+	if (d->type == AUDIT_DNS_A && s.len == 4)
 		*ret = addr_v4(s.data);
-	else if (s.len == 16)
+	else if (d->type == AUDIT_DNS_AAAA && s.len == 16)
 		*ret = addr_v6(s.data);
-	return s.len == 4 || s.len == 16;
+	else
+		return false;
+	/* An IPv4 address in IPv6 clothes is none that can be reached. */
+	return addr_is_v4(ret) == (s.len == 4);
 }
 
 bool audit_dns_tlsa(const struct audit_dns *d, size_t i, struct audit_tlsa *ret)

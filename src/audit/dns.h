@@ -31,6 +31,7 @@ struct audit_dns {
 	bool is_cut;                   /* TC, or more records than we take */
 	bool is_alias;                 /* the name asked for is one */
 	char name[AUDIT_HOST_MAX + 1]; /* at the end of its aliases */
+	enum audit_dns_type type;
 	struct span message;
 	size_t count; /* records of the type asked for, of that name */
 	struct audit_dns_record {

@@ -21,7 +21,8 @@ enum audit_ask_kind {
 	AUDIT_ASK_HEARTBLEED,
 	AUDIT_ASK_CCS,
 	AUDIT_ASK_ROBOT,
-	AUDIT_ASK_INJECTION, /* of a command before STARTTLS: audit/injection.h, over libssl */
+	AUDIT_ASK_INJECTION, /* of a command before STARTTLS: audit/session.h, over libssl */
+	AUDIT_ASK_FETCH, /* of certificates, by a whole handshake: the same; YES: they are in the facts */
 };
 
 struct audit_ask {
@@ -52,11 +53,32 @@ void audit_scan_free(struct audit_scan *s);
 
 enum audit_next audit_scan_next(struct audit_scan *s, struct audit_ask *ret);
 
-/* How an ask ended. is_final false: lost; it will be asked again, until it is given up. */
-void audit_scan_result(struct audit_scan *s, uint32_t id, const struct audit_probe_result *r);
+/*
+ * What became of an ask.
+ *
+ * FINAL  a ServerHello, an alert, or an end of the connection that a refused hello is known to have here
+ * LOST   anything else behind our hello; it will be asked again, in time given up
+ * EARLY  it was lost before a byte of TLS was sent: a limit of the server, most likely
+ */
+enum audit_outcome { AUDIT_OUTCOME_FINAL, AUDIT_OUTCOME_LOST, AUDIT_OUTCOME_EARLY };
 
-/* Of a single probe (not HELLO): its verdict. */
-void audit_scan_verdict(struct audit_scan *s, uint32_t id, enum audit_answer answer);
+/* How an ask of kind HELLO ended. now_s: wall time, to see the server's clock in its random; 0: not known. */
+enum audit_outcome audit_scan_result(
+	struct audit_scan *s, uint32_t id, const struct audit_probe_result *r, int64_t now_s);
+
+/*
+ * Of a single probe (any other kind): its verdict, and how its connection ended (NULL: not known). Of ROBOT
+ * the verdict that counts is that of the last variant; those before it are UNKNOWN.
+ */
+enum audit_outcome audit_scan_verdict(struct audit_scan *s, uint32_t id, enum audit_answer answer,
+	const struct audit_probe_result *r);
+
+/*
+ * The canary came to a temporary refusal (r of the last result: is_temporary): ask it again after a wait.
+ * Without this call the next audit_scan_next ends the scan with the server's words.
+ */
+bool audit_scan_is_refused_for_now(const struct audit_scan *s);
+void audit_scan_try_again(struct audit_scan *s);
 
 /* Time is short: leave out what is rare, and say so in the facts. */
 void audit_scan_shorten(struct audit_scan *s);

@@ -123,6 +123,24 @@ void audit_facts_free(struct audit_facts *f)
 	free(f);
 }
 
+struct audit_facts *audit_facts_copy(const struct audit_facts *f, const struct audit_target *t)
+{
+	struct audit_facts *to = malloc(sizeof(*to));
+	if (to == NULL)
+		return NULL;
+	*to = *f;
+	to->target = *t;
+	to->chain_count = 0;
+	memset(to->chains, 0, sizeof(to->chains));
+	for (size_t i = 0; i < f->chain_count; i++) {
+		if (!audit_facts_add_chain(to, &f->chains[i])) {
+			audit_facts_free(to);
+			return NULL;
+		}
+	}
+	return to;
+}
+
 static bool is_same(const struct audit_chain *a, const struct audit_chain *b)
 {
 	if (a->count != b->count)

@@ -185,6 +185,7 @@ struct audit_tlsa {
 struct audit_dane {
 	enum audit_answer is_secure;      /* the answer for the TLSA records was validated (AD) */
 	enum audit_answer is_host_secure; /* and that for the addresses */
+	bool is_failed; /* no answer for TLSA: a sender with DANE does not deliver, RFC 7672 2.1.1 */
 	size_t count;
 	struct audit_tlsa records[AUDIT_TLSA_MAX];
 };
@@ -224,6 +225,9 @@ struct audit_facts {
 struct audit_facts *audit_facts_new(const struct audit_target *t);
 void audit_facts_free(struct audit_facts *f);
 
+/* The same facts of another target (the same server under another domain). NULL without memory. */
+struct audit_facts *audit_facts_copy(const struct audit_facts *f, const struct audit_target *t);
+
 /* Keep a chain unless the same stands there. False without room or memory. der is copied. */
 bool audit_facts_add_chain(struct audit_facts *f, const struct audit_chain *c);
 
@@ -247,9 +251,10 @@ struct audit_mx {
 struct audit_domain {
 	char name[AUDIT_HOST_MAX + 1];
 	bool is_null_mx, is_implicit_mx;
-	enum audit_answer is_mx_secure; /* DNSSEC state of the MX answer */
-	int dns_error;                  /* 0, or of c-ares: text says */
-	char text[AUDIT_WORDS_MAX + 1];
+	enum audit_answer is_mx_secure;        /* DNSSEC state of the MX answer */
+	int dns_error;                         /* 0, or of c-ares: no MX records were had */
+	char text[AUDIT_WORDS_MAX + 1];        /* what was amiss on the way, "; " between */
+	char dnssec_text[AUDIT_WORDS_MAX + 1]; /* why the DNSSEC states are not known; "" */
 	size_t mx_count;
 	struct audit_mx mx[AUDIT_MX_MAX];
 	enum audit_sts sts;

@@ -1,22 +1,8 @@
 /* What a mail domain promises, and what is wrong with the promises. */
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "audit/finding_internal.h"
 
 #define DAY_S 86400
-
-static bool say(char *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static bool say(char *to, const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(to, AUDIT_DETAIL_MAX, fmt, ap);
-	va_end(ap);
-	return true;
-}
 
 static bool has_mail(const struct audit_domain *d)
 {
@@ -26,31 +12,27 @@ static bool has_mail(const struct audit_domain *d)
 /* The gateways of which test is true, as far as they fit. */
 static bool list(const struct audit_domain *d, char *to, bool (*test)(const struct audit_mx *))
 {
-	size_t n = 0;
-	to[0] = '\0';
-	for (size_t i = 0; i < d->mx_count; i++) {
-		size_t need = strlen(d->mx[i].host) + 3;
-		if (!test(&d->mx[i]) || n + need > AUDIT_DETAIL_MAX)
-			continue;
-		n += (size_t)snprintf(
-			to + n, AUDIT_DETAIL_MAX - n, "%s%s", n > 0 ? ", " : "", d->mx[i].host);
-	}
-	return n > 0;
+	struct audit_list l = { .to = to };
+	for (size_t i = 0; i < d->mx_count; i++)
+		if (test(&d->mx[i]))
+			audit_list_add(&l, d->mx[i].host);
+	return audit_list_end(&l);
 }
 
 static bool find_dns(const struct audit_domain *d, char *to)
 {
-	return d->dns_error != 0 && say(to, "%.200s", d->text);
+	return (d->dns_error != 0 || d->text[0] != '\0') && audit_detail(to, "%.200s", d->text);
 }
 
 static bool find_null(const struct audit_domain *d, char *to)
 {
-	return d->is_null_mx && say(to, "the domain takes no mail (RFC 7505)");
+	return d->is_null_mx && audit_detail(to, "the domain takes no mail (RFC 7505)");
 }
 
 static bool find_implicit(const struct audit_domain *d, char *to)
 {
-	return d->is_implicit_mx && say(to, "mail goes to the address of the domain itself");
+	return d->is_implicit_mx &&
+		audit_detail(to, "mail goes to the address of the domain itself");
 }
 
 static bool is_cname(const struct audit_mx *mx)
@@ -78,35 +60,36 @@ static bool find_no_v6(const struct audit_domain *d, char *to)
 	for (size_t i = 0; i < d->mx_count; i++)
 		if (d->mx[i].has_v6)
 			return false;
-	return has_mail(d) && say(to, "no gateway has an IPv6 address");
+	return has_mail(d) && audit_detail(to, "no gateway has an IPv6 address");
 }
 
 static bool find_unsigned(const struct audit_domain *d, char *to)
 {
 	return has_mail(d) && d->is_mx_secure == AUDIT_NO &&
-		say(to, "the answer was not validated");
+		audit_detail(to, "the answer was not validated");
 }
 
 static bool find_sts_broken(const struct audit_domain *d, char *to)
 {
-	return d->sts == AUDIT_STS_BROKEN && say(to, "%.200s", d->sts_text);
+	return d->sts == AUDIT_STS_BROKEN && audit_detail(to, "%.200s", d->sts_text);
 }
 
 static bool find_sts_testing(const struct audit_domain *d, char *to)
 {
-	return d->sts == AUDIT_STS_TESTING && say(to, "the mode is testing");
+	return d->sts == AUDIT_STS_TESTING && audit_detail(to, "the mode is testing");
 }
 
 static bool find_sts_missing(const struct audit_domain *d, char *to)
 {
-	return has_mail(d) && d->dns_error == 0 && d->sts == AUDIT_STS_NONE && say(to, "no policy");
+	return has_mail(d) && d->dns_error == 0 && d->sts == AUDIT_STS_NONE &&
+		audit_detail(to, "no policy");
 }
 
 static bool find_sts_short(const struct audit_domain *d, char *to)
 {
 	return (d->sts == AUDIT_STS_ENFORCE || d->sts == AUDIT_STS_TESTING) &&
 		d->sts_max_age_s < DAY_S &&
-		say(to, "max_age is %u seconds", (unsigned)d->sts_max_age_s);
+		audit_detail(to, "max_age is %u seconds", (unsigned)d->sts_max_age_s);
 }
 
 static bool is_not_covered(const struct audit_mx *mx)
@@ -116,18 +99,23 @@ static bool is_not_covered(const struct audit_mx *mx)
 
 static bool find_sts_mx(const struct audit_domain *d, char *to)
 {
-	return (d->sts == AUDIT_STS_ENFORCE || d->sts == AUDIT_STS_TESTING) &&
-		list(d, to, is_not_covered);
+	return d->sts == AUDIT_STS_ENFORCE && list(d, to, is_not_covered);
+}
+
+static bool find_sts_mx_testing(const struct audit_domain *d, char *to)
+{
+	return d->sts == AUDIT_STS_TESTING && list(d, to, is_not_covered);
 }
 
 static bool find_no_report(const struct audit_domain *d, char *to)
 {
-	return has_mail(d) && d->dns_error == 0 && d->tls_rpt[0] == '\0' && say(to, "no record");
+	return has_mail(d) && d->dns_error == 0 && d->tls_rpt[0] == '\0' &&
+		audit_detail(to, "no record");
 }
 
 static bool find_no_caa(const struct audit_domain *d, char *to)
 {
-	return d->dns_error == 0 && d->caa_count == 0 && say(to, "no record");
+	return d->dns_error == 0 && d->caa_count == 0 && audit_detail(to, "no record");
 }
 
 const struct audit_domain_row audit_domain_rows[] = {
@@ -139,7 +127,8 @@ const struct audit_domain_row audit_domain_rows[] = {
 		find_cname },
 	{ { "mx-address", AUDIT_MEDIUM, "Name a host in MX, not an address." }, find_address },
 	{ { "mx-no-ipv6", AUDIT_INFO, "Let mail in over IPv6 as well." }, find_no_v6 },
-	{ { "mx-not-signed", AUDIT_INFO, "Sign the zone: without DNSSEC there is no DANE." },
+	{ { "mx-not-signed", AUDIT_INFO,
+		  "Sign the zone, or ask a resolver that validates: DANE rests on DNSSEC." },
 		find_unsigned },
 	{ { "sts-broken", AUDIT_MEDIUM, "Mend the policy of MTA-STS (RFC 8461)." },
 		find_sts_broken },
@@ -151,6 +140,9 @@ const struct audit_domain_row audit_domain_rows[] = {
 		find_sts_short },
 	{ { "sts-mx", AUDIT_HIGH, "List every gateway in the policy: senders refuse the others." },
 		find_sts_mx },
+	{ { "sts-mx-testing", AUDIT_LOW,
+		  "List every gateway in the policy before it is enforced." },
+		find_sts_mx_testing },
 	{ { "tls-rpt-missing", AUDIT_INFO, "Ask for reports of failed TLS (RFC 8460)." },
 		find_no_report },
 	{ { "caa-missing", AUDIT_INFO, "Say in CAA which certifiers may sign for the domain." },

@@ -26,6 +26,7 @@ static bool refuse(char why[256], const char *text, const char *clause)
 static const char *check_name(const char *name)
 {
 	size_t label = 0, len = strlen(name);
+	bool is_number = true; /* the last part of it */
 	if (len == 0)
 		return "there is no name in it";
 	if (len > AUDIT_HOST_MAX)
@@ -38,14 +39,26 @@ static const char *check_name(const char *name)
 			if (label == 0)
 				return "a part of the name is empty";
 			label = 0;
+			is_number = true;
 			continue;
 		}
 		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
 			return "a name is of letters, digits, - and .";
 		if (++label > LABEL_MAX)
 			return "a part of a name has at most 63 characters";
+		is_number = is_number && c >= '0' && c <= '9';
 	}
-	return NULL;
+	if (label == 0)
+		return "a part of the name is empty";
+	return is_number ? "it looks like an address and is none" : NULL;
+}
+
+/* One dot at the end says that the name is whole; it always is here. */
+static void drop_dot(char *name)
+{
+	size_t len = strlen(name);
+	if (len > 1 && name[len - 1] == '.')
+		name[len - 1] = '\0';
 }
 
 static bool parse_port(const char *text, uint16_t *ret)
@@ -94,31 +107,47 @@ static void lower(char *text)
 			*text = (char)(*text + ('a' - 'A'));
 }
 
-/* "smtp://" in front. False: another word than we know. */
+/* TLS from the first byte on ports of their own. */
+static const struct {
+	const char *scheme;
+	uint16_t port;
+} direct[] = {
+	{ "smtps", 465 },
+	{ "submissions", 465 },
+	{ "imaps", 993 },
+	{ "pop3s", 995 },
+	{ "ldaps", 636 },
+	{ "ftps", 990 },
+	{ "nntps", 563 },
+	{ "ircs", 6697 },
+};
+
+static bool parse_scheme(const char *scheme, struct audit_input *in)
+{
+	for (size_t i = 0; i < sizeof(direct) / sizeof(direct[0]); i++) {
+		if (strcmp(scheme, direct[i].scheme) == 0) {
+			in->starttls = AUDIT_DIRECT;
+			in->port = direct[i].port;
+			return true;
+		}
+	}
+	if (!audit_starttls_parse(scheme, &in->starttls))
+		return false;
+	/* The word for mail from people has its own port. */
+	in->port = strcmp(scheme, "submission") == 0 ? 587 : audit_starttls_port(in->starttls);
+	return true;
+}
+
+/* "smtp://" in front, and what is behind the next '/'. False: another word than we know. */
 static bool take_scheme(char **text, struct audit_input *in)
 {
 	char *end = strstr(*text, "://");
 	if (end == NULL)
 		return true;
 	*end = '\0';
-	if (strcmp(*text, "smtps") == 0 || strcmp(*text, "imaps") == 0 ||
-		strcmp(*text, "pop3s") == 0 || strcmp(*text, "ldaps") == 0 ||
-		strcmp(*text, "ftps") == 0) {
-		static const struct {
-			const char *name;
-			uint16_t port;
-		} direct[] = { { "smtps", 465 }, { "imaps", 993 }, { "pop3s", 995 },
-			{ "ldaps", 636 }, { "ftps", 990 } };
-		for (size_t i = 0; i < sizeof(direct) / sizeof(direct[0]); i++)
-			if (strcmp(*text, direct[i].name) == 0)
-				in->port = direct[i].port;
-		in->starttls = AUDIT_DIRECT;
-	} else if (!audit_starttls_parse(*text, &in->starttls)) {
+	if (!parse_scheme(*text, in))
 		return false;
-	}
 	in->kind = AUDIT_INPUT_SERVICE;
-	if (in->port == 0)
-		in->port = audit_starttls_port(in->starttls);
 	*text = end + 3;
 	char *path = strchr(*text, '/');
 	if (path != NULL)
@@ -147,9 +176,7 @@ static const char *take_host(char *text, struct audit_input *in)
 		snprintf(in->host, sizeof(in->host), "%s", host);
 		return NULL;
 	}
-	size_t len = strlen(host);
-	if (len > 1 && host[len - 1] == '.')
-		host[len - 1] = '\0';
+	drop_dot(host);
 	why = check_name(host);
 	if (why == NULL)
 		snprintf(in->host, sizeof(in->host), "%s", host);
@@ -170,6 +197,7 @@ bool audit_input_parse(const char *text, struct audit_input *ret, char why[256])
 	if (mail != NULL && strstr(copy, "://") == NULL) {
 		in.kind = AUDIT_INPUT_MAIL;
 		at = mail + 1;
+		drop_dot(at);
 		clause = check_name(at);
 		if (clause == NULL && mail == copy)
 			clause = "there is nobody before the @";
@@ -185,4 +213,54 @@ bool audit_input_parse(const char *text, struct audit_input *ret, char why[256])
 		return refuse(why, text, clause);
 	*ret = in;
 	return true;
+}
+
+/* The line without what is behind a #, and without blanks around it. */
+static struct span bare(struct span line)
+{
+	const void *mark = line.len > 0 ? memchr(line.data, '#', line.len) : NULL;
+	if (mark != NULL)
+		line.len = (size_t)((const uint8_t *)mark - line.data);
+	while (line.len > 0 && line.data[line.len - 1] <= ' ')
+		line.len--;
+	while (line.len > 0 && line.data[0] <= ' ')
+		line = span_slice(line, 1, line.len);
+	return line;
+}
+
+static bool take_line(
+	const char *path, unsigned number, struct span line, const struct audit_input_calls *calls)
+{
+	char text[AUDIT_HOST_MAX + 64], why[256], where[512];
+	struct audit_input in;
+	/* Too long a line is cut where it is still too long for a target. */
+	size_t len = line.len < sizeof(text) ? line.len : sizeof(text) - 1;
+	memcpy(text, line.data, len);
+	text[len] = '\0';
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '\0')
+			text[i] = '?';
+	if (audit_input_parse(text, &in, why)) {
+		calls->input(calls->arg, &in);
+		return true;
+	}
+	snprintf(where, sizeof(where), "%.200s:%u: %s", path, number, why);
+	calls->wrong(calls->arg, where);
+	return false;
+}
+
+size_t audit_input_list(const char *path, struct span text, const struct audit_input_calls *calls)
+{
+	size_t wrong = 0;
+	unsigned number = 0;
+	while (text.len > 0) {
+		const void *end = memchr(text.data, '\n', text.len);
+		size_t len = end != NULL ? (size_t)((const uint8_t *)end - text.data) : text.len;
+		struct span line = bare(span_slice(text, 0, len));
+		number++;
+		if (line.len > 0 && !take_line(path, number, line, calls))
+			wrong++;
+		text = span_slice(text, len + (end != NULL ? 1 : 0), text.len);
+	}
+	return wrong;
 }

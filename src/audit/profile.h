@@ -31,11 +31,10 @@ enum audit_weakness {
 	AUDIT_WEAK_ODD, /* PSK, SRP, Kerberos, GOST and the like on a public port */
 	AUDIT_WEAK_COUNT,
 };
-const char *audit_weakness_id(enum audit_weakness w); /* of the finding: "suite-null" */
 
 struct audit_profile {
 	char name[64];
-	char title[128], source[256];
+	char title[128], source[256], note[256];
 	/* by number of the table of findings; AUDIT_SEVERITY_COUNT: as the table says */
 	enum audit_severity severity[AUDIT_FINDINGS_MAX];
 	char *advice[AUDIT_FINDINGS_MAX]; /* owned; NULL: as the table says */
@@ -45,7 +44,9 @@ struct audit_profile {
 	uint16_t groups[AUDIT_PROFILE_LIST_MAX];
 	size_t suite_count; /* 0: any that no finding forbids */
 	uint32_t suites[AUDIT_SUITES_MAX];
-	unsigned rsa_bits, ec_bits, dh_bits; /* least */
+	size_t signature_count; /* 0: any */
+	uint16_t signatures[AUDIT_PROFILE_LIST_MAX];
+	unsigned rsa_bits, ec_bits, dh_bits; /* least; curve 25519 counts as 253 */
 	unsigned days_max;                   /* longest validity of a certificate; 0: any */
 };
 

@@ -14,15 +14,18 @@
 #include "audit/probe.h"
 
 struct audit_run_options {
-	uint32_t deadline_s;      /* default 60; 0: none */
-	uint32_t sockets_max;     /* default 500 */
-	uint32_t concurrency_max; /* for one address; default 8 */
-	uint32_t rate;            /* new connections a second to one address; 0: no limit */
-	bool is_polite;           /* fewer at a time, and QUIT */
-	bool has_probes;          /* default true */
+	uint32_t deadline_s;      /* from audit_run_new on; audit_run_defaults: 60; 0: none */
+	uint32_t sockets_max;     /* 0: 500 */
+	uint32_t concurrency_max; /* to one address and port; 0: 8 */
+	uint32_t rate;       /* new connections a second to one address and port; 0: no limit */
+	uint32_t rate_total; /* and to all; 0: no limit */
+	bool is_polite;      /* fewer at a time, and QUIT */
+	bool has_probes;     /* audit_run_defaults: true */
 	const char *ehlo;
 	struct audit_times times;
 };
+
+struct audit_run_options audit_run_defaults(void);
 
 struct audit_progress {
 	size_t targets, done, running;
@@ -46,7 +49,11 @@ struct audit_run_calls {
 struct audit_run *audit_run_new(
 	uv_loop_t *loop, const struct audit_run_options *o, const struct audit_run_calls *calls);
 
-/* Before or while it runs. The same address, port and name twice is one. 0 or -ENOMEM. */
+/*
+ * Before or while it runs. The same address, port, way and name are asked once; a target whose domain differs
+ * too is reported with facts of its own, any other such target is left out. Different names at one address
+ * and port are asked one after another. 0 or -ENOMEM.
+ */
 __attribute__((warn_unused_result)) int audit_run_add(
 	struct audit_run *r, const struct audit_target *t);
 
@@ -56,6 +63,7 @@ void audit_run_close(struct audit_run *r);
 /* Give up what is left: every gateway is reported, those cut short as INCOMPLETE with why. */
 void audit_run_stop(struct audit_run *r, const char *why);
 
-void audit_run_free(struct audit_run *r); /* after end */
+/* After end, also from within it. */
+void audit_run_free(struct audit_run *r);
 
 #endif

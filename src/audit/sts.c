@@ -53,6 +53,12 @@ static bool parse_age(struct span s, uint32_t *ret)
 	return n <= UINT32_MAX;
 }
 
+/* Case matters in all of it, RFC 8461 3. */
+static bool is_exactly(struct span s, const char *text)
+{
+	return span_equal(s, span_of(text, strlen(text)));
+}
+
 struct policy {
 	bool has_version, has_mode, has_age;
 	enum audit_sts mode;
@@ -66,7 +72,7 @@ static const char *read_mode(struct span value, struct policy *p)
 	} modes[] = { { "enforce", AUDIT_STS_ENFORCE }, { "testing", AUDIT_STS_TESTING },
 		{ "none", AUDIT_STS_OFF } };
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		if (audit_is(value, modes[i].name)) {
+		if (is_exactly(value, modes[i].name)) {
 			p->mode = modes[i].mode;
 			p->has_mode = true;
 			return NULL;
@@ -75,34 +81,60 @@ static const char *read_mode(struct span value, struct policy *p)
 	return "its mode is none of enforce, testing and none";
 }
 
+static bool is_label_byte(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		c == '-' || c == '_';
+}
+
+/* A host's name, perhaps with "*." in front. */
+static bool is_pattern(struct span s)
+{
+	bool is_label = false;
+	if (s.len > 2 && s.data[0] == '*' && s.data[1] == '.')
+		s = span_slice(s, 2, s.len);
+	if (s.len == 0 || s.len > AUDIT_HOST_MAX)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		bool is_dot = s.data[i] == '.';
+		if (is_dot ? !is_label : !is_label_byte(s.data[i]))
+			return false;
+		is_label = !is_dot;
+	}
+	return is_label;
+}
+
 static const char *read_mx(struct span value, struct audit_domain *d)
 {
-	if (value.len == 0 || value.len > AUDIT_HOST_MAX)
-		return "an mx in it is empty or too long";
+	if (!is_pattern(value))
+		return "an mx in it is neither a name nor *. and a name";
 	if (d->sts_mx_count == AUDIT_MX_MAX)
 		return "it lists more than 64 mx";
 	audit_quote(value, d->sts_mx[d->sts_mx_count++], sizeof(d->sts_mx[0]));
 	return NULL;
 }
 
+/* RFC 8461 3.2: of what may be there once, the first counts. */
 static const char *read_line(struct span line, struct policy *p, struct audit_domain *d)
 {
 	struct span value = line;
 	struct span key = trim(cut(&value, ':'));
+	if (key.len == line.len)
+		return "a line in it has no colon";
 	value = trim(value);
-	if (audit_is(key, "version")) {
-		p->has_version = audit_is(value, "STSv1");
+	if (is_exactly(key, "version") && !p->has_version) {
+		p->has_version = is_exactly(value, "STSv1");
 		return p->has_version ? NULL : "its version is not STSv1";
 	}
-	if (audit_is(key, "mode"))
+	if (is_exactly(key, "mode") && !p->has_mode)
 		return read_mode(value, p);
-	if (audit_is(key, "max_age")) {
+	if (is_exactly(key, "max_age") && !p->has_age) {
 		p->has_age = parse_age(value, &d->sts_max_age_s);
 		return p->has_age ? NULL : "its max_age is no number of seconds";
 	}
-	if (audit_is(key, "mx"))
+	if (is_exactly(key, "mx"))
 		return read_mx(value, d);
-	return NULL; /* RFC 8461 3.2: what is not known is ignored */
+	return NULL; /* what is not known is ignored */
 }
 
 bool audit_sts_parse(const char *text, size_t len, struct audit_domain *d)
@@ -137,44 +169,53 @@ bool audit_sts_matches(const char *pattern, const char *host)
 	return dot != NULL && dot != host && strcasecmp(pattern + 1, dot) == 0;
 }
 
-/* "key=value; key=value": the value of a key, NULL span when it is not there. */
-static struct span field(struct span record, const char *key)
+/*
+ * "v=...; key=value; key=value": the value of a key, an empty span when it is not there. False when the
+ * record does not begin with just that version, or a field has no '='.
+ */
+static bool read_record(struct span txt, const char *version, const char *key, struct span *ret)
 {
-	struct span rest = record;
+	struct span rest = txt;
+	*ret = span_of(NULL, 0);
+	if (!is_exactly(trim(cut(&rest, ';')), version))
+		return false;
 	while (rest.len > 0) {
 		struct span value = trim(cut(&rest, ';'));
+		size_t len = value.len;
+		if (len == 0)
+			continue;
 		struct span name = trim(cut(&value, '='));
-		if (audit_is(name, key))
-			return trim(value);
+		if (name.len == len)
+			return false;
+		if (ret->len == 0 && is_exactly(name, key))
+			*ret = trim(value);
 	}
-	return span_of(NULL, 0);
+	return ret->len > 0;
 }
 
 bool audit_sts_record(struct span txt, char id[33])
 {
-	if (!audit_begins(txt, "v=STSv1") ||
-		(txt.len > 7 && txt.data[7] != ';' && txt.data[7] != ' '))
+	struct span value;
+	if (!read_record(txt, "v=STSv1", "id", &value) || value.len > 32)
 		return false;
-	struct span value = field(txt, "id");
-	/* Up to 32 letters and digits. */
-	for (size_t i = 0; i < value.len; i++) {
-		uint8_t c = value.data[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
+	for (size_t i = 0; i < value.len; i++)
+		if (!is_label_byte(value.data[i]) || value.data[i] == '-' || value.data[i] == '_')
 			return false;
-	}
-	if (value.len == 0 || value.len > 32)
-		return false;
 	audit_quote(value, id, 33);
 	return true;
 }
 
 bool audit_tls_rpt_record(struct span txt, char rua[AUDIT_WORDS_MAX + 1])
 {
-	if (!audit_begins(txt, "v=TLSRPTv1"))
+	struct span value;
+	if (!read_record(txt, "v=TLSRPTv1", "rua", &value))
 		return false;
-	struct span value = field(txt, "rua");
-	if (!audit_begins(value, "mailto:") && !audit_begins(value, "https:"))
-		return false;
+	for (struct span rest = value; rest.len > 0;) {
+		struct span uri = trim(cut(&rest, ','));
+		/* RFC 3986 3.1: a scheme in either case. */
+		if (!audit_begins(uri, "mailto:") && !audit_begins(uri, "https:"))
+			return false;
+	}
 	audit_quote(value, rua, AUDIT_WORDS_MAX + 1);
 	return true;
 }

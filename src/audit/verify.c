@@ -27,7 +27,12 @@ static X509 *parse(const struct audit_cert *c)
 	const unsigned char *at = c->der;
 	if (c->len == 0 || c->len > AUDIT_CERT_LEN_MAX)
 		return NULL;
-	return d2i_X509(NULL, &at, (long)c->len);
+	X509 *x = d2i_X509(NULL, &at, (long)c->len);
+	if (x != NULL && at != c->der + c->len) {
+		X509_free(x);
+		return NULL;
+	}
+	return x;
 }
 
 struct audit_anchors *audit_anchors_new(const char *path, char why[256])
@@ -66,12 +71,17 @@ void audit_anchors_free(struct audit_anchors *a)
 	free(a);
 }
 
-/* Does the last certificate that is not an anchor itself name somebody who is not there? */
-static bool lacks_issuer(int error)
+/*
+ * Is there a gap in what was sent? Who issued the leaf is not there: surely. Higher up it may as well be
+ * an anchor that we do not know.
+ */
+static enum audit_answer lacks_intermediate(int error, int depth)
 {
-	return error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
-		error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
-		error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT;
+	if (error != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY &&
+		error != X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE &&
+		error != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT)
+		return AUDIT_NO;
+	return depth == 0 ? AUDIT_YES : AUDIT_UNKNOWN;
 }
 
 static enum audit_answer is_in_order(STACK_OF(X509) * sent)
@@ -83,15 +93,22 @@ static enum audit_answer is_in_order(STACK_OF(X509) * sent)
 	return AUDIT_YES;
 }
 
+/* Those that can be read, the leaf first; NULL when it cannot. */
 static STACK_OF(X509) * stack_of(const struct audit_chain *c)
 {
+	bool is_leaf_there = false;
 	STACK_OF(X509) *s = sk_X509_new_null();
 	for (size_t i = 0; s != NULL && i < c->count; i++) {
 		X509 *x = parse(&c->certs[i]);
 		if (x != NULL && sk_X509_push(s, x) <= 0)
 			X509_free(x);
+		else if (x != NULL && i == 0)
+			is_leaf_there = true;
 	}
-	return s;
+	if (is_leaf_there)
+		return s;
+	sk_X509_pop_free(s, X509_free);
+	return NULL;
 }
 
 static void run(
@@ -107,8 +124,7 @@ static void run(
 	X509_STORE_CTX_set_time(ctx, 0, (time_t)now_s);
 	if (X509_verify_cert(ctx) != 1)
 		v->error = X509_STORE_CTX_get_error(ctx);
-	if (v->error == 0 && X509_STORE_CTX_get_error(ctx) != X509_V_OK)
-		v->error = X509_STORE_CTX_get_error(ctx);
+	v->lacks_intermediate = lacks_intermediate(v->error, X509_STORE_CTX_get_error_depth(ctx));
 out:
 	X509_STORE_CTX_free(ctx);
 }
@@ -132,7 +148,7 @@ void audit_verify(struct audit_facts *f, const struct audit_anchors *a, int64_t 
 		return;
 	*v = (struct audit_verify){ .is_done = true };
 	sent = stack_of(&f->chains[0]);
-	if (sent == NULL || sk_X509_num(sent) == 0) {
+	if (sent == NULL) {
 		v->error = X509_V_ERR_UNSPECIFIED;
 		snprintf(v->text, sizeof(v->text), "the certificate is not readable");
 		goto out;
@@ -140,7 +156,6 @@ void audit_verify(struct audit_facts *f, const struct audit_anchors *a, int64_t 
 	run(v, a, sent, now_s);
 	set_text(v);
 	v->order_right = is_in_order(sent);
-	v->lacks_intermediate = lacks_issuer(v->error) ? AUDIT_YES : AUDIT_NO;
 	v->name_matches = audit_cert_names(
 		span_of(f->chains[0].certs[0].der, f->chains[0].certs[0].len), f->target.host);
 out:
@@ -185,26 +200,78 @@ static bool is_usable(const struct audit_facts *f, const struct audit_tlsa *t)
 {
 	/* RFC 7672 3.1.3: of mail servers the usages 0 and 1 mean nothing. */
 	bool is_mail = f->target.starttls == AUDIT_SMTP || f->target.starttls == AUDIT_LMTP;
-	return t->usage <= 3 && t->selector <= 1 && t->matching <= 2 && t->len > 0 &&
-		!(is_mail && t->usage < 2);
+	if (t->usage > 3 || t->selector > 1 || t->matching > 2 || t->len == 0)
+		return false;
+	if ((t->matching == 1 && t->len != crypto_hash_sha256_BYTES) ||
+		(t->matching == 2 && t->len != crypto_hash_sha512_BYTES))
+		return false;
+	return !(is_mail && t->usage < 2);
+}
+
+/* Does the leaf lead to this certificate of the chain by signatures? Dates are findings of their own. */
+static bool leads_to(STACK_OF(X509) * sent, const struct audit_cert *c)
+{
+	bool is_good = false;
+	X509 *anchor = parse(c);
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	if (anchor == NULL || store == NULL || ctx == NULL ||
+		X509_STORE_add_cert(store, anchor) != 1 ||
+		X509_STORE_set_flags(
+			store, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME) != 1 ||
+		X509_STORE_CTX_init(ctx, store, sk_X509_value(sent, 0), sent) != 1)
+		goto out;
+	X509_STORE_CTX_set_depth(ctx, AUDIT_CHAIN_MAX);
+	is_good = X509_verify_cert(ctx) == 1;
+out:
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	X509_free(anchor);
+	return is_good;
+}
+
+/* RFC 7671 5.2, 5.4: a certifier among what the server sends that really certified the leaf. */
+static bool fits_certifier(const struct audit_tlsa *t, const struct audit_chain *c)
+{
+	bool is_good = false;
+	STACK_OF(X509) *sent = stack_of(c);
+	/* A leaf that signed itself is its own. */
+	for (size_t i = c->count > 1 ? 1 : 0; sent != NULL && i < c->count && !is_good; i++)
+		is_good = fits(t, &c->certs[i]) && leads_to(sent, &c->certs[i]);
+	sk_X509_pop_free(sent, X509_free);
+	return is_good;
+}
+
+/* All usages but 3 want the name as well, RFC 7671 5.1: of the host, or of the domain it serves. */
+static bool fits_name(const struct audit_facts *f, const struct audit_cert *leaf)
+{
+	struct span der = span_of(leaf->der, leaf->len);
+	return audit_cert_names(der, f->target.host) == AUDIT_YES ||
+		audit_cert_names(der, f->target.domain) == AUDIT_YES;
+}
+
+static bool fits_chain(
+	const struct audit_facts *f, const struct audit_tlsa *t, const struct audit_chain *c)
+{
+	if (c->count == 0)
+		return false;
+	if (t->usage == 3)
+		return fits(t, &c->certs[0]);
+	/* Usages 0 and 1 want an anchor of ours too. */
+	if (t->usage < 2 && f->verify.is_done && f->verify.error != 0)
+		return false;
+	if (!fits_name(f, &c->certs[0]))
+		return false;
+	return t->usage == 1 ? fits(t, &c->certs[0]) : fits_certifier(t, c);
 }
 
 static enum audit_tlsa_state match(const struct audit_facts *f, const struct audit_tlsa *t)
 {
 	if (!is_usable(f, t))
 		return AUDIT_TLSA_UNUSABLE;
-	for (size_t k = 0; k < f->chain_count; k++) {
-		const struct audit_chain *c = &f->chains[k];
-		/* 1 and 3 are of the leaf, 0 and 2 of a certifier that the server sends, RFC 7671 5.2. */
-		bool is_leaf = t->usage == 1 || t->usage == 3;
-		size_t from = is_leaf ? 0 : 1, to = is_leaf ? 1 : c->count;
-		for (size_t i = from; i < to && i < c->count; i++)
-			if (fits(t, &c->certs[i]))
-				return AUDIT_TLSA_MATCH;
-		/* A certifier of its own may be the whole chain. */
-		if (!is_leaf && c->count == 1 && fits(t, &c->certs[0]))
+	for (size_t k = 0; k < f->chain_count; k++)
+		if (fits_chain(f, t, &f->chains[k]))
 			return AUDIT_TLSA_MATCH;
-	}
 	return AUDIT_TLSA_MISMATCH;
 }
 
@@ -214,6 +281,7 @@ void audit_dane_match(struct audit_facts *f)
 		return;
 	for (size_t i = 0; i < f->dane.count; i++)
 		f->dane.records[i].state = match(f, &f->dane.records[i]);
+	ERR_clear_error();
 }
 
 static enum audit_staple judge_staple(
@@ -253,6 +321,15 @@ out:
 	return ret;
 }
 
+static X509 *issuer_of_leaf(const STACK_OF(X509) * sent)
+{
+	X509 *leaf = sk_X509_value(sent, 0);
+	for (int i = sk_X509_num(sent) - 1; i >= 0; i--)
+		if (X509_check_issued(sk_X509_value(sent, i), leaf) == X509_V_OK)
+			return sk_X509_value(sent, i);
+	return NULL;
+}
+
 enum audit_staple audit_staple_read(const struct audit_chain *c)
 {
 	enum audit_staple ret = AUDIT_STAPLE_BROKEN;
@@ -269,11 +346,11 @@ enum audit_staple audit_staple_read(const struct audit_chain *c)
 		goto out;
 	basic = OCSP_response_get1_basic(response);
 	sent = stack_of(c);
-	if (basic == NULL || sent == NULL || sk_X509_num(sent) == 0)
+	if (basic == NULL || sent == NULL)
 		goto out;
-	X509 *leaf = sk_X509_value(sent, 0);
-	X509 *issuer = sk_X509_num(sent) > 1 ? sk_X509_value(sent, 1) : leaf;
-	ret = judge_staple(basic, sent, leaf, issuer);
+	X509 *issuer = issuer_of_leaf(sent);
+	if (issuer != NULL)
+		ret = judge_staple(basic, sent, sk_X509_value(sent, 0), issuer);
 out:
 	sk_X509_pop_free(sent, X509_free);
 	OCSP_BASICRESP_free(basic);

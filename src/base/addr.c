@@ -36,6 +36,18 @@ bool addr_is_zero(const struct addr *a)
 	return addr_equal(a, &zero);
 }
 
+bool addr_is_host(const struct addr *a)
+{
+	static const struct addr loopback = { { [15] = 1 } };
+	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
+
+	if (!addr_is_v4(a))
+		return a->b[0] != 0xff && !addr_is_zero(a) && !addr_equal(a, &loopback);
+	bool is_multicast = (a->b[12] & 0xf0) == 0xe0;
+	return a->b[12] != 127 && a->b[12] != 0 && !is_multicast &&
+		memcmp(a->b + 12, broadcast, sizeof(broadcast)) != 0;
+}
+
 bool addr_equal(const struct addr *a, const struct addr *b)
 {
 	return memcmp(a->b, b->b, 16) == 0;

@@ -27,6 +27,8 @@ struct addr addr_v4(const uint8_t b[4]);
 struct addr addr_v6(const uint8_t b[16]);
 bool addr_is_v4(const struct addr *a);
 bool addr_is_zero(const struct addr *a);
+/* Not loopback, multicast, broadcast or unspecified: one host may have it as its own on a wire. */
+bool addr_is_host(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);
 
 /* Numeric text to address. Returns false (ret untouched) for anything but one numeric address. */

@@ -3,8 +3,9 @@
 
 /*
  * Doors: what arrived. A frame becomes a sighting (addresses, ports, payload span) or a reason to
- * ignore it. capture/packet.c (link layer) and capture/ip.c (the rest) are pure; capture/pcap.c owns a
- * live or saved libpcap handle; capture/nflog.c hears from the kernel which gate was used.
+ * ignore it. capture/packet.c (link layer), capture/ip.c (the rest), capture/want.c (what a door asks for)
+ * and capture/logline.c (a line of a log) are pure; capture/pcap.c owns a live or saved libpcap handle,
+ * capture/nflog.c hears from a log group of the kernel, capture/logfile.c follows a log file.
  */
 
 #include <stdbool.h>
@@ -26,12 +27,15 @@ struct sighting {
 	uint32_t tcp_seq;
 	struct addr src;
 	struct addr dst;
-	uint16_t src_port; /* ICMP: type and code in dst_port and src_port are 0 */
-	uint16_t dst_port;
+	uint16_t src_port;  /* ICMP: 0 */
+	uint16_t dst_port;  /* ICMP: type in the high byte, code in the low one */
 	unsigned interface; /* index of where it came in; 0: not known */
 	uint64_t wall_ms;   /* when it was captured */
 	struct span
 		payload; /* what follows the UDP, TCP or 8-byte ICMP header; of a log line empty */
+	/* Of what the kernel logged, else 0 and empty: */
+	uint32_t mark;      /* the packet's */
+	struct span prefix; /* of the rule that logged it, borrowed like the payload */
 };
 
 #define SIGHTING_FIN 0x01
@@ -39,14 +43,25 @@ struct sighting {
 #define SIGHTING_RST 0x04
 #define SIGHTING_ACK 0x10
 
-/* Which packets a door is to see. What is not asked for is filtered out in the kernel. */
+#define SIGHTING_PSH 0x08
+#define SIGHTING_URG 0x20
+
+#define CAPTURE_PORTS_MAX 33 /* every fwknop block of a door may have its own, and spa one */
+
+/*
+ * Which packets a door is to see. What is not asked for is filtered out in the kernel as far as its filter
+ * can tell, and is counted as "other" otherwise.
+ */
 struct capture_want {
-	uint16_t udp[2];   /* datagrams to these ports, whole; 0: none */
-	uint16_t tcp_data; /* segments with a payload to this port, whole; 0: none */
-	bool syns;         /* TCP segments with SYN and without ACK, to whatever port */
-	bool all_udp; /* datagrams to whatever port; not those of tcp_data and udp may be cut */
+	uint16_t udp[CAPTURE_PORTS_MAX];      /* datagrams to these ports, whole; 0: none */
+	uint16_t tcp_data[CAPTURE_PORTS_MAX]; /* segments with a payload, the same */
+	bool syns;    /* TCP segments with SYN and without ACK, to whatever port */
+	bool all_udp; /* datagrams to whatever port; those not among udp may be cut */
 	bool icmp;    /* ICMP and ICMPv6 messages with a payload, whole */
 };
+
+/* Does the want ask for this one? Pure. */
+bool capture_is_wanted(const struct capture_want *w, const struct sighting *s);
 
 enum capture_reject {
 	CAPTURE_OK = 0,
@@ -55,10 +70,12 @@ enum capture_reject {
 	CAPTURE_VERSION,  /* IP version field contradicts the link layer */
 	CAPTURE_LENGTH,   /* lengths contradict each other */
 	CAPTURE_FRAGMENT, /* a fragment: knocks are never fragmented */
-	CAPTURE_PROTOCOL, /* neither UDP nor TCP, or behind IPv6 headers that we do not follow */
+	CAPTURE_PROTOCOL, /* neither UDP, TCP nor ICMP, or behind IPv6 headers that we do not follow */
 	CAPTURE_CHECKSUM, /* IPv4 header or UDP checksum wrong (zero UDP checksum over IPv4 is allowed) */
 	CAPTURE_SOURCE, /* source is multicast, broadcast, unspecified or loopback (offered to the wire), */
 			/* or an IPv6 address, source or destination, is v4-mapped */
+	CAPTURE_FOREIGN, /* log line: not the kernel's word of a packet */
+	CAPTURE_FIELD, /* log line: begins like that, but a field is not as the kernel writes it */
 	CAPTURE_REJECT_COUNT,
 };
 
@@ -88,30 +105,31 @@ struct capture_pcap;
 typedef void capture_seen(void *arg, const struct sighting *s);
 
 struct capture_counts {
-	uint64_t seen; /* frames the handle delivered */
+	uint64_t seen; /* frames, logged packets or lines that came */
 	uint64_t rejected[CAPTURE_REJECT_COUNT];
 	uint64_t
-		other; /* whole, but of a VLAN, or no UDP datagram to our port: extension headers hid that */
+		other; /* whole, but of a VLAN or another interface, or nothing that is asked for */
 	uint64_t dropped; /* by the kernel, for want of buffer */
 };
 
 /*
- * Open interface for UDP datagrams to port (immediate mode, inbound only, non-blocking, compiled
- * filter: IPv4 and IPv6, and IPv6 packets that carry extension headers). Frames of a VLAN are not this
+ * Open interface for what is wanted (immediate mode, inbound only, non-blocking, compiled filter: IPv4 and
+ * IPv6, and IPv6 packets that carry extension headers). Frames of a VLAN are not this
  * interface's but that of the VLAN, which may be a door with lists of its own: they are ignored. The
  * filter is locked: not even root can widen it afterwards. Needs CAP_NET_RAW to open and no privilege
  * to read. Returns 0, -ENODEV when there is no such interface or it is down (come back later), -EPERM,
  * -EPROTONOSUPPORT for a link layer that we do not read, or another -errno; *f says it in a sentence.
  */
 __attribute__((warn_unused_result)) int capture_pcap_open(const char *interface, uint16_t door,
-	uint16_t udp_port, struct capture_pcap **ret, struct fault *f);
+	const struct capture_want *want, struct capture_pcap **ret, struct fault *f);
 
 /*
- * Open a saved capture (pcap or pcapng), same filter, frames with up to two VLAN tags included. The door index is put into every sighting.
+ * Open a saved capture (pcap or pcapng), same filter, both directions, frames with up to two VLAN tags
+ * included. The door index is put into every sighting; its interface is 0.
  * Returns 0, -EBADMSG when it is no capture, -EPROTONOSUPPORT, or what the system said of the file.
  */
 __attribute__((warn_unused_result)) int capture_pcap_open_file(const char *path, uint16_t door,
-	uint16_t udp_port, struct capture_pcap **ret, struct fault *f);
+	const struct capture_want *want, struct capture_pcap **ret, struct fault *f);
 
 void capture_pcap_close(struct capture_pcap *p);
 
@@ -120,14 +138,14 @@ int capture_pcap_fd(const struct capture_pcap *p);
 
 /*
  * Deliver at most max (above 0) waiting packets. Returns the number of frames read (0: none waits, or
- * end of file), or -ENODEV when the interface went away for good, -EBADMSG for a damaged file, or
+ * end of file), or -ENODEV when the interface went away for good or has another name now, -EBADMSG for a damaged file, or
  * another -errno. Allocates nothing. Checksums are not verified.
  *
  * An interface that goes down makes the descriptor poll with an error condition, which libuv reports as
  * UV_EBADF and stops polling: read then too, and start polling again unless it says -ENODEV. When it
  * comes up again packets go on by themselves. Its removal may not wake the descriptor a second time,
  * so call this once a second or so whatever the descriptor says. System calls used: poll, getsockopt,
- * getsockname, ioctl(SIOCGIFFLAGS).
+ * getsockname, ioctl(SIOCGIFFLAGS, SIOCGIFNAME).
  */
 __attribute__((warn_unused_result)) int capture_pcap_read(
 	struct capture_pcap *p, int max, capture_seen *seen, void *arg);
@@ -135,23 +153,39 @@ __attribute__((warn_unused_result)) int capture_pcap_read(
 const struct capture_counts *capture_pcap_counts(struct capture_pcap *p);
 
 /*
- * NFLOG: the kernel says that a packet passed a gate (doc/design.md, "rule set"). Opening needs
- * CAP_NET_ADMIN and a group that nobody listens to, or else returns -EPERM; reading needs nothing.
+ * NFLOG: packets that a rule logs to a group: the gate's own, by which the kernel says that a gate was used
+ * (doc/design.md, "rule set"), or one that is a door ("log group N" of nftables, NFLOG of iptables).
+ * Opening needs CAP_NET_ADMIN and a group that nobody listens to, or else returns -EPERM; reading needs
+ * nothing.
  */
 struct capture_nflog;
 
+struct capture_group {
+	uint16_t group;
+	uint16_t door;            /* put into every sighting */
+	uint32_t copy_len;        /* bytes of each packet, CAPTURE_SNAPLEN at most */
+	const char *interface;    /* where packets must have come in; NULL: anywhere */
+	struct capture_want want; /* unless is_all */
+	bool is_all;              /* every TCP, UDP or ICMP packet that is logged */
+};
+
+/* 0, -EPERM, -ENODEV when there is no such interface (come back later), or another -errno with *f. */
 __attribute__((warn_unused_result)) int capture_nflog_open(
-	uint16_t group, struct capture_nflog **ret, struct fault *f);
+	const struct capture_group *g, struct capture_nflog **ret, struct fault *f);
 void capture_nflog_close(struct capture_nflog *n);
 int capture_nflog_fd(const struct capture_nflog *n);
 
 /*
- * Deliver what waits, within a bound (the descriptor stays readable past it): a TCP or UDP sighting a
- * logged packet; the door is 0 and the payload what 64 bytes of packet held of it. 0 or -errno; lost
- * messages (ENOBUFS) are counted, not an error.
+ * Deliver what waits, within a bound (the descriptor stays readable past it), with the mark and the
+ * prefix of the rule that logged it. The payload is what copy_len
+ * bytes of the packet hold of it; the interface is where it came in. 0, -ENODEV when the interface named
+ * went away (call this once a second or so to hear of it), or -errno; lost messages (ENOBUFS) are counted,
+ * not an error.
  */
 __attribute__((warn_unused_result)) int capture_nflog_read(
 	struct capture_nflog *n, capture_seen *seen, void *arg);
-uint64_t capture_nflog_lost(const struct capture_nflog *n);
+
+/* dropped: messages that did not fit into the socket, at least. */
+const struct capture_counts *capture_nflog_counts(const struct capture_nflog *n);
 
 #endif

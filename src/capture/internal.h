@@ -18,6 +18,22 @@ struct capture_rules {
 enum capture_reject capture_ip_decode_by(
 	struct span packet, const struct capture_rules *rules, struct sighting *ret);
 
+/* The same from the link layer on: capture_packet_decode with rules. Pure. */
+enum capture_reject capture_packet_decode_by(
+	struct span frame, int link, const struct capture_rules *rules, struct sighting *ret);
+
+/* False for what no peer on the wire can have as its own address. Pure. */
+bool capture_source_is_possible(const struct addr *a);
+
+/* Must this one be there with its last byte? Of attempts on any port the headers are enough. Pure. */
+bool capture_is_wanted_whole(const struct capture_want *w, const struct sighting *s);
+
+/* Room for the text of a filter, all ports in use. */
+#define CAPTURE_FILTER_MAX 12288
+
+/* What libpcap is to compile for a want on a link layer; "" lets everything pass. */
+void capture_want_filter(const struct capture_want *w, int link, char to[CAPTURE_FILTER_MAX]);
+
 /* True for a frame that belongs to a VLAN and not to the interface which that one stands on. Pure. */
 bool capture_link_is_tagged(struct span frame, int link);
 

@@ -1,5 +1,5 @@
 /*
- * IPv4 and IPv6 headers with their extensions, then UDP or TCP, down to a payload span. Invariant: the
+ * IPv4 and IPv6 headers with their extensions, then UDP, TCP or ICMP, down to a payload span. Invariant: the
  * declared length of each layer is checked against the one around it before anything inside is read,
  * so a payload never includes link-layer padding or what another header claims.
  */
@@ -11,6 +11,7 @@
 #define IPV4_LEN 20u
 #define UDP_LEN 8u
 #define TCP_LEN 20u
+#define ICMP_LEN 8u
 
 /* What the IP layer leaves for the next one. */
 struct inner {
@@ -156,8 +157,7 @@ static enum capture_reject decode_ipv6(
 	return skip_extensions(ret);
 }
 
-/* False for what no peer on the wire can have as its own address. */
-static bool source_is_possible(const struct addr *a)
+bool capture_source_is_possible(const struct addr *a)
 {
 	static const struct addr loopback = { { [15] = 1 } };
 	static const uint8_t any[4] = { 0, 0, 0, 0 };
@@ -188,20 +188,27 @@ static bool udp_sum_is_good(const struct inner *in, uint16_t sum)
 	return sum_is_good(add_words(total, in->data));
 }
 
-/* What both have in front, and all that is sure to be there of a cut packet. */
-struct ports {
-	uint16_t src;
-	uint16_t dst;
+/* What the last header leaves. */
+struct last {
+	uint16_t src_port;
+	uint16_t dst_port;
+	uint8_t flags;
+	bool has_seq;
+	uint32_t seq;
+	struct span payload;
 };
 
-static enum capture_reject decode_udp(const struct inner *in, const struct capture_rules *rules,
-	struct ports *ret, struct span *ret_payload)
+/* Of a cut packet the two ports are all that must be there. */
+#define PORTS_LEN 4u
+
+static enum capture_reject decode_udp(
+	const struct inner *in, const struct capture_rules *rules, struct last *ret)
 {
 	struct reader r = reader_init(in->data);
 
-	ret->src = reader_u16(&r);
-	ret->dst = reader_u16(&r);
-	if (rules->is_cut && !r.is_short && r.left < UDP_LEN - sizeof(*ret))
+	ret->src_port = reader_u16(&r);
+	ret->dst_port = reader_u16(&r);
+	if (rules->is_cut && !r.is_short && r.left < UDP_LEN - PORTS_LEN)
 		return CAPTURE_OK;
 	size_t len = reader_u16(&r);
 	uint16_t sum = reader_u16(&r);
@@ -215,36 +222,77 @@ static enum capture_reject decode_udp(const struct inner *in, const struct captu
 		return CAPTURE_LENGTH;
 	if (rules->check_sums && !udp_sum_is_good(in, sum))
 		return CAPTURE_CHECKSUM;
-	*ret_payload = span_slice(reader_rest(&r), 0, len - UDP_LEN);
+	ret->payload = span_slice(reader_rest(&r), 0, len - UDP_LEN);
 	return CAPTURE_OK;
 }
 
+/* Cut within its fixed header, a segment has no flags: it is no attempt then. */
 static enum capture_reject decode_tcp(
-	const struct inner *in, const struct capture_rules *rules, struct ports *ret)
+	const struct inner *in, const struct capture_rules *rules, struct last *ret)
 {
 	struct reader r = reader_init(in->data);
 
-	ret->src = reader_u16(&r);
-	ret->dst = reader_u16(&r);
-	if (rules->is_cut && !r.is_short)
+	ret->src_port = reader_u16(&r);
+	ret->dst_port = reader_u16(&r);
+	if (rules->is_cut && !r.is_short && r.left < TCP_LEN - PORTS_LEN)
 		return CAPTURE_OK;
-	reader_u64(&r); /* sequence, acknowledgement */
+	uint32_t seq = reader_u32(&r);
+	reader_u32(&r); /* acknowledgement */
 	size_t header_len = (reader_u8(&r) >> 4) * 4u;
-	reader_take(&r, 7); /* flags, window, checksum, urgent */
+	uint8_t flags = reader_u8(&r);
+	reader_take(&r, 6); /* window, checksum, urgent */
 	if (r.is_short)
 		return CAPTURE_SHORT;
 	if (header_len < TCP_LEN || header_len > in->len)
 		return CAPTURE_LENGTH;
+	ret->flags = flags;
+	ret->has_seq = true;
+	ret->seq = seq;
+	if (header_len < in->len)
+		ret->payload = span_slice(in->data, header_len, in->len - header_len);
 	return CAPTURE_OK;
+}
+
+static enum capture_reject decode_icmp(
+	const struct inner *in, const struct capture_rules *rules, struct last *ret)
+{
+	struct reader r = reader_init(in->data);
+
+	/* The version of IP and that of ICMP are one. */
+	if ((in->proto == IPPROTO_ICMP) != addr_is_v4(&in->src))
+		return CAPTURE_PROTOCOL;
+	ret->dst_port = reader_u16(&r); /* type, code */
+	if (rules->is_cut && !r.is_short && r.left < ICMP_LEN - 2)
+		return CAPTURE_OK;
+	reader_take(&r, 6); /* checksum, and what differs by type */
+	if (r.is_short)
+		return CAPTURE_SHORT;
+	ret->payload = reader_rest(&r);
+	return CAPTURE_OK;
+}
+
+static enum capture_reject decode_last(
+	const struct inner *in, const struct capture_rules *rules, struct last *ret)
+{
+	switch (in->proto) {
+	case IPPROTO_UDP:
+		return decode_udp(in, rules, ret);
+	case IPPROTO_TCP:
+		return decode_tcp(in, rules, ret);
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return decode_icmp(in, rules, ret);
+	default:
+		return CAPTURE_PROTOCOL;
+	}
 }
 
 enum capture_reject capture_ip_decode_by(
 	struct span packet, const struct capture_rules *rules, struct sighting *ret)
 {
 	struct reader r = reader_init(packet);
-	struct span payload = { NULL, 0 };
 	struct inner in = { 0 };
-	struct ports ports = { 0 };
+	struct last last = { 0 };
 	enum capture_reject reason;
 
 	unsigned version = reader_u8(&r) >> 4;
@@ -255,22 +303,20 @@ enum capture_reject capture_ip_decode_by(
 	reason = version == 4 ? decode_ipv4(packet, rules, &in) : decode_ipv6(packet, rules, &in);
 	if (reason != CAPTURE_OK)
 		return reason;
-	if (!source_is_possible(&in.src))
+	if (!capture_source_is_possible(&in.src))
 		return CAPTURE_SOURCE;
-	if (in.proto == IPPROTO_UDP)
-		reason = decode_udp(&in, rules, &ports, &payload);
-	else if (in.proto == IPPROTO_TCP)
-		reason = decode_tcp(&in, rules, &ports);
-	else
-		reason = CAPTURE_PROTOCOL;
+	reason = decode_last(&in, rules, &last);
 	if (reason != CAPTURE_OK)
 		return reason;
-	/* Field by field: door and time are the caller's. */
+	/* Field by field: door, interface and time are the caller's. */
 	ret->proto = in.proto;
+	ret->tcp_flags = last.flags;
+	ret->has_seq = last.has_seq;
+	ret->tcp_seq = last.seq;
 	ret->src = in.src;
 	ret->dst = in.dst;
-	ret->src_port = ports.src;
-	ret->dst_port = ports.dst;
-	ret->payload = payload;
+	ret->src_port = last.src_port;
+	ret->dst_port = last.dst_port;
+	ret->payload = last.payload;
 	return CAPTURE_OK;
 }

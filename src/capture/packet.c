@@ -29,6 +29,8 @@ const char *capture_reject_name(enum capture_reject reason)
 		[CAPTURE_PROTOCOL] = "protocol",
 		[CAPTURE_CHECKSUM] = "checksum",
 		[CAPTURE_SOURCE] = "source",
+		[CAPTURE_FOREIGN] = "foreign",
+		[CAPTURE_FIELD] = "field",
 	};
 	return (unsigned)reason < CAPTURE_REJECT_COUNT ? names[reason] : "unknown";
 }
@@ -138,15 +140,23 @@ bool capture_link_is_known(int link)
 	}
 }
 
+enum capture_reject capture_packet_decode_by(
+	struct span frame, int link, const struct capture_rules *rules, struct sighting *ret)
+{
+	struct capture_rules inside = *rules;
+	struct reader r = reader_init(frame);
+
+	if (!take_link(&r, link, &inside.version))
+		return CAPTURE_LINK;
+	return capture_ip_decode_by(reader_rest(&r), &inside, ret);
+}
+
 enum capture_reject capture_packet_decode(
 	struct span frame, int link, bool check_sums, struct sighting *ret)
 {
 	struct capture_rules rules = { .check_sums = check_sums };
-	struct reader r = reader_init(frame);
 
-	if (!take_link(&r, link, &rules.version))
-		return CAPTURE_LINK;
-	return capture_ip_decode_by(reader_rest(&r), &rules, ret);
+	return capture_packet_decode_by(frame, link, &rules, ret);
 }
 
 enum capture_reject capture_ip_decode(struct span packet, bool is_cut, struct sighting *ret)

@@ -1,29 +1,41 @@
 /*
  * A door on a network interface or a saved capture, through libpcap. Invariant: once open it needs no
- * privilege, opens nothing by name and allocates nothing, and a sighting is a UDP datagram to its port.
+ * privilege, opens nothing by name and allocates nothing, and a sighting is something it was asked for.
  */
 
 #include <assert.h>
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "capture/internal.h"
 
+/*
+ * The kernel keeps what comes while we are busy, which recording a knock on a disk can be for tens of
+ * milliseconds, and gives each packet a place as long as the snap length allows. Where knocks are
+ * attempts anybody can send 100,000 a second: the room is for a tenth of a second of them at least.
+ * Places for attempts alone need not be long; headers fit.
+ */
 #define BUFFER_LEN (4 * 1024 * 1024)
-#define FILTER_MAX 1024
+#define BUFFER_ATTEMPTS_LEN (8 * 1024 * 1024)
+#define BUFFER_BOTH_LEN (24 * 1024 * 1024)
+#define SNAPLEN_ATTEMPTS 256
 
 struct capture_pcap {
 	pcap_t *pcap;
 	bool is_live;
+	char name[IFNAMSIZ]; /* of the interface when it was opened; empty: no one interface */
 	int link;
 	uint16_t door;
-	uint16_t udp_port;
+	unsigned interface; /* index; of a file 0 */
+	struct capture_want want;
 	u_int kernel_dropped; /* as last read; wraps */
 	struct capture_counts counts;
 };
@@ -35,42 +47,13 @@ struct delivery {
 	void *arg;
 };
 
-/*
- * Datagrams to the port, and IPv6 packets that begin with an extension header, behind which classic
- * BPF cannot look: those are sorted out in user space. "vlan" moves the offsets of everything to its
- * right in the expression, also behind a closing bracket, so it comes last at each depth. On cooked
- * links libpcap knows no "vlan"; whatever is still tagged there goes to user space too. So does all of
- * a BSD loopback file: libpcap would look for this machine's number of IPv6, not the one in the file.
- */
-static void filter_text(int link, uint16_t port, char to[FILTER_MAX])
-{
-	char wanted[FILTER_MAX / 4];
-
-	snprintf(wanted, sizeof(wanted),
-		"udp dst port %u or (ip6 and (ip6[6] = %d or ip6[6] = %d or ip6[6] = %d "
-		"or ip6[6] = %d or ip6[6] = %d))",
-		port, IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT, IPPROTO_AH,
-		IPPROTO_DSTOPTS);
-	if (link == DLT_EN10MB)
-		snprintf(to, FILTER_MAX, "%s or (vlan and (%s or (vlan and (%s))))", wanted, wanted,
-			wanted);
-	else if (link == DLT_LINUX_SLL || link == DLT_LINUX_SLL2)
-		snprintf(to, FILTER_MAX,
-			"%s or ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100",
-			wanted);
-	else if (link == DLT_NULL || link == DLT_LOOP)
-		to[0] = '\0';
-	else
-		snprintf(to, FILTER_MAX, "%s", wanted);
-}
-
 static int set_filter(struct capture_pcap *p, const char *name, struct fault *f)
 {
-	char text[FILTER_MAX];
+	char text[CAPTURE_FILTER_MAX];
 	struct bpf_program program = { 0 };
 	int rc = 0;
 
-	filter_text(p->link, p->udp_port, text);
+	capture_want_filter(&p->want, p->link, text);
 	if (pcap_compile(p->pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0) {
 		fault_set(f, "%s: no filter can be made for it: %s", name, pcap_geterr(p->pcap));
 		return -EPROTONOSUPPORT;
@@ -118,14 +101,27 @@ static int activation_failed(int status, const char *interface, pcap_t *pcap, st
 	}
 }
 
-static int activate(pcap_t *pcap, const char *interface, struct fault *f)
+/* Snap length and buffer for what is wanted. These fail only on a handle that is active already. */
+static int set_room(pcap_t *pcap, const struct capture_want *w)
+{
+	bool has_whole = w->udp[0] != 0 || w->tcp_data[0] != 0 || w->icmp;
+	bool has_attempts = w->syns || w->all_udp;
+	int snaplen = has_whole || !has_attempts ? CAPTURE_SNAPLEN : SNAPLEN_ATTEMPTS;
+	int buffer = !has_attempts ? BUFFER_LEN : has_whole ? BUFFER_BOTH_LEN : BUFFER_ATTEMPTS_LEN;
+
+	if (pcap_set_snaplen(pcap, snaplen) != 0 || pcap_set_buffer_size(pcap, buffer) != 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int activate(
+	pcap_t *pcap, const char *interface, const struct capture_want *want, struct fault *f)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
+	int on = 1;
 
-	/* These fail only on a handle that is active already. */
-	if (pcap_set_snaplen(pcap, CAPTURE_SNAPLEN) != 0 || pcap_set_promisc(pcap, 0) != 0 ||
-		pcap_set_immediate_mode(pcap, 1) != 0 ||
-		pcap_set_buffer_size(pcap, BUFFER_LEN) != 0)
+	int rc = set_room(pcap, want);
+	if (rc < 0 || pcap_set_promisc(pcap, 0) != 0 || pcap_set_immediate_mode(pcap, 1) != 0)
 		return -EINVAL;
 	int status = pcap_activate(pcap); /* above 0: a warning */
 	if (status < 0)
@@ -135,6 +131,8 @@ static int activate(pcap_t *pcap, const char *interface, struct fault *f)
 			pcap_geterr(pcap));
 		return -EIO;
 	}
+	/* libpcap drops what goes out, but only here; since Linux 4.20 the kernel need not show it to us. */
+	(void)setsockopt(pcap_fileno(pcap), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
 	if (pcap_setnonblock(pcap, 1, text) != 0) {
 		fault_set(f, "%s: capturing cannot be made non-blocking: %s", interface, text);
 		return -EIO;
@@ -154,25 +152,48 @@ static int lock_filter(const struct capture_pcap *p, const char *interface, stru
 	return rc;
 }
 
-static struct capture_pcap *door_new(uint16_t door, uint16_t udp_port, bool is_live)
+/* The index of the interface that the socket is bound to; 0: all of them, -1: one that is gone. */
+static int bound_to(const struct capture_pcap *p)
+{
+	struct sockaddr_ll at = { 0 };
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(pcap_fileno(p->pcap), (struct sockaddr *)&ss, &len) != 0)
+		return 0;
+	memcpy(&at, &ss, sizeof(at));
+	return at.sll_ifindex;
+}
+
+/* Empty where there is no one name. */
+static void name_now(const struct capture_pcap *p, char to[IFNAMSIZ])
+{
+	struct ifreq r = { .ifr_ifindex = bound_to(p) };
+
+	to[0] = '\0';
+	if (r.ifr_ifindex > 0 && ioctl(pcap_fileno(p->pcap), SIOCGIFNAME, &r) == 0)
+		memcpy(to, r.ifr_name, IFNAMSIZ);
+}
+
+static struct capture_pcap *door_new(uint16_t door, const struct capture_want *want, bool is_live)
 {
 	struct capture_pcap *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
 	p->door = door;
-	p->udp_port = udp_port;
+	p->want = *want;
 	p->is_live = is_live;
 	return p;
 }
 
-int capture_pcap_open(const char *interface, uint16_t door, uint16_t udp_port,
+int capture_pcap_open(const char *interface, uint16_t door, const struct capture_want *want,
 	struct capture_pcap **ret, struct fault *f)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
 	int rc;
 
-	struct capture_pcap *p = door_new(door, udp_port, true);
+	struct capture_pcap *p = door_new(door, want, true);
 	if (p == NULL) {
 		fault_set(f, "%s: no memory to capture from it", interface);
 		return -ENOMEM;
@@ -183,7 +204,7 @@ int capture_pcap_open(const char *interface, uint16_t door, uint16_t udp_port,
 		fault_set(f, "%s: cannot be captured from: %s", interface, text);
 		goto out;
 	}
-	rc = activate(p->pcap, interface, f);
+	rc = activate(p->pcap, interface, want, f);
 	if (rc < 0)
 		goto out;
 	rc = prepare(p, interface, f);
@@ -192,6 +213,9 @@ int capture_pcap_open(const char *interface, uint16_t door, uint16_t udp_port,
 	rc = lock_filter(p, interface, f);
 	if (rc < 0)
 		goto out;
+	/* Not what it was opened by: interfaces have other names beside their own. */
+	name_now(p, p->name);
+	p->interface = if_nametoindex(interface);
 	*ret = p;
 	p = NULL;
 out:
@@ -199,13 +223,13 @@ out:
 	return rc;
 }
 
-int capture_pcap_open_file(const char *path, uint16_t door, uint16_t udp_port,
+int capture_pcap_open_file(const char *path, uint16_t door, const struct capture_want *want,
 	struct capture_pcap **ret, struct fault *f)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
 	int rc;
 
-	struct capture_pcap *p = door_new(door, udp_port, false);
+	struct capture_pcap *p = door_new(door, want, false);
 	if (p == NULL) {
 		fault_set(f, "%s: no memory to read it", path);
 		return -ENOMEM;
@@ -262,22 +286,40 @@ static uint64_t to_ms(const struct timeval *tv)
  * or in a capture taken on the client, the card that fills them in never came to it. Nothing is lost:
  * what a knock says is authenticated, and whatever a flipped bit makes of it is refused for that.
  */
+static enum capture_reject decode(const struct capture_pcap *p, const struct pcap_pkthdr *header,
+	struct span frame, struct sighting *ret)
+{
+	/* What is longer than the snap length is no knock with bytes in it, but may be an attempt. */
+	struct capture_rules rules = { .is_cut = header->caplen < header->len };
+	struct sighting s = *ret;
+
+	enum capture_reject reason = capture_packet_decode_by(frame, p->link, &rules, &s);
+	if (reason != CAPTURE_OK)
+		return reason;
+	if (rules.is_cut && capture_is_wanted_whole(&p->want, &s))
+		return CAPTURE_SHORT;
+	*ret = s;
+	return CAPTURE_OK;
+}
+
 static void deliver(u_char *arg, const struct pcap_pkthdr *header, const u_char *bytes)
 {
 	struct delivery *to = (struct delivery *)(void *)arg;
 	struct capture_pcap *p = to->door;
-	struct sighting s = { .door = p->door, .wall_ms = to_ms(&header->ts) };
+	struct span frame = span_of(bytes, header->caplen);
+	struct sighting s = {
+		.door = p->door, .interface = p->interface, .wall_ms = to_ms(&header->ts)
+	};
 
 	p->counts.seen++;
-	if (p->is_live && capture_link_is_tagged(span_of(bytes, header->caplen), p->link)) {
+	if (p->is_live && capture_link_is_tagged(frame, p->link)) {
 		p->counts.other++;
 		return;
 	}
-	enum capture_reject reason =
-		capture_packet_decode(span_of(bytes, header->caplen), p->link, false, &s);
+	enum capture_reject reason = decode(p, header, frame, &s);
 	if (reason != CAPTURE_OK)
 		p->counts.rejected[reason]++;
-	else if (s.proto != IPPROTO_UDP || s.dst_port != p->udp_port)
+	else if (!capture_is_wanted(&p->want, &s))
 		p->counts.other++;
 	else
 		to->seen(to->arg, &s);
@@ -285,18 +327,17 @@ static void deliver(u_char *arg, const struct pcap_pkthdr *header, const u_char 
 
 /*
  * An interface that was taken down comes back on the same socket; one that was removed, or moved to
- * another namespace, leaves the socket bound to no interface for ever.
+ * another namespace, leaves the socket bound to no interface for ever. One that was renamed is another
+ * door's, or none's: who comes in where is decided by the name, after a restart as well.
  */
 static bool is_gone(const struct capture_pcap *p)
 {
-	struct sockaddr_ll at = { 0 };
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
+	char name[IFNAMSIZ];
 
-	if (getsockname(pcap_fileno(p->pcap), (struct sockaddr *)&ss, &len) != 0)
-		return false;
-	memcpy(&at, &ss, sizeof(at));
-	return at.sll_ifindex == -1;
+	if (bound_to(p) == -1)
+		return true;
+	name_now(p, name);
+	return name[0] != '\0' && strncmp(name, p->name, sizeof(name)) != 0;
 }
 
 int capture_pcap_read(struct capture_pcap *p, int max, capture_seen *seen, void *arg)

@@ -73,11 +73,40 @@ static int finish_connect(int fd, int timeout_ms)
 	return -error;
 }
 
+struct exchange_peer carry_peer(const struct exchange_peer *peer, uint16_t port)
+{
+	struct exchange_peer p = *peer;
+	set_port(&p.addr, port);
+	return p;
+}
+
+/* What is carried is often typed by hand. */
+static void set_options(int fd)
+{
+	int on = 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+int carry_begin(const struct exchange_peer *peer, uint16_t port)
+{
+	struct exchange_peer p = carry_peer(peer, port);
+	int fd = socket(p.addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	set_options(fd);
+	if (connect(fd, (const struct sockaddr *)&p.addr, p.len) == 0 || errno == EINPROGRESS)
+		return fd;
+	int rc = -errno;
+	close(fd);
+	return rc;
+}
+
 int carry_connect(const struct exchange_peer *peer, uint16_t port, uint16_t source_port,
 	int timeout_ms, struct fault *f)
 {
 	struct sockaddr_storage ss = peer->addr;
-	int on = 1, rc;
+	int rc;
 
 	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
@@ -96,9 +125,7 @@ int carry_connect(const struct exchange_peer *peer, uint16_t port, uint16_t sour
 	if (rc == -EINPROGRESS)
 		rc = finish_connect(fd, timeout_ms);
 	if (rc == 0) {
-		/* What is carried is often typed by hand. */
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		set_options(fd);
 		return fd;
 	}
 out:

@@ -8,6 +8,13 @@
 #include "base/file.h"
 #include "cmd/exchange.h"
 
+/* The address of peer with another port. */
+struct exchange_peer carry_peer(const struct exchange_peer *peer, uint16_t port);
+
+/* Begin to connect: a non-blocking socket that becomes writable when that has ended; or -errno. */
+__attribute__((warn_unused_result)) int carry_begin(
+	const struct exchange_peer *peer, uint16_t port);
+
 /*
  * Connect to the address of peer, TCP port, from source_port (0: any), within timeout_ms. Returns a
  * non-blocking socket the caller closes, or -errno with *f.

@@ -191,17 +191,24 @@ static int make_folders(const char *path)
 	}
 }
 
+/* A folder of our own. 0, or -errno with *f. */
+static int make_own(const char *folder, struct fault *f)
+{
+	int rc = make_folders(folder);
+	if (rc < 0)
+		fault_set(f, "%s: the folder cannot be made: %s", folder, strerror(-rc));
+	return rc;
+}
+
 int client_home_state(const uint8_t sid[32], bool is_made, char to[PATH_MAX], struct fault *f)
 {
 	char folder[PATH_MAX], hex[65];
 
 	if (!base_folder("XDG_STATE_HOME", ".local/state", folder))
 		return too_long(f);
-	int rc = is_made ? make_folders(folder) : 0;
-	if (rc < 0) {
-		fault_set(f, "%s: the folder cannot be made: %s", folder, strerror(-rc));
+	int rc = is_made ? make_own(folder, f) : 0;
+	if (rc < 0)
 		return rc;
-	}
 	return put_path(to, "%s/%s", folder, text_hex(span_of(sid, 32), hex)) ? 0 : too_long(f);
 }
 
@@ -211,8 +218,14 @@ int client_home_trust(bool is_made, char to[PATH_MAX], struct fault *f)
 
 	if (!client_folder(folder) || !put_path(to, "%s/trust", folder))
 		return too_long(f);
-	int rc = is_made ? make_folders(to) : 0;
-	if (rc < 0)
-		fault_set(f, "%s: the folder cannot be made: %s", to, strerror(-rc));
-	return rc;
+	return is_made ? make_own(to, f) : 0;
+}
+
+int client_home_profiles(bool is_made, char to[PATH_MAX], struct fault *f)
+{
+	char folder[PATH_MAX];
+
+	if (!client_folder(folder) || !put_path(to, "%s/profiles", folder))
+		return too_long(f);
+	return is_made ? make_own(folder, f) : 0;
 }

@@ -34,6 +34,10 @@ __attribute__((warn_unused_result)) int client_home_id(char to[PATH_MAX], struct
 __attribute__((warn_unused_result)) int client_home_trust(
 	bool is_made, char to[PATH_MAX], struct fault *f);
 
+/* The file of profiles; its folder made (0700) when is_made. 0 or -errno with *f. */
+__attribute__((warn_unused_result)) int client_home_profiles(
+	bool is_made, char to[PATH_MAX], struct fault *f);
+
 /*
  * The state file of one server; its folders are made (0700) when is_made. 0 or -errno with *f.
  */

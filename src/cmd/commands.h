@@ -22,5 +22,7 @@ int cmd_connect(int argc, char **argv);
 int cmd_id(int argc, char **argv);
 int cmd_directory(int argc, char **argv);
 int cmd_certifier(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
+int cmd_profile(int argc, char **argv);
 
 #endif

@@ -20,6 +20,7 @@
 #include "cmd/control_show.h"
 #include "cmd/say.h"
 #include "daemon/advice.h"
+#include "daemon/control.h"
 #include "daemon/report.h"
 
 #define LOOK_EVERY_MS 250
@@ -45,15 +46,9 @@ static void show(void *arg, const struct store_record *r)
 	json_decref(o);
 }
 
-static int read_store(const struct journal_wish *w)
+static int read_opened(const struct journal_wish *w, struct store *store)
 {
-	struct store *store = NULL;
-	struct fault f;
 	struct showing s = { .is_json = w->is_json };
-	if (store_open_reader(w->store, &store, &f) < 0) {
-		say_trouble("no daemon answers, and %s", f.text);
-		return CONTROL_NO_DAEMON;
-	}
 	int rc = store_journal(store, &w->query, show, &s);
 	store_close(store);
 	if (rc < 0) {
@@ -63,9 +58,24 @@ static int read_store(const struct journal_wish *w)
 	return EXIT_DONE;
 }
 
+static int read_store(const struct journal_wish *w)
+{
+	struct store *store = NULL;
+	struct fault f;
+	if (store_open_reader(w->store, &store, &f) == 0)
+		return read_opened(w, store);
+	say_trouble("no daemon answers, and %s", f.text);
+	return CONTROL_NO_DAEMON;
+}
+
 int control_journal_show(const struct journal_wish *w)
 {
 	const struct store_query *q = &w->query;
+	struct store *store = NULL;
+	struct fault f;
+	/* More than the daemon would keep in memory. */
+	if (q->limit > CONTROL_JOURNAL_MAX && store_open_reader(w->store, &store, &f) == 0)
+		return read_opened(w, store);
 	json_t *o = json_pack("{s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:I}", "command", "journal",
 		"since_ms", (json_int_t)q->since_ms, "until_ms", (json_int_t)q->until_ms, "name",
 		q->name, "address", w->address, "service", q->service, "event",

@@ -73,17 +73,35 @@ static const char *show_age(long long s, char to[TIME_TEXT_MAX])
 	return to;
 }
 
+static const char *door_place(const json_t *d, char *to, size_t cap)
+{
+	const char *kind = text(d, "capture");
+	if (strcmp(kind, "log") == 0)
+		snprintf(to, cap, "%s", text(d, "file"));
+	else if (strcmp(kind, "nflog") == 0)
+		snprintf(to, cap, "log group %lld", number(d, "group"));
+	else if (json_object_get(d, "port") != NULL)
+		snprintf(to, cap, "%s, udp %lld", text(d, "interface"), number(d, "port"));
+	else
+		snprintf(to, cap, "%s", text(d, "interface"));
+	return to;
+}
+
 static void show_doors(const json_t *doors)
 {
 	size_t i;
 	json_t *d;
 	json_array_foreach(doors, i, d)
 	{
-		printf("  %-10s%s on %s, udp %lld, %s, %lld packets", i == 0 ? "doors" : "",
-			text(d, "name"), text(d, "interface"), number(d, "port"),
-			json_is_true(json_object_get(d, "watching")) ? "watching"
-								     : "WAITING FOR THE INTERFACE",
-			number(d, "packets"));
+		char where[512];
+		printf("  %-10s%s on %s%s, %lld %s", i == 0 ? "doors" : "", text(d, "name"),
+			door_place(d, where, sizeof(where)),
+			json_is_true(json_object_get(d, "watching")) ? ", watching"
+								     : ", WAITING FOR IT",
+			number(d, "packets"),
+			strcmp(text(d, "capture"), "log") == 0 ? "lines" : "packets");
+		if (json_object_get(d, "port") == NULL)
+			printf(", %lld attempts", number(d, "sightings"));
 		if (number(d, "dropped") > 0)
 			printf(", %lld lost", number(d, "dropped"));
 		putchar('\n');
@@ -110,6 +128,8 @@ void control_show_status(const json_t *o, bool first)
 		"kernel", number(kernel, "admitted"), number(kernel, "dropped"),
 		number(kernel, "cut"));
 	show_counts("answered", json_object_get(o, "answered"));
+	if (json_object_size(json_object_get(o, "classic")) > 0)
+		show_counts("classic", json_object_get(o, "classic"));
 	show_counts("ignored", json_object_get(o, "ignored"));
 	if (!json_is_true(json_object_get(o, "store_ok")))
 		printf("  STORE     %s; nothing opens until it is mended\n",

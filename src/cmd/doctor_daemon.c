@@ -83,6 +83,13 @@ static void count_processes(size_t *ret_knock, size_t *ret_gate, size_t *ret_mon
 	*ret_monitor = knock_parent > 1 && knock_parent == gate_parent;
 }
 
+static const char *door_source(const json_t *door)
+{
+	if (json_object_get(door, "file") != NULL)
+		return "log file";
+	return json_object_get(door, "group") != NULL ? "log group" : "interface";
+}
+
 static void check_doors(struct doctor *d)
 {
 	size_t i;
@@ -92,9 +99,9 @@ static void check_doors(struct doctor *d)
 		const char *name = json_string_value(json_object_get(door, "name"));
 		if (!json_is_true(json_object_get(door, "watching")))
 			doctor_note(d, DOCTOR_FAIL, "daemon",
-				"door %s waits for its interface: no knock is seen there; bring it up or "
+				"door %s waits for its %s: no knock is seen there; bring it up or "
 				"name another",
-				name != NULL ? name : "?");
+				name != NULL ? name : "?", door_source(door));
 	}
 }
 

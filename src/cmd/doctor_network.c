@@ -107,7 +107,11 @@ static void check_guarded(struct doctor *d, const struct doctor_listener *l, siz
 		for (size_t j = 0; j < n; j++)
 			is_heard = is_heard || is_served(s, &l[j]);
 		format_ports(s, ports);
-		if (is_heard)
+		if (config_is_forwarded(s))
+			doctor_note(d, DOCTOR_OK, "ports",
+				"%s port %s (%s) is guarded, and sent on to another machine",
+				proto_name(s->proto), ports, s->name);
+		else if (is_heard)
 			doctor_note(d, DOCTOR_OK, "ports", "%s port %s (%s) is guarded and in use",
 				proto_name(s->proto), ports, s->name);
 		else
@@ -162,7 +166,7 @@ static void check_knock_port(
 	struct doctor *d, const struct config_door *door, const struct doctor_listener *l, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (l[i].proto == IPPROTO_UDP && l[i].port == door->spa.port)
+		if (door->spa.is_on && l[i].proto == IPPROTO_UDP && l[i].port == door->spa.port)
 			doctor_note(d, DOCTOR_FAIL, "knock",
 				"another program has udp port %u, where knocks of door %s arrive; stop "
 				"it or choose another udp",
@@ -183,8 +187,17 @@ static bool has_address(const struct ifaddrs *all, const char *interface, int fa
 	return false;
 }
 
+static const char *knock_port_text(const struct config_door *door, char to[48])
+{
+	to[0] = '\0';
+	if (door->spa.is_on)
+		snprintf(to, 48, ", knocks come to udp port %u", (unsigned)door->spa.port);
+	return to;
+}
+
 static void check_door(struct doctor *d, const struct config_door *door, const struct ifaddrs *all)
 {
+	char port[48];
 	bool v4 = has_address(all, door->interface, AF_INET);
 	bool v6 = has_address(all, door->interface, AF_INET6);
 	if (!place_interface_is_up(door->interface))
@@ -197,19 +210,24 @@ static void check_door(struct doctor *d, const struct config_door *door, const s
 			"door %s: interface %s has no address: no knock arrives; give it one",
 			door->name, door->interface);
 	else
-		doctor_note(d, DOCTOR_OK, "knock",
-			"door %s: interface %s is up with %s, knocks come to udp port %u",
+		doctor_note(d, DOCTOR_OK, "knock", "door %s: interface %s is up with %s%s",
 			door->name, door->interface,
 			v4 && v6     ? "IPv4 and IPv6"
 				: v4 ? "IPv4"
 				     : "IPv6",
-			(unsigned)door->spa.port);
+			knock_port_text(door, port));
+}
+
+/* A log group or a log file tells of what came in anywhere. */
+static bool is_everywhere(const struct config_door *door)
+{
+	return door->interface == NULL;
 }
 
 static bool is_door(const struct config *c, const char *interface)
 {
 	for (size_t i = 0; i < c->door_count; i++)
-		if (strcmp(c->doors[i].interface, interface) == 0)
+		if (is_everywhere(&c->doors[i]) || strcmp(c->doors[i].interface, interface) == 0)
 			return true;
 	return false;
 }
@@ -217,7 +235,7 @@ static bool is_door(const struct config *c, const char *interface)
 static bool is_door_family(const struct config *c, const struct ifaddrs *all, int family)
 {
 	for (size_t i = 0; i < c->door_count; i++)
-		if (has_address(all, c->doors[i].interface, family))
+		if (is_everywhere(&c->doors[i]) || has_address(all, c->doors[i].interface, family))
 			return true;
 	return false;
 }
@@ -257,7 +275,8 @@ void doctor_network(struct doctor *d)
 	if (getifaddrs(&all) < 0)
 		all = NULL;
 	for (size_t i = 0; i < d->boot->config->door_count; i++) {
-		check_door(d, &d->boot->config->doors[i], all);
+		if (d->boot->config->doors[i].capture == CONFIG_CAPTURE_PCAP)
+			check_door(d, &d->boot->config->doors[i], all);
 		check_knock_port(d, &d->boot->config->doors[i], l, n);
 	}
 	check_others(d, all);

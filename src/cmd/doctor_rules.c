@@ -329,7 +329,8 @@ static void check_service(
 	char where[256];
 	const char *proto = s->proto == IPPROTO_TCP ? "tcp" : "udp";
 	const struct config *c = d->boot->config;
-	const char *interface = c->door_count > 0 ? c->doors[0].interface : "";
+	const char *interface =
+		c->door_count > 0 && c->doors[0].interface != NULL ? c->doors[0].interface : "";
 	enum doctor_flow flow = DOCTOR_PASSES;
 	unsigned port = s->port, last = config_service_last_port(s);
 	for (; port <= last; port++) {

@@ -30,5 +30,9 @@ int id_encrypt(int argc, char **argv);
 int id_decrypt(int argc, char **argv);
 int id_cross(int argc, char **argv);
 int id_card(int argc, char **argv);
+int id_pad(int argc, char **argv);
+int id_tag_key(int argc, char **argv);
+int id_sequences(int argc, char **argv);
+int id_fwknop_key(int argc, char **argv);
 
 #endif

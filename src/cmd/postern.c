@@ -15,6 +15,8 @@ static const char help[] =
 	"  close HOST [SVC]   ask it to close the service again\n"
 	"  send HOST ACTION   ask it to run something it knows by that name\n"
 	"  connect HOST PORT  knock, then carry stdin and stdout: an ssh ProxyCommand\n"
+	"  profile list|show|add|remove\n"
+	"                     keep the options of a knock under a name\n"
 	"  id new NAME        make a key, a certificate and an ID file for a person\n"
 	"  id show FILE       say whose ID file it is, without the password\n"
 	"  id passwd FILE     change the password of an ID file\n"
@@ -22,6 +24,8 @@ static const char help[] =
 	"                     make certifiers, certify others, take it back\n"
 	"  directory add|remove|list|check\n"
 	"                     edit and check the list of those a server knows\n"
+	"  audit TARGET...    say how good the TLS of servers and mail domains is\n"
+	"  audit stealth HOST say what strangers see of ports that should be silent\n"
 	"\n"
 	"postern COMMAND --help explains one command, postern --version says which\n"
 	"version this is.\n"
@@ -38,9 +42,11 @@ static const struct {
 	{ "close", cmd_close },
 	{ "send", cmd_send },
 	{ "connect", cmd_connect },
+	{ "profile", cmd_profile },
 	{ "id", cmd_id },
 	{ "certifier", cmd_certifier },
 	{ "directory", cmd_directory },
+	{ "audit", cmd_audit },
 };
 
 static int run(int argc, char **argv)

@@ -36,6 +36,13 @@ static const char help[] =
 	"  card SERVER.id     a new card of a server, for its clients\n"
 	"  cross CARD         trust a server of another organisation\n"
 	"\n"
+	"Secrets of the classic knocks, for both ends:\n"
+	"\n"
+	"  pad                a one-time pad for enciphered sequences\n"
+	"  tag-key NAME       a key for tagged sequences\n"
+	"  sequences          random sequences that work once each\n"
+	"  fwknop-key NAME    the keys of fwknop packets\n"
+	"\n"
 	"postern id PART --help explains one part.\n"
 	"\n"
 	"Exit codes: 0 done, 1 refused, 2 usage, 4 trouble with a file or a password.\n";
@@ -167,6 +174,10 @@ static const struct {
 	{ "decrypt", id_decrypt },
 	{ "cross", id_cross },
 	{ "card", id_card },
+	{ "pad", id_pad },
+	{ "tag-key", id_tag_key },
+	{ "sequences", id_sequences },
+	{ "fwknop-key", id_fwknop_key },
 };
 
 int cmd_id(int argc, char **argv)

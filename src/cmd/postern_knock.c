@@ -1,10 +1,14 @@
-/* postern knock, close and send: one visit to a server, and its answer told. */
+/*
+ * postern knock, close and send: one visit to a server, and its answer told; or a knock of a classic
+ * scheme, which has none.
+ */
 
 #include "cmd/answer.h"
 #include "cmd/commands.h"
 #include "cmd/exchange.h"
 #include "cmd/knock_args.h"
 #include "cmd/say.h"
+#include "cmd/scheme.h"
 #include "cmd/visit.h"
 
 static int dry_run(struct visit *v)
@@ -25,19 +29,13 @@ static int dry_run(struct visit *v)
 	return EXIT_DONE;
 }
 
-static int knock(enum knock_command command, int argc, char **argv)
+static int visit(const struct knock_args *args)
 {
-	struct knock_args args;
 	struct visit v;
-	bool is_help;
-
-	int rc = knock_args_parse(command, argc, argv, &args, &is_help);
-	if (rc != EXIT_DONE || is_help)
-		return rc;
-	rc = visit_open(&args, &v);
+	int rc = visit_open(args, &v);
 	if (rc != EXIT_DONE)
 		goto out;
-	if (args.is_dry_run) {
+	if (args->is_dry_run) {
 		rc = dry_run(&v);
 		goto out;
 	}
@@ -48,6 +46,20 @@ static int knock(enum knock_command command, int argc, char **argv)
 		answer_tell_none(&v, rc);
 out:
 	visit_close(&v);
+	return rc;
+}
+
+static int knock(enum knock_command command, int argc, char **argv)
+{
+	struct knock_args args;
+	bool is_help;
+
+	int rc = knock_args_parse(command, argc, argv, &args, &is_help);
+	if (rc == EXIT_DONE && !is_help)
+		rc = knock_args_save(&args);
+	if (rc == EXIT_DONE && !is_help)
+		rc = args.scheme == KNOCK_SPA ? visit(&args) : scheme_knock(&args);
+	knock_args_free(&args);
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 #include "cmd/control_trial.h"
 #include "cmd/control_why.h"
 #include "cmd/doctor.h"
+#include "cmd/import.h"
 #include "cmd/say.h"
 #include "daemon/trial.h"
 
@@ -41,6 +42,8 @@ static const char help[] =
 	"  restore NAME  let it in again\n"
 	"  why NAME SERVICE  would it be let in; if not, what would have to change\n"
 	"  why NAME|ADDRESS  what was decided last about it, and what to do about that\n"
+	"  import knockd|fwknop FILE...  their configuration as blocks of postern.conf;\n"
+	"                see posternctl import --help\n"
 	"\n"
 	"  -s, --socket FILE   control socket (default: " CONTROL_DEFAULT ")\n"
 	"  --json              one JSON object a line\n"
@@ -450,6 +453,9 @@ static int run(int argc, char **argv)
 		.live = CONFIG_DEFAULT,
 		.only_service = "",
 	};
+	/* It has options of its own, and no daemon. */
+	if (argc > 1 && strcmp(argv[1], "import") == 0)
+		return cmd_import(argc - 1, argv + 1);
 	int status = parse(argc, argv, &o);
 	if (status >= 0)
 		return status;

@@ -19,11 +19,11 @@
 
 #include "base/span.h"
 #include "config/config.h"
+#include "config/lex.h"
 
 #define CONFIG_FILE_MAX ((size_t)4 << 20) /* bytes of one file */
 #define CONFIG_TOTAL_MAX ((size_t)16 << 20)
 #define CONFIG_INCLUDE_DEPTH_MAX 8
-#define CONFIG_VALUE_MAX 4096 /* bytes of one value as written */
 #define CONFIG_GROUP_NAME_MAX 62
 #define CONFIG_WHY_MAX 256
 #define CONFIG_WORDS_MAX 1024
@@ -172,41 +172,6 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 /* One bound of a number or duration as people write it. Returns to. */
 const char *config_bound_format(
 	const struct config_keyword *k, uint32_t v, char to[CONFIG_WHY_MAX]);
-
-/* Words, strings and punctuation. */
-enum config_token {
-	CONFIG_TOKEN_END,
-	CONFIG_TOKEN_WORD,
-	CONFIG_TOKEN_STRING,
-	CONFIG_TOKEN_EQUALS,
-	CONFIG_TOKEN_PLUS_EQUALS,
-	CONFIG_TOKEN_COMMA,
-	CONFIG_TOKEN_OPEN,  /* { */
-	CONFIG_TOKEN_CLOSE, /* } */
-	CONFIG_TOKEN_PAREN_OPEN,
-	CONFIG_TOKEN_PAREN_CLOSE,
-};
-
-struct config_lexer {
-	const char *at, *end;
-	unsigned line;
-};
-
-struct config_lexeme {
-	enum config_token token;
-	struct span text; /* as it stands, quotes included */
-	unsigned line;
-	const char *why; /* not NULL: the token is refused, and why */
-};
-
-struct config_lexer config_lexer_init(struct span text);
-struct config_lexeme config_lex(struct config_lexer *l);
-
-/* The value of a word or string that was not refused, NUL-terminated; to holds CONFIG_VALUE_MAX bytes. */
-const char *config_lexeme_value(const struct config_lexeme *t, char to[CONFIG_VALUE_MAX]);
-
-/* NULL, or why a whole file is no text of ours. */
-const char *config_text_refusal(struct span text);
 
 /* A statement: the opening of a block (keyword NULL) or one assignment, and where its values stand. */
 struct config_statement {

@@ -59,6 +59,8 @@ static const struct {
 	{ 0, "source-port", "knock without a source port: a script opens to none" },
 	{ 0, "bind", "knock with --address: service %s takes only what is signed" },
 	{ 0, "address", "knock with --address observed, or the address that the server sees" },
+	{ 0, "token",
+		"knock with the token itself, or list another name, with a plain key, for such knocks" },
 	{ 0, "fido-touch", "touch the token when it blinks" },
 	{ 0, "fido-pin", "use a key of the token that asks for its PIN" },
 	{ 0, "fido-counter",
@@ -67,7 +69,9 @@ static const struct {
 		"make room on the disk, or mend it: the store could not be written, see the log" },
 	{ 0, "gate", "knock again; when it stays so, the log has what the kernel said" },
 	{ 0, "service-changed", "knock again: the service is another since the reload" },
-	{ 0, "interface-gone", "bring the interface up again; its door waits for it" },
+	{ 0, "interface-gone",
+		"bring the interface up again, or give it its name back; its door waits for it" },
+	{ 0, "group-gone", "let no other program listen to the log group of the door" },
 };
 
 static const char *sentence_of(const struct store_record *r)

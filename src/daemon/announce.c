@@ -71,7 +71,10 @@ static unsigned priority(const struct store_record *r)
 {
 	if (r->event == STORE_FAILED || r->event == STORE_KEY_MISMATCH || r->event == STORE_DOOR)
 		return 4;
-	return r->event == STORE_REFUSED || r->event == STORE_REVOKED ? 5 : 6;
+	return r->event == STORE_REFUSED || r->event == STORE_REVOKED || r->event == STORE_ENDING ||
+			r->event == STORE_CUT
+		? 5
+		: 6;
 }
 
 static bool is_plain(const char *value)

@@ -60,6 +60,8 @@ struct boot *boot_load(const char *path, struct config_report *r)
 	threats_check_names(b->config, r);
 	if (b->directory != NULL)
 		b->policy = policy_new(b->config, b->directory, r);
+	if (b->directory != NULL)
+		b->classic = classic_keys_load(b->config, b->directory, r);
 	struct fault f;
 	b->keys = keys_load(
 		b->config->server.id, b->config->server.id_key, b->config->server.stealth, &f);
@@ -70,6 +72,8 @@ struct boot *boot_load(const char *path, struct config_report *r)
 	if (r->count != before || b->policy == NULL || b->trust == NULL)
 		goto fail;
 	note_expiry(b);
+	if (b->warning[0] == '\0')
+		snprintf(b->warning, sizeof(b->warning), "%s", b->classic->warning);
 	return b;
 fail:
 	boot_free(b);
@@ -80,6 +84,8 @@ void boot_forget_keys(struct boot *b)
 {
 	keys_free(b->keys);
 	b->keys = NULL;
+	classic_keys_free(b->classic);
+	b->classic = NULL;
 	if (b->config != NULL)
 		config_forget_secrets(b->config);
 }

@@ -8,6 +8,7 @@
  */
 
 #include "config/config.h"
+#include "daemon/classic_keys.h"
 #include "daemon/keys.h"
 #include "identity/directory.h"
 #include "identity/trust.h"
@@ -19,6 +20,7 @@ struct boot {
 	struct policy *policy;
 	struct trust *trust; /* whose certificates are believed; NULL: nobody's */
 	struct server_keys *keys;
+	struct classic_keys *classic; /* of classic knocks */
 	char warning[FAULT_MAX]; /* something worth saying that does not stop us; "" for nothing */
 };
 

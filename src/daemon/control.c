@@ -156,8 +156,15 @@ static void do_journal(struct client *c, json_t *q)
 		control_finish(c, -EINVAL, "the address is none; write it in numbers");
 		return;
 	}
+	bool is_cut = query.limit > CONTROL_JOURNAL_MAX;
+	if (is_cut)
+		query.limit = CONTROL_JOURNAL_MAX;
 	int rc = store_journal(c->k->store, &query, say_record, c);
-	control_finish(c, rc, rc < 0 ? "the journal cannot be read" : "");
+	control_finish(c, rc,
+		rc < 0           ? "the journal cannot be read"
+			: is_cut ? "the daemon tells the newest 1000 at most; name the store with "
+				   "--store for more"
+				 : "");
 }
 
 /* what: "" is everything, else a grant id, an address or a name. */

@@ -22,4 +22,8 @@
 
 #define CONTROL_LINE_MAX 4096
 
+/* The daemon keeps what it says in memory until it is heard: of the journal no more records than these, the
+ * newest. Who wants more reads the store. */
+#define CONTROL_JOURNAL_MAX 1000
+
 #endif

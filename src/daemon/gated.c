@@ -23,6 +23,12 @@
 #define ANSWER_WAIT_MS 5000
 #define REFUSED_EVERY_MS 10000
 
+/*
+ * Every transaction, also one that fails, makes the kernel drop what it is collecting just then. So whoever asks
+ * a full set again and again keeps it full: for so long nobody does.
+ */
+#define FULL_PAUSE_MS 100
+
 struct gated {
 	const struct gated_start *start;
 	struct gate *gate;
@@ -31,6 +37,7 @@ struct gated {
 	uv_poll_t monitor_poll, knock_poll, watch_poll;
 	struct health health;
 	uint64_t refused_mono_ms; /* when that was last logged */
+	uint64_t full_mono_ms;    /* when the kernel had no room last */
 	int exit_status;
 };
 
@@ -234,6 +241,24 @@ static bool answer_question(struct gated *g, const struct msg *m)
 	return true;
 }
 
+static bool is_full(const struct gated *g)
+{
+	return g->full_mono_ms != 0 && clock_mono_ms() - g->full_mono_ms < FULL_PAUSE_MS;
+}
+
+/* Does the order go to the kernel? 0 or -errno. */
+static int admit(struct gated *g, const struct msg *m)
+{
+	int why = gated_check(g->start->config, m);
+	if (why < 0) {
+		log_refused(g);
+		return why;
+	}
+	if (m->type == MSG_OPEN && is_full(g))
+		return -ENFILE;
+	return count(g->start->config, g->live, m);
+}
+
 /* All orders that wait, at most a batch, become one netlink transaction. */
 static bool obey_batch(struct gated *g)
 {
@@ -258,11 +283,7 @@ static bool obey_batch(struct gated *g)
 			is_settled = true;
 			break;
 		}
-		int why = gated_check(g->start->config, &m);
-		if (why < 0)
-			log_refused(g);
-		else
-			why = count(g->start->config, g->live, &m);
+		int why = admit(g, &m);
 		if (why < 0) {
 			answer(g, MSG_DONE, m.seq, why);
 			continue;
@@ -272,8 +293,11 @@ static bool obey_batch(struct gated *g)
 	}
 	if (n > 0) {
 		int failed = gate_apply(g->gate, orders, n, results);
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
+			if (failed == 0 && results[i] == -ENFILE)
+				g->full_mono_ms = clock_mono_ms();
 			answer(g, MSG_DONE, seqs[i], failed < 0 ? failed : results[i]);
+		}
 	}
 	if (is_settled)
 		answer(g, MSG_DONE, settle_seq, gate_settle(g->gate));

@@ -32,6 +32,7 @@ const char *judge_drop_name(unsigned drop)
 		[JUDGE_DROP_REPLAY - SPA_REJECT_COUNT] = "replay",
 		[JUDGE_DROP_REFUSAL_RATE - SPA_REJECT_COUNT] = "refusal-rate",
 		[JUDGE_DROP_BUSY - SPA_REJECT_COUNT] = "busy",
+		[JUDGE_DROP_IDENTITY_RATE - SPA_REJECT_COUNT] = "identity-rate",
 	};
 	if (drop < SPA_REJECT_COUNT)
 		return spa_reject_name((enum spa_reject)drop);
@@ -436,16 +437,16 @@ static bool has_family(const struct config_service *s, const struct addr *source
 	return (addr_is_v4(source) ? s->forward4.port : s->forward6.port) != 0;
 }
 
-/* Step 11: may they. */
-static enum judge_outcome decide(const struct judge *j, struct judge_case *c, uint64_t wall_ms)
+enum judge_outcome judge_decide(const struct judge *j, struct judge_case *c, uint64_t wall_ms)
 {
 	c->claim.is_locked_out = identify_is_locked_out(j->lockout, &c->claim);
 	c->claim.is_superseded = identify_is_superseded(j->store, &c->claim);
 	c->verdict = policy_decide(j->boot->policy, &c->claim, wall_ms);
 	c->key_match = policy_key_match(j->boot->policy, &c->claim);
 	/* Whom the directory does not list is told only what it was granted, unless told otherwise. */
-	c->is_silent = c->verdict.reason != POLICY_GRANT && !j->boot->config->server.reveal &&
-		policy_listed(&c->claim) == NULL;
+	if (c->verdict.reason != POLICY_GRANT && !j->boot->config->server.reveal &&
+		policy_listed(&c->claim) == NULL)
+		c->is_silent = true;
 	if (c->verdict.reason != POLICY_GRANT)
 		return finish(c, JUDGE_RECORD, status_of(j, c->verdict.reason),
 			policy_reason_name(c->verdict.reason));
@@ -475,11 +476,9 @@ static enum judge_outcome decide(const struct judge *j, struct judge_case *c, ui
 	return finish(c, JUDGE_OPEN, SPA_STATUS_OK, "grant");
 }
 
-enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uint64_t wall_ms,
-	uint64_t mono_ms, struct judge_case *c)
+void judge_begin(struct judge_case *c, const struct sighting *s)
 {
-	if (s->payload.len > sizeof(c->datagram))
-		return drop(c, SPA_LENGTH);
+	c->drop = JUDGE_DROP_NONE;
 	c->has_context = false;
 	c->chain.step_count = 0;
 	c->is_silent = false;
@@ -490,11 +489,21 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 	c->result = SPA_RESULT_NONE;
 	c->result_detail = 0;
 	c->flaw[0] = '\0';
+	c->scheme[0] = '\0';
+	c->is_all = c->has_counter = false;
 	c->claim = (struct claim){ .door = s->door };
 	c->verdict = (struct verdict){
 		.reason = POLICY_NOT_AUTHENTICATED, .list = "", .entry = "", .text = ""
 	};
 	c->seen = *s;
+}
+
+enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uint64_t wall_ms,
+	uint64_t mono_ms, struct judge_case *c)
+{
+	if (s->payload.len > sizeof(c->datagram))
+		return drop(c, SPA_LENGTH);
+	judge_begin(c, s);
 	if (s->payload.len > 0)
 		memcpy(c->datagram, s->payload.data, s->payload.len);
 	c->seen.payload = span_of(c->datagram, s->payload.len);
@@ -522,7 +531,7 @@ enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uin
 	c->claim.asked_s = c->request.seconds;
 	if (!settle_address(c, &o))
 		return o;
-	return decide(j, c, wall_ms);
+	return judge_decide(j, c, wall_ms);
 }
 
 static void add_prekey(const struct judge *j, struct spa_reply *r, uint64_t wall_ms)

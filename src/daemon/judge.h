@@ -3,7 +3,7 @@
 
 /*
  * One sighting to one outcome: the server procedure of doc/protocol.md section 4, steps 1 to 11, in that
- * order. Reads the clock from its arguments, opens nothing, sends nothing, and writes only its own memory
+ * order; for what a classic knock asks for (daemon/classic.h), steps 10 and 11. Reads the clock from its arguments, opens nothing, sends nothing, and writes only its own memory
  * of rates and answers. The knock process and posternd --read both stand on it.
  */
 
@@ -19,6 +19,8 @@
 #include "policy/policy.h"
 #include "store/store.h"
 
+#define JUDGE_SCHEME_MAX 80
+
 /* Reasons to ignore a datagram beyond those of enum spa_reject; counted together. */
 enum judge_drop {
 	JUDGE_DROP_NONE = SPA_REJECT_COUNT,
@@ -27,8 +29,9 @@ enum judge_drop {
 	JUDGE_DROP_IDENTITY, /* key id in no directory, or without a public key there */
 	JUDGE_DROP_SIGNATURE,
 	JUDGE_DROP_REPLAY,
-	JUDGE_DROP_REFUSAL_RATE, /* STALE is answered once in ten seconds to one identity */
-	JUDGE_DROP_BUSY,         /* no room to work on it */
+	JUDGE_DROP_REFUSAL_RATE,  /* STALE is answered once in ten seconds to one identity */
+	JUDGE_DROP_BUSY,          /* no room to work on it */
+	JUDGE_DROP_IDENTITY_RATE, /* of classic knocks: nobody is told */
 	JUDGE_DROP_COUNT,
 };
 
@@ -44,9 +47,34 @@ enum judge_outcome {
 	JUDGE_RUN,    /* record, run ret->claim.action or only note it, then answer */
 };
 
+/* What a classic knock asks for. Whoever made it knew the secret that its scheme has. */
+struct judge_wish {
+	char scheme[JUDGE_SCHEME_MAX]; /* for the journal: "sequence ops" */
+	const struct name *name;       /* borrowed for the call, as entry is for the life of boot */
+	const struct directory_entry
+		*entry; /* of that name; NULL: the directory does not list it */
+	const struct config_service *service; /* NULL: none that may be opened has that port */
+	char asked_for[SPA_SELECTOR_MAX + 1]; /* in words, where there is no service */
+	uint32_t asked_s;                     /* 0: as long as the service gives */
+	bool is_close;
+	bool is_all; /* of a close: of all services; service is NULL */
+	bool has_address, is_third_party;
+	struct addr
+		address; /* said inside the knock; another than the source's with is_third_party */
+	bool is_refused; /* what is asked for is not offered; flaw says what */
+	char flaw[128];
+	/* A second knock with this key is a replay. */
+	uint8_t replay_key[STORE_REPLAY_KEY_LEN];
+	uint64_t replay_until_ms; /* UINT64_MAX: for ever */
+	bool is_once; /* only a key made it, and once: remembered also when it came too often */
+	bool has_counter;
+	uint8_t counter_id[32];
+	uint32_t counter; /* must be above the last one that was accepted of counter_id */
+};
+
 /* All that is known of one datagram. Large; kept in a pool. Spans inside point into the case itself. */
 struct judge_case {
-	unsigned drop;
+	unsigned drop; /* why it is ignored, or recorded without a line; else JUDGE_DROP_NONE */
 	struct sighting seen; /* payload: this case's own copy */
 	uint8_t datagram[SPA_LARGE_LEN];
 	struct spa_header header;
@@ -68,6 +96,13 @@ struct judge_case {
 	char flaw[128];                     /* what is wrong with the message; "": nothing */
 	const uint8_t *resend;              /* 320 bytes, borrowed from the memory of answers */
 	char service[SPA_SELECTOR_MAX + 1]; /* as asked for, for the journal */
+	/* of a classic knock */
+	char scheme[JUDGE_SCHEME_MAX]; /* "": a knock of section 4 */
+	bool is_all;
+	uint64_t replay_until_ms;
+	bool has_counter;
+	uint8_t counter_id[32];
+	uint32_t counter;
 };
 
 void judge_case_wipe(struct judge_case *c);
@@ -104,6 +139,16 @@ void judge_set_high_water(struct judge *j, uint64_t wall_ms);
 /* Judge one UDP sighting. c is overwritten. */
 enum judge_outcome judge_sighting(struct judge *j, const struct sighting *s, uint64_t wall_ms,
 	uint64_t mono_ms, struct judge_case *c);
+
+/* Judge what a classic knock, of which s is the last packet, asks for. Its case is silent whatever comes. */
+enum judge_outcome judge_wish(struct judge *j, const struct sighting *s, const struct judge_wish *w,
+	uint64_t wall_ms, uint64_t mono_ms, struct judge_case *c);
+
+/* What both begin with: nothing is known yet of what was seen. */
+void judge_begin(struct judge_case *c, const struct sighting *s);
+
+/* What both end with, step 11: may the claim's owner do what c->request.op says? */
+enum judge_outcome judge_decide(const struct judge *j, struct judge_case *c, uint64_t wall_ms);
 
 /* Build the answer to a judged case (status, granted_s of the verdict, grant id), remember it for resending, and
  * return its length. */

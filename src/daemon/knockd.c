@@ -6,7 +6,6 @@
 #include "daemon/knockd.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/knockd_internal.h"
+#include "daemon/lease.h"
+
+#define USED_COPY_LEN 64 /* of a packet through a gate: IP header and ports */
 
 void knockd_stop(struct knockd *k, int exit_status)
 {
@@ -25,39 +27,9 @@ void knockd_stop(struct knockd *k, int exit_status)
 	uv_stop(&k->loop);
 }
 
-/* Before the drop. A door whose interface is not there is no error: the monitor waits for it. */
-static int open_doors(struct knockd *k)
-{
-	for (size_t i = 0; i < k->config->door_count; i++) {
-		struct door *d = &k->doors[i];
-		struct fault f;
-		d->owner = k;
-		d->config = &k->config->doors[i];
-		d->interface = if_nametoindex(d->config->interface);
-		int rc = capture_pcap_open(
-			d->config->interface, (uint16_t)i, d->config->spa.port, &d->pcap, &f);
-		if (rc == -ENODEV) {
-			log_warn("door %s: interface %s is not there or down; waiting for it",
-				d->config->name, d->config->interface);
-			d->pcap = NULL;
-		} else if (rc < 0) {
-			log_error("door %s: %s", d->config->name, f.text);
-			return rc;
-		}
-	}
-	return 0;
-}
-
 static int tell_monitor(struct knockd *k, const struct msg *m)
 {
 	return msg_send(k->start->monitor, m);
-}
-
-static void tell_lost(struct knockd *k, uint16_t door)
-{
-	struct msg m = { .type = MSG_DOOR_LOST, .door = door };
-	if (tell_monitor(k, &m) < 0)
-		log_warn("the monitor could not be told that a door is gone");
 }
 
 /* Wait for the monitor's word that the predecessor is gone and the gate process stands. */
@@ -81,42 +53,6 @@ static int await_go(struct knockd *k, bool *ret_is_new_table)
 		*ret_is_new_table = m.is_new != 0;
 		return m.type == MSG_GO ? 0 : -EPROTO;
 	}
-}
-
-static void lose_door(struct knockd *k, struct door *d)
-{
-	log_warn("door %s: interface %s is gone; waiting for it", d->config->name,
-		d->config->interface);
-	uv_poll_stop(&d->poll);
-	d->is_polled = false;
-	d->last = *capture_pcap_counts(d->pcap);
-	capture_pcap_close(d->pcap);
-	d->pcap = NULL;
-	struct store_record *r = events_record(k, STORE_DOOR);
-	snprintf(r->door, sizeof(r->door), "%s", d->config->name);
-	snprintf(r->reason, sizeof(r->reason), "interface-gone");
-	events_write(k);
-	tell_lost(k, (uint16_t)(d - k->doors));
-}
-
-static void on_packets(uv_poll_t *poll, int status, int events);
-
-static void read_door(struct knockd *k, struct door *d, bool is_stopped)
-{
-	int rc = capture_pcap_read(d->pcap, READ_MAX, turn_seen, d);
-	turn_flush(k);
-	if (rc == 0 && is_stopped)
-		rc = uv_poll_start(&d->poll, UV_READABLE, on_packets);
-	if (rc < 0)
-		lose_door(k, d);
-}
-
-/* An interface that goes down shows as an error, on which libuv stops polling; it may come up again. */
-static void on_packets(uv_poll_t *poll, int status, int events)
-{
-	struct door *d = poll->data;
-	(void)events;
-	read_door(d->owner, d, status < 0);
 }
 
 static void on_used(uv_poll_t *poll, int status, int events)
@@ -199,9 +135,7 @@ static void on_action(uv_poll_t *poll, int status, int events)
 static void wind_up(struct knockd *k)
 {
 	k->is_stopping = true;
-	for (size_t i = 0; i < k->config->door_count; i++)
-		if (k->doors[i].is_polled)
-			uv_poll_stop(&k->doors[i].poll);
+	doors_unwatch(k);
 	turn_finish(k);
 }
 
@@ -212,7 +146,9 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	for (;;) {
-		int rc = msg_receive(k->start->monitor, MSG_FROM_MONITOR, MSG_FROM_KNOCK, &m);
+		struct msg_fds fds;
+		int rc = msg_receive_with(
+			k->start->monitor, MSG_FROM_MONITOR, MSG_FROM_KNOCK, &m, &fds);
 		if (rc == -EAGAIN)
 			return;
 		if (rc <= 0) {
@@ -223,6 +159,8 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 		if (m.type == MSG_RELOADED) {
 			k->is_replaced = m.result == 0;
 			control_reloaded(k, &m);
+		} else if (m.type == MSG_LOG) {
+			doors_take_log(k, &m, &fds);
 		} else {
 			wind_up(k);
 			return;
@@ -230,7 +168,6 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 	}
 }
 
-/* The removal of an interface that was down wakes no descriptor: look at each door once a tick as well. */
 static void on_tick(uv_timer_t *timer)
 {
 	struct knockd *k = timer->data;
@@ -238,10 +175,8 @@ static void on_tick(uv_timer_t *timer)
 		knockd_stop(k, 0);
 		return;
 	}
-	for (size_t i = 0; i < k->config->door_count; i++)
-		if (k->doors[i].is_polled)
-			read_door(k, &k->doors[i],
-				!uv_is_active((const uv_handle_t *)&k->doors[i].poll));
+	closed_refresh(k->closed);
+	doors_tick(k);
 	mirror_tick(k);
 }
 
@@ -261,13 +196,8 @@ static int start_loop(struct knockd *k)
 		rc = watch(k, &k->action_poll, k->start->action, k, on_action);
 	if (rc == 0 && k->nflog != NULL)
 		rc = watch(k, &k->nflog_poll, capture_nflog_fd(k->nflog), k, on_used);
-	for (size_t i = 0; rc == 0 && i < k->config->door_count; i++) {
-		struct door *d = &k->doors[i];
-		if (d->pcap == NULL)
-			continue;
-		rc = watch(k, &d->poll, capture_pcap_fd(d->pcap), d, on_packets);
-		d->is_polled = rc == 0;
-	}
+	if (rc == 0)
+		rc = doors_watch(k);
 	if (rc == 0)
 		rc = uv_timer_init(&k->loop, &k->tick);
 	k->tick.data = k;
@@ -361,14 +291,64 @@ static int become_nobody(struct knockd *k)
 	return rc;
 }
 
+static void tell_classic(void *arg, const char *text)
+{
+	(void)arg;
+	log_warn("%s", text);
+}
+
+static bool is_closed(void *arg, uint8_t proto, uint16_t port)
+{
+	const struct knockd *k = arg;
+	return closed_has(k->closed, proto, port);
+}
+
+/* The files of sequences and pads are the predecessor's until it is gone. */
+static int open_classic(struct knockd *k)
+{
+	const struct classic_how how = {
+		.boot = k->start->boot,
+		.store = k->store,
+		.tell = tell_classic,
+		.is_closed = is_closed,
+		.closed_arg = k,
+	};
+	struct fault f;
+	int rc = classic_new(&how, &k->classic, &f);
+	if (rc < 0)
+		log_error("%s", f.text);
+	return rc;
+}
+
+/* Only sequences ask which ports are closed. */
+static int open_closed(struct knockd *k)
+{
+	struct fault f = { "" };
+	bool is_asked = false;
+	for (size_t i = 0; i < k->config->door_count; i++)
+		is_asked = is_asked || k->config->doors[i].sequence_count > 0;
+	int rc = is_asked ? closed_new(k->config, &k->closed, &f) : 0;
+	if (rc == 0 && f.text[0] != '\0')
+		log_warn("%s", f.text);
+	return rc;
+}
+
 /* Everything that needs a name or a privilege, in the order of doc/design.md "Start". Says why it fails. */
 static int prepare(struct knockd *k)
 {
+	const struct capture_group used = {
+		.group = k->config->server.log_group,
+		.copy_len = USED_COPY_LEN,
+		.is_all = true,
+	};
 	struct fault f;
 	bool is_new_table = false;
-	int rc = open_doors(k);
+	int rc = doors_open(k);
 	if (rc < 0)
 		return rc;
+	rc = open_closed(k);
+	if (rc < 0)
+		return tell(rc, "the set of closed ports");
 	rc = answer_open(&k->answers, &f);
 	if (rc < 0) {
 		log_error("%s", f.text);
@@ -380,10 +360,11 @@ static int prepare(struct knockd *k)
 	/* After the predecessor let the group go: the kernel gives one to one listener. */
 	if (k->config->server.backend == CONFIG_BACKEND_SCRIPT) {
 		k->nflog = NULL;
-	} else if (capture_nflog_open(k->config->server.log_group, &k->nflog, &f) < 0) {
+	} else if (capture_nflog_open(&used, &k->nflog, &f) < 0) {
 		log_warn("%s; the journal will not say when a gate is used", f.text);
 		k->nflog = NULL;
 	}
+	doors_open_groups(k);
 	if (announce_open(k->config->server.journal_log, &k->announcer, &f) < 0)
 		log_warn("%s", f.text);
 	rc = open_store(k);
@@ -397,6 +378,9 @@ static int prepare(struct knockd *k)
 		return rc;
 	k->judge.store = k->store;
 	k->judge.lockout = k->lockout;
+	rc = open_classic(k);
+	if (rc < 0)
+		return rc;
 	rc = tell(start_loop(k), "the event loop");
 	if (rc == 0)
 		rc = tell(control_start(k), "the control socket");
@@ -407,6 +391,7 @@ static int prepare(struct knockd *k)
 	if (rc < 0)
 		return rc;
 	restore_gates(k, is_new_table, clock_wall_ms(), clock_mono_ms());
+	lease_start(k);
 	note_start(k);
 	return 0;
 }
@@ -423,10 +408,11 @@ static void note_stop(struct knockd *k)
 
 static void release(struct knockd *k)
 {
-	for (size_t i = 0; i < k->config->door_count; i++)
-		capture_pcap_close(k->doors[i].pcap);
+	doors_close(k);
+	closed_free(k->closed);
 	capture_nflog_close(k->nflog);
 	judge_deinit(&k->judge);
+	classic_free(k->classic);
 	turn_deinit(k);
 	live_free(k->live);
 	lockout_free(k->lockout);
@@ -453,9 +439,7 @@ int knockd_run(const struct knockd_start *start)
 	int rc = prepare(k);
 	int status = rc == -ECANCELED ? 0 : 1;
 	if (rc == 0) {
-		for (size_t i = 0; i < k->config->door_count; i++)
-			if (k->doors[i].pcap == NULL)
-				tell_lost(k, (uint16_t)i);
+		doors_tell_lost(k);
 		log_info("watching; services guarded: %zu", k->config->service_count);
 		uv_run(&k->loop, UV_RUN_DEFAULT);
 		control_close_all(k);

@@ -2,7 +2,7 @@
 #define POSTERN_DAEMON_KNOCKD_INTERNAL_H
 
 /*
- * What the files of the knock process share. knockd.c owns the loop and the doors; turn.c takes datagrams
+ * What the files of the knock process share. knockd.c owns the loop, doors.c the doors; turn.c takes datagrams
  * to answers; action.c runs what was asked for by name; mirror.c keeps the table of open gates true; restore.c judges again what stood before;
  * control.c talks to posternctl.
  */
@@ -12,8 +12,11 @@
 #include <uv.h>
 
 #include "capture/capture.h"
+#include "capture/logfile.h"
 #include "daemon/announce.h"
 #include "daemon/answer.h"
+#include "daemon/classic.h"
+#include "daemon/closed.h"
 #include "daemon/judge.h"
 #include "daemon/knockd.h"
 #include "daemon/live.h"
@@ -52,10 +55,15 @@ struct slot {
 struct door {
 	struct knockd *owner;
 	const struct config_door *config;
-	struct capture_pcap *pcap; /* NULL: the interface is not there */
-	unsigned interface;        /* index */
+	struct capture_pcap *pcap;   /* NULL: the interface is not there, or it is no such door */
+	struct capture_nflog *nflog; /* NULL: the group cannot be heard, or it is no such door */
+	struct capture_logfile *log; /* NULL: it is no such door */
+	int inotify;                 /* of the log; -1: none yet */
+	bool has_more, is_log_bad;   /* lines wait in the log; it could not be read last time */
+	unsigned interface;          /* index */
 	uv_poll_t poll;
 	bool is_polled;
+	uint64_t sightings;         /* that went to turn_seen */
 	struct capture_counts last; /* kept when the interface went */
 };
 
@@ -70,12 +78,15 @@ struct knockd {
 	const struct knockd_start *start;
 	const struct config *config;
 	struct judge judge;
+	struct classic *classic;
 	struct store *store;
 	struct live *live;
 	struct lockout *lockout;
 	struct answer_socket answers;
 	struct capture_nflog *nflog;
 	struct door doors[CONFIG_DOORS_MAX];
+	struct closed *closed; /* NULL: nobody asks */
+	uv_idle_t more;        /* runs while a log has more lines than were read at once */
 	uv_loop_t loop;
 	uv_poll_t monitor_poll, gate_poll, action_poll, nflog_poll;
 	uv_timer_t tick;
@@ -87,6 +98,7 @@ struct knockd {
 	size_t in_flight;          /* slots that wait for the gate process */
 	uint16_t batch[SLOTS_MAX]; /* slots judged in this turn, to be claimed together */
 	size_t batch_count;
+	bool has_classic;   /* one of them is of a classic knock */
 	struct slot *spare; /* where the next datagram is judged */
 	uint64_t grant_next, grant_end;
 	uint64_t owner_count;
@@ -107,6 +119,8 @@ struct knockd {
 	uint64_t kept_after;     /* the last grant that was asked about; UINT64_MAX: all were */
 	uint64_t kept[KEPT_MAX]; /* grants whose answers are awaited */
 	size_t kept_count, kept_awaiting;
+	/* lease.c */
+	uint64_t lease_told_ms; /* of leases that end until then it was said */
 	/* restore.c */
 	uint64_t review_wall_ms; /* when the standing of gates must be looked at again */
 	/* control.c */
@@ -118,6 +132,19 @@ struct knockd {
 	struct announcer announcer;
 };
 
+/* doors.c */
+int doors_open(struct knockd *k);         /* before the drop: interfaces; says why it fails */
+void doors_open_groups(struct knockd *k); /* after the predecessor let them go; says why not */
+int doors_watch(struct knockd *k);        /* 0 or what libuv says */
+void doors_unwatch(struct knockd *k);
+void doors_tick(struct knockd *k);
+void doors_tell_lost(struct knockd *k); /* the monitor, of those that have nothing to see */
+/* MSG_LOG; the descriptors are taken. */
+void doors_take_log(struct knockd *k, const struct msg *m, struct msg_fds *fds);
+void doors_close(struct knockd *k);
+bool door_is_watching(const struct door *d);
+const struct capture_counts *door_counts(const struct door *d);
+
 /* turn.c */
 int turn_init(struct knockd *k);
 void turn_deinit(struct knockd *k);
@@ -127,6 +154,19 @@ void turn_done(struct knockd *k, const struct msg *m);
 void turn_finish(struct knockd *k); /* told to stop: once nobody waits for an answer any more */
 
 void turn_ran(struct knockd *k, const struct msg *m);
+
+/* turn_limit.c */
+struct live_place turn_place(const struct knockd *k, const struct claim *c);
+/* The limit of doc/design.md "Limits" that a slot of the batch is over, or NULL. A renewal takes the place
+ * of its gate and is not counted again: s->is_renewal. */
+const char *turn_over_limit(const struct knockd *k, struct slot *s);
+
+/* turn_record.c */
+void turn_record(const struct knockd *k, struct slot *s, uint64_t now);
+/* Probes and requests to bind an address are part of a conversation, not decisions: no line for them. */
+bool turn_is_journalled(const struct slot *s);
+/* key-check-log: a line of its own when the key is not the directory's. */
+void turn_note_key(struct knockd *k, const struct slot *s);
 
 /* action.c */
 /* The message in quotes, on one line; cap is at least 2 * SPA_MESSAGE_MAX + 8. */

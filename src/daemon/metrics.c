@@ -107,26 +107,48 @@ static void put_reasons(struct page *p, const struct knockd *k)
 	counter(p, "answers_failed", "Answers that could not be sent.", k->answers_failed);
 }
 
-static const struct capture_counts *counts_of(const struct door *d)
+struct labelled {
+	struct page *page;
+	const char *family, *label;
+};
+
+static void put_labelled(void *arg, const char *name, uint64_t n)
 {
-	return d->pcap != NULL ? capture_pcap_counts(d->pcap) : &d->last;
+	const struct labelled *l = arg;
+	put(l->page, "postern_%s_total{%s=\"%s\"} %" PRIu64 "\n", l->family, l->label, name, n);
+}
+
+static void put_classic(struct page *p, const struct knockd *k)
+{
+	struct labelled seen = { p, "classic_seen", "what" };
+	struct labelled ignored = { p, "classic_ignored", "reason" };
+	family(p, "classic_seen", "counter",
+		"Knocks on ports, texts, and what was understood of them.");
+	classic_each_seen(k->classic, put_labelled, &seen);
+	family(p, "classic_ignored", "counter",
+		"What came of classic knocks and led to nothing, by reason.");
+	classic_each_ignored(k->classic, put_labelled, &ignored);
 }
 
 static void put_doors(struct page *p, const struct knockd *k)
 {
 	size_t n = k->config->door_count;
-	family(p, "door_watching", "gauge", "Is the door's interface there?");
+	family(p, "door_watching", "gauge", "Is there something that the door sees?");
 	for (size_t i = 0; i < n; i++)
 		put(p, "postern_door_watching{door=\"%s\"} %d\n", k->doors[i].config->name,
-			k->doors[i].pcap != NULL);
-	family(p, "door_packets", "counter", "Packets that a door saw.");
+			door_is_watching(&k->doors[i]));
+	family(p, "door_packets", "counter", "Packets or log lines that a door saw.");
 	for (size_t i = 0; i < n; i++)
 		put(p, "postern_door_packets_total{door=\"%s\"} %" PRIu64 "\n",
-			k->doors[i].config->name, (uint64_t)counts_of(&k->doors[i])->seen);
+			k->doors[i].config->name, door_counts(&k->doors[i])->seen);
+	family(p, "door_sightings", "counter", "Packets that were what a door asks for.");
+	for (size_t i = 0; i < n; i++)
+		put(p, "postern_door_sightings_total{door=\"%s\"} %" PRIu64 "\n",
+			k->doors[i].config->name, k->doors[i].sightings);
 	family(p, "door_dropped", "counter", "Packets that the capture lost.");
 	for (size_t i = 0; i < n; i++)
 		put(p, "postern_door_dropped_total{door=\"%s\"} %" PRIu64 "\n",
-			k->doors[i].config->name, (uint64_t)counts_of(&k->doors[i])->dropped);
+			k->doors[i].config->name, door_counts(&k->doors[i])->dropped);
 }
 
 static void put_gates(struct page *p, const struct knockd *k)
@@ -181,6 +203,7 @@ char *metrics_text(const struct knockd *k)
 	if (p.text == NULL)
 		return NULL;
 	put_reasons(&p, k);
+	put_classic(&p, k);
 	put_doors(&p, k);
 	put_gates(&p, k);
 	put_kernel(&p, k);

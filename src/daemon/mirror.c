@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/knockd_internal.h"
+#include "daemon/lease.h"
 #include "gate/gate.h"
 
 #define EXPIRE_EVERY 5  /* ticks between rounds of forgetting in the store */
@@ -120,6 +121,10 @@ void mirror_used(void *arg, const struct sighting *s)
 {
 	struct knockd *k = arg;
 	const struct live_arrival came = { s->src, s->src_port, s->proto, s->dst_port };
+	if (lease_is_cut(s)) {
+		lease_cut(k, s);
+		return;
+	}
 	size_t i = live_find_arrival(k->live, &came);
 	if (i == SIZE_MAX)
 		return;
@@ -354,6 +359,7 @@ void mirror_tick(struct knockd *k)
 	action_watch(k, mono_ms);
 	restore_review(k, clock_wall_ms());
 	look_at_kept(k);
+	lease_tick(k, clock_wall_ms());
 	events_write(k);
 	probe_store(k);
 	log_drops(k, mono_ms);

@@ -1,7 +1,8 @@
 #ifndef POSTERN_DAEMON_MONITOR_INTERNAL_H
 #define POSTERN_DAEMON_MONITOR_INTERNAL_H
 
-/* What the monitor's two halves share: monitor.c has the processes, monitor_trial.c the trials. */
+/* What the monitor's files share: monitor.c has the loop, monitor_generation.c the processes, monitor_trial.c
+ * the trials, monitor_log.c the log files. */
 
 #include <signal.h>
 #include <stdbool.h>
@@ -12,6 +13,9 @@
 #include "priv/priv.h"
 
 #define MONITOR_RETIRED_MAX 8
+#define BACKOFF_MIN_MS 250
+#define BACKOFF_MAX_MS 30000
+#define HEALTHY_MS 30000 /* a generation that lived this long starts the back-off anew */
 
 struct child {
 	pid_t pid; /* 0: none */
@@ -30,6 +34,25 @@ struct monitor_trial {
 	struct boot *before;    /* what ran before it; NULL: what is on the disk, or nothing */
 	bool is_asked;          /* it begins with this start */
 	bool is_fallback;       /* the confirmed configuration runs, not that of path */
+};
+
+/* What was said of a log file last. */
+enum monitor_log_trouble {
+	MONITOR_LOG_FINE,
+	MONITOR_LOG_MISSING,
+	MONITOR_LOG_NO_FILE,
+	MONITOR_LOG_WRITABLE,
+	MONITOR_LOG_UNREADABLE,
+};
+
+/* The file that the running knock process reads for a door. */
+struct monitor_log {
+	bool is_open;
+	dev_t dev;
+	ino_t ino;
+	bool has_inotify;
+	int inotify;
+	enum monitor_log_trouble told;
 };
 
 struct monitor {
@@ -56,9 +79,11 @@ struct monitor {
 	uint64_t reload_at_mono_ms; /* 0: none is asked for */
 	uint64_t reloaded_mono_ms;
 	struct monitor_trial trial;
+	struct monitor_log logs[CONFIG_DOORS_MAX]; /* by door */
+	uint64_t log_look_at_mono_ms; /* when the paths are looked at; 0: there is no log door */
 };
 
-/* monitor.c */
+/* monitor_generation.c */
 
 /* From nothing, with m->boot. 0 or -errno. */
 __attribute__((warn_unused_result)) int monitor_start_generation(struct monitor *m);
@@ -68,6 +93,20 @@ int monitor_stop_generation(struct monitor *m, struct generation *g);
 /* The next generation with m->boot, saying why. -errno: the running one goes on, untouched. */
 __attribute__((warn_unused_result)) int monitor_replace_generation(
 	struct monitor *m, const char *why);
+
+/* A generation ended by itself, or must: stop what is left of it and try again soon. gate_status: of a gate
+ * process that ended by itself, else 0. */
+void monitor_on_death(struct monitor *m, int gate_status);
+
+/* True when this child of the running generation has ended. Its exit status is left alone where it has not,
+ * or was killed. */
+bool monitor_child_ended(struct child *c, int *ret_status);
+
+/* Action processes of generations before, that see what they run to its end. */
+void monitor_reap_retired(struct monitor *m);
+void monitor_kill_retired(const struct monitor *m);
+
+/* monitor.c */
 
 /* The same with another configuration: next becomes m->boot, the one before *ret_old, the caller's. */
 __attribute__((warn_unused_result)) int monitor_swap(
@@ -80,9 +119,17 @@ struct boot *monitor_load_next(struct monitor *m, const char *path);
 void monitor_tell(struct monitor *m, int result, const char *text);
 void monitor_report_text(const struct config_report *r, char *to, size_t cap);
 
-/* A generation ended by itself, or must: stop what is left of it and try again soon. gate_status: of a gate
- * process that ended by itself, else 0. */
-void monitor_on_death(struct monitor *m, int gate_status);
+/* monitor_log.c */
+
+/* A generation began: hand over the logs of its doors. And it ended. */
+void monitor_log_begin(struct monitor *m);
+void monitor_log_end(struct monitor *m);
+
+/* Once a second, when it is time: is there another file? */
+void monitor_log_look(struct monitor *m, uint64_t now_mono_ms);
+
+/* The knock process's word that the file of a door, which may be of any kind, went elsewhere. */
+void monitor_log_moved(struct monitor *m, uint16_t door);
 
 /* monitor_trial.c */
 

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/classic.h"
+#include "daemon/door_want.h"
 #include "daemon/ground.h"
 #include "daemon/judge.h"
 #include "daemon/threats.h"
@@ -20,6 +22,9 @@
 struct reading {
 	struct judge judge;
 	struct judge_case judged;
+	struct classic *classic;
+	uint64_t began_ms, mono_ms; /* of this pass */
+	bool is_spa_done;           /* by a pass for an earlier door with the same port */
 	uint64_t count, granted, refused, ignored;
 	bool is_json;
 };
@@ -75,6 +80,8 @@ static void say_json(const struct reading *r, enum judge_outcome o, const struct
 			json_object_set_new(j, "list", json_string(c->verdict.list));
 		if (c->verdict.entry[0] != '\0')
 			json_object_set_new(j, "entry", json_string(c->verdict.entry));
+		if (c->scheme[0] != '\0')
+			json_object_set_new(j, "scheme", json_string(c->scheme));
 		if (o == JUDGE_OPEN)
 			json_object_set_new(j, "granted_s", json_integer(c->verdict.granted_s));
 	}
@@ -104,17 +111,16 @@ static void say_text(const struct reading *r, enum judge_outcome o, const struct
 		printf(" for %s", duration_format(c->verdict.granted_s, duration));
 	else if (o != JUDGE_CLOSE && o != JUDGE_RUN)
 		printf(", %s", c->reason);
+	if (c->scheme[0] != '\0')
+		printf(", by %s", c->scheme);
 	putchar('\n');
 	if (c->verdict.list[0] != '\0')
 		printf("%20s by %s: %s\n", "", c->verdict.list,
 			c->verdict.entry[0] != '\0' ? c->verdict.entry : "no entry fits");
 }
 
-static void seen(void *arg, const struct sighting *s)
+static void say(struct reading *r, enum judge_outcome o, const struct sighting *s)
 {
-	struct reading *r = arg;
-	uint8_t answer[SPA_SMALL_LEN];
-	enum judge_outcome o = judge_sighting(&r->judge, s, s->wall_ms, s->wall_ms, &r->judged);
 	r->count++;
 	if (o == JUDGE_IGNORE)
 		r->ignored++;
@@ -122,14 +128,53 @@ static void seen(void *arg, const struct sighting *s)
 		r->granted++;
 	else
 		r->refused++;
-	/* So that its copies further on are known. */
-	if (o != JUDGE_IGNORE && o != JUDGE_RESEND)
-		judge_answer(&r->judge, &r->judged, 0, s->wall_ms, s->wall_ms, answer);
 	if (r->is_json)
 		say_json(r, o, s);
 	else
 		say_text(r, o, s);
+}
+
+/* An attempt on a port that completes nothing is one of very many: it has no line. */
+static void seen_classic(struct reading *r, const struct sighting *s)
+{
+	size_t n = 0;
+	if (r->began_ms == 0)
+		r->began_ms = s->wall_ms;
+	/* Monotonic time begins with the file and does not go back with a clock that did. */
+	if (s->wall_ms > r->began_ms && s->wall_ms - r->began_ms > r->mono_ms)
+		r->mono_ms = s->wall_ms - r->began_ms;
+	const struct judge_wish *w = classic_seen(r->classic, s, s->wall_ms, r->mono_ms, &n);
+	for (size_t i = 0; i < n; i++)
+		say(r, judge_wish(&r->judge, s, &w[i], s->wall_ms, s->wall_ms, &r->judged), s);
+}
+
+static void seen(void *arg, const struct sighting *s)
+{
+	struct reading *r = arg;
+	uint8_t answer[SPA_SMALL_LEN];
+	if (classic_owns(r->classic, s)) {
+		seen_classic(r, s);
+		return;
+	}
+	if (r->is_spa_done)
+		return;
+	enum judge_outcome o = judge_sighting(&r->judge, s, s->wall_ms, s->wall_ms, &r->judged);
+	/* So that its copies further on are known. */
+	if (o != JUDGE_IGNORE && o != JUDGE_RESEND)
+		judge_answer(&r->judge, &r->judged, 0, s->wall_ms, s->wall_ms, answer);
+	say(r, o, s);
 	judge_case_wipe(&r->judged);
+}
+
+static void say_count(void *arg, const char *name, uint64_t n)
+{
+	const struct reading *r = arg;
+	if (n == 0)
+		return;
+	if (r->is_json)
+		printf("{\"ignored\":\"%s\",\"count\":%" PRIu64 "}\n", name, n);
+	else
+		printf("%20s %" PRIu64 " %s\n", "", n, name);
 }
 
 static void restore_prekeys(struct boot *b)
@@ -146,19 +191,28 @@ static void restore_prekeys(struct boot *b)
 	store_close(s);
 }
 
-/* One pass for each knock port; doors that share one are judged as the first of them. */
+static bool is_spa_done(const struct config *c, size_t door)
+{
+	for (size_t i = 0; i < door; i++)
+		if (c->doors[i].spa.is_on && c->doors[i].spa.port == c->doors[door].spa.port)
+			return true;
+	return !c->doors[door].spa.is_on;
+}
+
+/* One pass for each door; knocks of section 4 on a port that doors share are judged as the first of them. */
 static int read_doors(struct reading *r, const char *path)
 {
 	const struct config *c = r->judge.boot->config;
 	for (size_t i = 0; i < c->door_count; i++) {
 		struct capture_pcap *p = NULL;
+		const struct capture_want want = door_want(&c->doors[i]);
 		struct fault f;
-		bool is_done = false;
-		for (size_t j = 0; j < i; j++)
-			is_done |= c->doors[j].spa.port == c->doors[i].spa.port;
-		if (is_done)
+		r->is_spa_done = is_spa_done(c, i);
+		r->began_ms = r->mono_ms = 0;
+		if (r->is_spa_done && !door_wants_attempts(&c->doors[i]) &&
+			c->doors[i].fwknop_count == 0)
 			continue;
-		int rc = capture_pcap_open_file(path, (uint16_t)i, c->doors[i].spa.port, &p, &f);
+		int rc = capture_pcap_open_file(path, (uint16_t)i, &want, &p, &f);
 		if (rc < 0) {
 			fprintf(stderr, "%s\n", f.text);
 			return EXIT_TROUBLE;
@@ -172,7 +226,18 @@ static int read_doors(struct reading *r, const char *path)
 			return EXIT_TROUBLE;
 		}
 	}
+	classic_each_ignored(r->classic, say_count, r);
 	return 0;
+}
+
+static int open_classic(struct reading *r, const struct boot *b)
+{
+	const struct classic_how how = { .boot = b, .is_offline = true };
+	struct fault f;
+	int rc = classic_new(&how, &r->classic, &f);
+	if (rc < 0)
+		fprintf(stderr, "%s\n", f.text);
+	return rc;
 }
 
 int offline_read(const char *config_path, const char *capture_path, bool is_json)
@@ -184,14 +249,19 @@ int offline_read(const char *config_path, const char *capture_path, bool is_json
 		goto out;
 	r->judge.is_offline = true;
 	r->is_json = is_json;
+	if (open_classic(r, b) < 0)
+		goto out;
 	restore_prekeys(b);
 	status = read_doors(r, capture_path);
 	if (!is_json)
 		printf("%" PRIu64 " datagrams: %" PRIu64 " granted, %" PRIu64
 		       " only answered, %" PRIu64 " ignored; nothing was opened\n",
 			r->count, r->granted, r->refused, r->ignored);
-	judge_deinit(&r->judge);
 out:
+	if (r != NULL) {
+		judge_deinit(&r->judge);
+		classic_free(r->classic);
+	}
 	free(r);
 	boot_free(b);
 	return status;

@@ -65,12 +65,12 @@ int proof_counter(struct store *s, const struct store_claim *before, size_t n,
 	const uint8_t key_id[32], uint32_t counter)
 {
 	uint32_t last = 0;
-	int rc = store_fido_counter(s, key_id, &last);
+	int rc = store_counter_get(s, key_id, &last);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < n; i++)
-		if (before[i].fido_key_id != NULL && memcmp(before[i].fido_key_id, key_id, 32) == 0)
-			last = before[i].fido_counter;
+		if (before[i].counter_id != NULL && memcmp(before[i].counter_id, key_id, 32) == 0)
+			last = before[i].counter;
 	/* WebAuthn 7.2, step 22: a token that once counted does not stop doing so. */
 	if (counter == 0 && last == 0)
 		return 0;

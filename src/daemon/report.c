@@ -122,22 +122,37 @@ static json_t *rejected(const struct capture_counts *n)
 
 static json_t *doors(const struct knockd *k)
 {
+	static const char *const kinds[] = { "pcap", "nflog", "log" };
 	json_t *a = json_array();
 	for (size_t i = 0; i < k->config->door_count; i++) {
 		const struct door *d = &k->doors[i];
-		const struct capture_counts *n =
-			d->pcap != NULL ? capture_pcap_counts(d->pcap) : &d->last;
+		const struct config_door *c = d->config;
+		const struct capture_counts *n = door_counts(d);
 		json_t *o = json_object();
-		set_text(o, "name", d->config->name);
-		set_text(o, "interface", d->config->interface);
-		set_number(o, "port", d->config->spa.port);
-		json_object_set_new(o, "watching", json_boolean(d->pcap != NULL));
+		set_text(o, "name", c->name);
+		set_text(o, "capture", kinds[c->capture]);
+		if (c->interface != NULL)
+			set_text(o, "interface", c->interface);
+		if (c->capture == CONFIG_CAPTURE_NFLOG)
+			set_number(o, "group", c->group);
+		if (c->file != NULL)
+			set_text(o, "file", c->file);
+		if (c->spa.is_on)
+			set_number(o, "port", c->spa.port);
+		json_object_set_new(o, "watching", json_boolean(door_is_watching(d)));
 		set_number(o, "packets", n->seen);
+		set_number(o, "sightings", d->sightings);
 		set_number(o, "dropped", n->dropped);
 		json_object_set_new(o, "rejected", rejected(n));
 		json_array_append_new(a, o);
 	}
 	return a;
+}
+
+static void set_count(void *arg, const char *name, uint64_t n)
+{
+	if (n != 0)
+		set_number(arg, name, n);
 }
 
 json_t *report_ignored(const struct knockd *k)
@@ -146,6 +161,15 @@ json_t *report_ignored(const struct knockd *k)
 	for (unsigned i = 0; i < JUDGE_DROP_COUNT; i++)
 		if (k->drops[i] != 0)
 			set_number(o, judge_drop_name(i), k->drops[i]);
+	classic_each_ignored(k->classic, set_count, o);
+	return o;
+}
+
+/* Of classic knocks. */
+static json_t *classic(const struct knockd *k)
+{
+	json_t *o = json_object();
+	classic_each_seen(k->classic, set_count, o);
 	return o;
 }
 
@@ -180,6 +204,7 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	set_number(o, "datagrams", k->datagrams);
 	json_object_set_new(o, "doors", doors(k));
 	json_object_set_new(o, "ignored", report_ignored(k));
+	json_object_set_new(o, "classic", classic(k));
 	json_object_set_new(o, "answered", answered(k));
 	set_number(o, "answers_failed", k->answers_failed);
 	json_object_set_new(o, "kernel",
@@ -190,7 +215,8 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 		set_number(o, "not_closed", listed->counts[0]);
 	}
 	json_object_set_new(o, "gate_uses_heard", json_boolean(k->nflog != NULL));
-	set_number(o, "gate_uses_lost", k->nflog != NULL ? capture_nflog_lost(k->nflog) : 0);
+	set_number(o, "gate_uses_lost",
+		k->nflog != NULL ? capture_nflog_counts(k->nflog)->dropped : 0);
 	set_number(o, "records_untold", k->announcer.lost);
 	json_object_set_new(o, "store_ok", json_boolean(k->store_error == 0));
 	if (k->store_error != 0)

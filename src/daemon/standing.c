@@ -48,12 +48,11 @@ static void judge_path(
 	c->lacks_crl = r == CHAIN_NO_CRL;
 }
 
-/* Known by the directory alone: then it must still say that this key, which it holds, has this name. */
+/* Known by the directory alone: then it must still say that this key has this name. Who comes by a classic
+ * knock has the next key already once that was used (daemon/judge_wish.c). */
 static bool is_known(const struct claim *c, const struct store_gate *g)
 {
-	return g->path_count > 0 ||
-		(c->entry != NULL && name_equal(&c->entry->name, &c->name) &&
-			memcmp(c->entry->key_id, c->key_id, sizeof(c->key_id)) == 0);
+	return g->path_count > 0 || policy_listed(c) != NULL;
 }
 
 static bool fill_claim(const struct boot *b, const struct lockout *lockout, struct store *s,

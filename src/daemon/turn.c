@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static void send_reply(
 		.from_port = c->seen.dst_port,
 		.to = c->seen.src,
 		.to_port = c->seen.src_port,
-		.interface = k->doors[c->seen.door].interface,
+		.interface = c->seen.interface,
 	};
 	if (answer_send(&k->answers, &p, span_of(reply, len)) < 0)
 		k->answers_failed++;
@@ -119,22 +120,24 @@ static void enqueue(struct knockd *k, struct slot *s)
 		turn_flush(k);
 }
 
-void turn_seen(void *arg, const struct sighting *seen)
+/* Where the next one is judged; NULL: there is no room for it. */
+static struct slot *spare_slot(struct knockd *k)
 {
-	struct door *door = arg;
-	struct knockd *k = door->owner;
-	k->datagrams++;
 	if (k->spare == NULL)
 		k->spare = slot_take(k);
 	if (k->spare == NULL || k->batch_count == STORE_BATCH_MAX) {
 		k->drops[JUDGE_DROP_BUSY]++;
-		return;
+		return NULL;
 	}
-	struct slot *s = k->spare;
-	s->began_us = clock_mono_us();
-	s->began_mono_ms = s->began_us / 1000;
-	s->gate.grant_id = 0;
-	s->outcome = judge_sighting(&k->judge, seen, clock_wall_ms(), s->began_mono_ms, &s->judged);
+	k->spare->began_us = clock_mono_us();
+	k->spare->began_mono_ms = k->spare->began_us / 1000;
+	k->spare->gate.grant_id = 0;
+	return k->spare;
+}
+
+/* Judged: answer it, or put it into the batch. */
+static void take_outcome(struct knockd *k, struct slot *s)
+{
 	switch (s->outcome) {
 	case JUDGE_IGNORE: {
 		const struct slot *running =
@@ -159,10 +162,50 @@ void turn_seen(void *arg, const struct sighting *seen)
 			k->drops[JUDGE_DROP_REPLAY]++;
 			break;
 		}
+		if (s->judged.drop != JUDGE_DROP_NONE)
+			k->drops[s->judged.drop]++;
 		enqueue(k, s);
 		return;
 	}
 	judge_case_wipe(&s->judged);
+}
+
+/*
+ * What one sighting asks for, each thing judged by itself: of several ports in one packet those open that may.
+ * What was accepted a moment ago must be in the store before the counter or content of the next is looked at.
+ */
+static void classic(struct knockd *k, const struct sighting *seen)
+{
+	size_t n = 0;
+	if (k->has_classic)
+		turn_flush(k);
+	const struct judge_wish *w =
+		classic_seen(k->classic, seen, clock_wall_ms(), clock_mono_ms(), &n);
+	for (size_t i = 0; i < n; i++) {
+		struct slot *s = spare_slot(k);
+		if (s == NULL)
+			return;
+		s->outcome = judge_wish(
+			&k->judge, seen, &w[i], clock_wall_ms(), s->began_mono_ms, &s->judged);
+		k->has_classic = true;
+		take_outcome(k, s);
+	}
+}
+
+void turn_seen(void *arg, const struct sighting *seen)
+{
+	struct door *door = arg;
+	struct knockd *k = door->owner;
+	if (classic_owns(k->classic, seen)) {
+		classic(k, seen);
+		return;
+	}
+	k->datagrams++;
+	struct slot *s = spare_slot(k);
+	if (s == NULL)
+		return;
+	s->outcome = judge_sighting(&k->judge, seen, clock_wall_ms(), s->began_mono_ms, &s->judged);
+	take_outcome(k, s);
 }
 
 static void refuse(struct slot *s, enum spa_status status, const char *reason)
@@ -171,71 +214,6 @@ static void refuse(struct slot *s, enum spa_status status, const char *reason)
 	s->judged.status = status;
 	s->judged.reason = reason;
 	s->judged.verdict.granted_s = 0;
-}
-
-/* What this turn's batch is about to open before a slot of it: not in the mirror yet. */
-struct about_to_open {
-	size_t all, service, identity; /* renewals not counted */
-	bool is_same_place;            /* one of them is for the slot's own place */
-};
-
-static struct live_place place_of(const struct knockd *k, const struct claim *c)
-{
-	return (struct live_place){
-		.source = c->source,
-		.bits = c->source_bits,
-		.source_port = c->source_port,
-		.service = (uint16_t)(c->service - k->config->services),
-	};
-}
-
-static bool is_same_place(const struct claim *a, const struct claim *b)
-{
-	return a->service == b->service && a->source_bits == b->source_bits &&
-		a->source_port == b->source_port && addr_equal(&a->source, &b->source);
-}
-
-static struct about_to_open count_batch(const struct knockd *k, const struct slot *until)
-{
-	const struct claim *mine = &until->judged.claim;
-	struct about_to_open n = { 0 };
-	for (size_t i = 0; i < k->batch_count; i++) {
-		const struct slot *s = &k->slots[k->batch[i]];
-		const struct claim *c = &s->judged.claim;
-		if (s == until)
-			break;
-		if (s->outcome != JUDGE_OPEN)
-			continue;
-		if (is_same_place(c, mine))
-			n.is_same_place = true;
-		if (s->is_renewal)
-			continue;
-		n.all++;
-		if (c->service == mine->service)
-			n.service++;
-		if (memcmp(c->key_id, mine->key_id, sizeof(c->key_id)) == 0)
-			n.identity++;
-	}
-	return n;
-}
-
-/* Limits, doc/design.md "Limits": a renewal takes the place of its gate and is not counted again. */
-static const char *over_limit(const struct knockd *k, struct slot *s, uint16_t service)
-{
-	const struct config_server *server = &k->config->server;
-	const struct claim *c = &s->judged.claim;
-	struct about_to_open batch = count_batch(k, s);
-	struct live_place place = place_of(k, c);
-	s->is_renewal = batch.is_same_place || live_find(k->live, &place) != SIZE_MAX;
-	if (s->is_renewal)
-		return NULL;
-	if (live_count(k->live) + batch.all >= server->gates_max)
-		return "limit-gates";
-	if (live_count_service(k->live, service) + batch.service >= c->service->gates_max)
-		return "limit-service";
-	if (live_count_identity(k->live, c->key_id) + batch.identity >= server->identity_gates_max)
-		return "limit-identity";
-	return NULL;
 }
 
 static int next_grant(struct knockd *k, uint64_t *ret)
@@ -306,7 +284,7 @@ static void mirror_add(struct knockd *k, struct slot *s)
 	struct live_gate l = {
 		.grant_id = g->grant_id,
 		.mark = g->mark,
-		.place = place_of(k, &s->judged.claim),
+		.place = turn_place(k, &s->judged.claim),
 		.kind = g->kind,
 		.uses_left = g->times,
 		.opened_ms = g->opened_ms,
@@ -326,87 +304,24 @@ static void mirror_add(struct knockd *k, struct slot *s)
 		k->review_wall_ms = policy_end_ms(&s->judged.claim);
 }
 
-/* "one connection for 30s"; what is not the usual said with it. */
-static void grant_text(const struct store_gate *g, uint32_t granted_s, char to[STORE_TEXT_MAX + 1])
-{
-	const struct prefix source = { g->source, g->bits };
-	char duration[TIME_TEXT_MAX], from[PREFIX_TEXT_MAX + 16] = "", net[PREFIX_TEXT_MAX];
-	char what[32] = "open";
-	if (g->kind == CONFIG_OPEN_ONCE)
-		snprintf(what, sizeof(what), "one connection");
-	else if (g->kind == CONFIG_OPEN_TIMES)
-		snprintf(what, sizeof(what), "%u connections", (unsigned)g->times);
-	if (g->bits < 128)
-		snprintf(from, sizeof(from), " to %s", prefix_format(&source, net));
-	else if (g->source_port != 0)
-		snprintf(from, sizeof(from), " from port %u", (unsigned)g->source_port);
-	snprintf(to, STORE_TEXT_MAX + 1, "%s%s for %s", what, from,
-		duration_format(granted_s, duration));
-}
-
-static void fill_record(const struct knockd *k, struct slot *s, uint64_t now)
-{
-	const struct judge_case *c = &s->judged;
-	struct store_record *r = &s->record;
-
-	*r = (struct store_record){
-		.wall_ms = now, .source = c->seen.src, .source_port = c->seen.src_port
-	};
-	r->event = s->outcome == JUDGE_RUN
-		? (c->claim.action->is_journal_only ? STORE_NOTE : STORE_ACTION)
-		: s->outcome == JUDGE_OPEN  ? STORE_GRANTED
-		: s->outcome == JUDGE_CLOSE ? STORE_CLOSED
-					    : STORE_REFUSED;
-	name_format(&c->claim.name, r->name);
-	memcpy(r->key_id, c->claim.key_id, sizeof(r->key_id));
-	snprintf(r->reason, sizeof(r->reason), "%s", c->reason);
-	snprintf(r->service, sizeof(r->service), "%s", c->service);
-	snprintf(r->door, sizeof(r->door), "%s", k->config->doors[c->seen.door].name);
-	snprintf(r->list, sizeof(r->list), "%s", c->verdict.list);
-	snprintf(r->entry, sizeof(r->entry), "%s", c->verdict.entry);
-	if (s->outcome == JUDGE_OPEN) {
-		r->grant_id = s->gate.grant_id;
-		r->until_ms = s->gate.until_ms;
-		grant_text(&s->gate, c->verdict.granted_s, r->text);
-	} else if (s->outcome == JUDGE_CLOSE) {
-		snprintf(r->text, sizeof(r->text), "asked for by its owner");
-	} else if (s->outcome == JUDGE_RUN) {
-		if (c->request.message_count > 0)
-			action_quote(&c->request, r->text, sizeof(r->text));
-		else
-			snprintf(r->text, sizeof(r->text), "without a message");
-	} else if (c->flaw[0] != '\0') {
-		snprintf(r->text, sizeof(r->text), "%s", c->flaw);
-	} else if (strcmp(c->reason, "prefix") == 0) {
-		snprintf(r->text, sizeof(r->text),
-			"a network wider than the service opens to, or with a source port");
-	} else if (proof_text(c->reason)[0] != '\0') {
-		snprintf(r->text, sizeof(r->text), "%s", proof_text(c->reason));
-	} else if (c->verdict.reason != POLICY_NOT_AUTHENTICATED &&
-		c->verdict.reason != POLICY_GRANT) {
-		snprintf(r->text, sizeof(r->text), "%s", c->verdict.text);
-	}
-}
-
-/* Probes and requests to bind an address are part of a conversation, not decisions: no line for them. */
-static bool is_journalled(const struct slot *s)
-{
-	enum spa_status st = s->judged.status;
-	return s->outcome != JUDGE_RECORD || (st != SPA_STATUS_OK && st != SPA_STATUS_BIND);
-}
-
-/* A token's counter must grow. True when it is to be remembered; a refusal is put into the slot. */
+/* A token's counter must grow, and a tagged sequence's. True when it is to be remembered; a refusal is put
+ * into the slot. */
 static bool check_counter(
 	struct knockd *k, struct slot *s, const struct store_claim *before, size_t n)
 {
-	const struct judge_case *c = &s->judged;
-	if (c->request.signature_type != SPA_SIG_SK)
+	struct judge_case *c = &s->judged;
+	if (c->scheme[0] == '\0' && c->request.signature_type == SPA_SIG_SK) {
+		memcpy(c->counter_id, c->claim.key_id, sizeof(c->counter_id));
+		c->counter = c->request.fido_counter;
+		c->has_counter = true;
+	}
+	if (!c->has_counter)
 		return false;
-	int rc = proof_counter(k->store, before, n, c->claim.key_id, c->request.fido_counter);
+	int rc = proof_counter(k->store, before, n, c->counter_id, c->counter);
 	if (rc == -ESTALE) {
 		refuse(s, SPA_STATUS_DENIED, PROOF_COUNTER);
 	} else if (rc < 0) {
-		store_trouble(k, "reading a token's counter", rc);
+		store_trouble(k, "reading a counter", rc);
 		refuse(s, SPA_STATUS_BUSY, "store");
 		s->judged.retry_after_s = BUSY_RETRY_S;
 	}
@@ -422,8 +337,7 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 	bool has_counter = check_counter(k, s, claims, n);
 	uint64_t grant = 0;
 	if (s->outcome == JUDGE_OPEN) {
-		uint16_t service = (uint16_t)(c->claim.service - k->config->services);
-		const char *over = over_limit(k, s, service);
+		const char *over = turn_over_limit(k, s);
 		int rc = over == NULL ? next_grant(k, &grant) : 0;
 		if (over != NULL) {
 			refuse(s, SPA_STATUS_LIMIT, over);
@@ -442,14 +356,16 @@ static void prepare(struct knockd *k, size_t n, struct store_claim *claims, uint
 		refuse(s, SPA_STATUS_LIMIT, action_limit(k, s));
 		c->retry_after_s = BUSY_RETRY_S;
 	}
-	fill_record(k, s, now);
+	turn_record(k, s, now);
 	const struct door *d = &k->doors[c->seen.door];
 	*claim = (struct store_claim){
-		.replay_until_ms = now + 2000ull * d->config->spa.window_s + 1000,
+		.replay_until_ms = c->scheme[0] != '\0'
+			? c->replay_until_ms
+			: now + 2000ull * d->config->spa.window_s + 1000,
 		.gate = s->outcome == JUDGE_OPEN ? &s->gate : NULL,
-		.record = is_journalled(s) ? &s->record : NULL,
-		.fido_key_id = has_counter ? c->claim.key_id : NULL,
-		.fido_counter = c->request.fido_counter,
+		.record = turn_is_journalled(s) ? &s->record : NULL,
+		.counter_id = has_counter ? c->counter_id : NULL,
+		.counter = c->counter,
 		.key_next = s->outcome != JUDGE_RECORD && identify_is_next(&c->claim)
 			? c->claim.key_id
 			: NULL,
@@ -537,15 +453,16 @@ static void order_open(struct knockd *k, struct slot *s)
 	k->in_flight++;
 }
 
-/* Close every gate of this identity for the service from any address. The claim is journalled already. */
+/* Close every gate of this identity for the service, or for all, from any address. The claim is journalled already. */
 static void order_close(struct knockd *k, struct slot *s)
 {
 	static const struct closing by_owner = { .reason = NULL };
 	const struct claim *c = &s->judged.claim;
-	uint16_t service = (uint16_t)(c->service - k->config->services);
+	bool is_all = s->judged.is_all;
+	size_t service = is_all ? 0 : (size_t)(c->service - k->config->services);
 	for (size_t i = live_count(k->live); i > 0; i--) {
 		const struct live_gate *g = live_at(k->live, i - 1);
-		if (g->place.service != service ||
+		if ((!is_all && g->place.service != service) ||
 			sodium_memcmp(g->key_id, c->key_id, sizeof(g->key_id)) != 0)
 			continue;
 		int rc = mirror_close(k, i - 1, slot_seq(k, s), &by_owner);
@@ -581,25 +498,6 @@ static void order_run(struct knockd *k, struct slot *s)
 	slot_free(s);
 }
 
-static void note_key_mismatch(struct knockd *k, const struct slot *s)
-{
-	const struct judge_case *c = &s->judged;
-	if (!policy_key_match_is_logged(k->judge.boot->policy, c->key_match))
-		return;
-	struct store_record *r = events_record(k, STORE_KEY_MISMATCH);
-	uint64_t now = r->wall_ms;
-	*r = s->record;
-	r->wall_ms = now;
-	r->event = STORE_KEY_MISMATCH;
-	r->grant_id = r->until_ms = 0;
-	r->list[0] = r->entry[0] = '\0';
-	snprintf(r->reason, sizeof(r->reason), "key-check");
-	snprintf(r->text, sizeof(r->text), "%s",
-		c->key_match == POLICY_KEY_DIFFERS
-			? "the directory lists this name with another key"
-			: "the directory does not list this name");
-}
-
 static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 {
 	switch (a) {
@@ -616,9 +514,9 @@ static void after_claim(struct knockd *k, struct slot *s, enum store_answer a)
 	case STORE_ACCEPTED:
 		break;
 	}
-	if (is_journalled(s))
+	if (turn_is_journalled(s))
 		announce(&k->announcer, &s->record);
-	note_key_mismatch(k, s);
+	turn_note_key(k, s);
 	if (s->outcome == JUDGE_OPEN) {
 		mirror_add(k, s);
 		order_open(k, s);
@@ -637,6 +535,7 @@ void turn_flush(struct knockd *k)
 	static struct store_claim claims[STORE_BATCH_MAX];
 	static enum store_answer answers[STORE_BATCH_MAX];
 	size_t n = k->batch_count;
+	k->has_classic = false;
 	if (n == 0)
 		return;
 	uint64_t now = clock_wall_ms();

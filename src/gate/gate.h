@@ -53,6 +53,15 @@ struct gate_order {
 			   * GATE_LEASE_NONE: until it ends */
 };
 
+/*
+ * What the rule set sends to the log group: the first packet of each connection that a gate lets in, without a
+ * prefix; and when the end of a lease, or a CUT, stops a connection, one packet of it, with a prefix and, as
+ * its mark, that of the order: at least once for a mark and at most once a minute. ARRIVING: the packet is the
+ * guest's, LEAVING: it is for the guest. Of datagrams that nobody ever answered nothing is told.
+ */
+#define GATE_CUT_ARRIVING "postern-cut-in"
+#define GATE_CUT_LEAVING "postern-cut-out"
+
 struct gate_counts {
 	uint64_t opened; /* connections admitted, packets */
 	uint64_t dropped;

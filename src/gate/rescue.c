@@ -30,6 +30,13 @@ static struct gate_fixture rescuer(const struct prefix *p, const struct config_e
 	return x;
 }
 
+static struct gate_fixture place(const struct config_rescue *r)
+{
+	struct gate_fixture x = { .set = "rescue_at" };
+	x.key_len = gate_fixture_endpoint(x.key, 0, &r->to);
+	return x;
+}
+
 static int commit(struct gate *g)
 {
 	int refusal;
@@ -44,9 +51,14 @@ int gate_rescue(struct gate *g, const struct config *c, bool was_well)
 	gate_nl_begin(&g->nl);
 	gate_fixture_flush(&g->nl, "rescue4");
 	gate_fixture_flush(&g->nl, "rescue6");
+	gate_fixture_flush(&g->nl, "rescue_at");
 	if (r->is_on && (was_well || g->is_made)) {
 		struct gate_fixture x = alive(r);
 		gate_fixture_renew(&g->nl, &x, g->how);
+	}
+	if (r->is_on) {
+		struct gate_fixture x = place(r);
+		gate_fixture_add(&g->nl, &x);
 	}
 	for (size_t i = 0; r->is_on && i < r->prefix_count; i++) {
 		struct gate_fixture x = rescuer(&r->prefixes[i], &r->to);

@@ -40,6 +40,10 @@ static const char *const sets[] = {
 	"add set inet %T kept { type mark; flags timeout,dynamic; timeout 5d; size 1048576; }",
 	"add set inet %T ended { type mark; flags timeout; timeout 6d; size 1048576; }",
 
+	"# Those whose cut was told a moment ago: one message a grant, however many packets are refused.",
+	("add set inet %T told { type mark; flags timeout,dynamic; timeout 1m; gc-interval 1s;"
+	 " size 65536; }"),
+
 	"add counter inet %T c_open",
 	"add counter inet %T c_drop",
 	"add counter inet %T c_cut",
@@ -58,6 +62,23 @@ static const char *const sets_of_form[] = {
 	"add set inet %T window%N { type %S; flags timeout; gc-interval 1s; size 65536; }",
 	"# The connection mark that a gate gives, a number of its own for every grant.",
 	"add map inet %T mark%N { type %S : mark; flags timeout; size 65536; }",
+};
+
+/*
+ * What the end of a lease cuts, for the journal: the packet with its connection's mark in the place of its own,
+ * which nobody reads any more, since it goes no further. The prefix says which of its addresses is the guest's.
+ */
+static const char *const cut_template[] = {
+	"# The first packet that the end of a lease stops, once a minute at most for each grant. The numbers of",
+	"# services have no high bits.",
+	"add chain inet %T cut",
+	"add rule inet %T cut ct mark @told return",
+	("add rule inet %T cut ct direction original ct mark and 0xff000000 != 0"
+	 " add @told { ct mark } meta mark set ct mark"
+	 " log prefix \"" GATE_CUT_ARRIVING "\" group %G snaplen 64 queue-threshold 1"),
+	("add rule inet %T cut ct direction reply ct mark and 0xff000000 != 0"
+	 " add @told { ct mark } meta mark set ct mark"
+	 " log prefix \"" GATE_CUT_LEAVING "\" group %G snaplen 64 queue-threshold 1"),
 };
 
 static const char *const chains[] = {
@@ -90,17 +111,21 @@ static const char *const chains[] = {
 	"# Established without ever having had a mark: it is older than the guard.",
 	"add rule inet %T arriving ct mark 0 ct state established accept",
 	"# Postern has been dead for a while: the rescuers come in, and no other.",
-	"add rule inet %T arriving meta l4proto . th dport != @alive jump rescued",
+	"add rule inet %T arriving meta l4proto . th dport @rescue_at"
+	" meta l4proto . th dport != @alive jump rescued",
 	"# Admitted once, and the lease is over.",
+	"add rule inet %T arriving ct state established jump cut",
 	"add rule inet %T arriving meta l4proto tcp ct state established"
 	" counter name c_cut reject with tcp reset",
 	"# A stray packet spends no ticket.",
 	"add rule inet %T arriving meta l4proto tcp tcp flags & (fin|syn|rst|ack) != syn"
 	" counter name c_drop drop",
-	"# Which service is it for?",
-	"add rule inet %T arriving ct state new ct mark set meta l4proto . th dport map @place",
-	"add rule inet %T arriving ct state new meta nfproto ipv4 jump newcomer4",
-	"add rule inet %T arriving ct state new meta nfproto ipv6 jump newcomer6",
+	"# Which service is it for? Datagrams between the same two ports are one connection for as long as",
+	"# somebody sends them: after the end of its lease it may come in again like a new one.",
+	"add rule inet %T arriving ct state new,established"
+	" ct mark set meta l4proto . th dport map @place",
+	"add rule inet %T arriving ct state new,established meta nfproto ipv4 jump newcomer4",
+	"add rule inet %T arriving ct state new,established meta nfproto ipv6 jump newcomer6",
 	"# Everybody else hears nothing.",
 	"add rule inet %T arriving counter name c_drop drop",
 
@@ -110,7 +135,9 @@ static const char *const chains[] = {
 	"add rule inet %T leaving ct mark != @ended ct mark @kept"
 	" update @kept { ct mark timeout 5d } accept",
 	"add rule inet %T leaving ct mark 0 ct state established accept",
-	"add rule inet %T leaving meta l4proto . th sport != @alive jump rescued_out",
+	"add rule inet %T leaving meta l4proto . th sport @rescue_at"
+	" meta l4proto . th sport != @alive jump rescued_out",
+	"add rule inet %T leaving jump cut",
 	"add rule inet %T leaving meta l4proto tcp counter name c_cut reject with tcp reset",
 	"add rule inet %T leaving counter name c_cut drop",
 };
@@ -125,6 +152,8 @@ static const char *const rescue_template[] = {
 	" size 64; }",
 	"add set inet %T rescue6 { type ipv6_addr . inet_proto . inet_service; flags interval;"
 	" size 64; }",
+	"# Where at all: most packets need not be looked up among ranges, which takes its time.",
+	"add set inet %T rescue_at { type inet_proto . inet_service; size 16; }",
 	"add set inet %T alive { type inet_proto . inet_service; flags timeout; gc-interval 1s;"
 	" size 16; }",
 	"add counter inet %T c_rescue",
@@ -212,6 +241,7 @@ static const char *const forward_template[] = {
 	"add rule inet %T passing ct mark @lease accept",
 	"add rule inet %T passing ct mark != @ended ct mark @kept"
 	" update @kept { ct mark timeout 5d } accept",
+	"add rule inet %T passing jump cut",
 	"add rule inet %T passing meta l4proto tcp counter name c_cut reject with tcp reset",
 	"add rule inet %T passing counter name c_cut drop",
 };
@@ -337,6 +367,7 @@ static void expand_all(struct expansion *e)
 	expand(e, NULL, sets, LEN(sets));
 	for (size_t i = 0; i < FORM_COUNT; i++)
 		expand(e, &forms[i], sets_of_form, LEN(sets_of_form));
+	expand(e, NULL, cut_template, LEN(cut_template));
 	expand(e, NULL, chains, LEN(chains));
 	for (size_t i = 0; i < FORM_COUNT; i++)
 		expand(e, &forms[i], rules_of_form, LEN(rules_of_form));

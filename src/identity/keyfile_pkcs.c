@@ -23,7 +23,9 @@
 #define SALT_LEN 16
 #define PKCS12_ITERATIONS 100000 /* of PBKDF2, and of the tag over the whole */
 
-#define ITERATIONS_MAX 5000000 /* a few seconds, for a file that somebody else wrote */
+/* A few seconds, for a file that somebody else wrote: of PBKDF2, and N * r * p, sixteen times ours. */
+#define ITERATIONS_MAX 5000000
+#define SCRYPT_WORK_MAX (16ull * SCRYPT_N * SCRYPT_R * SCRYPT_P)
 
 /* An absent count is 1. */
 static bool is_too_many(const ASN1_INTEGER *iterations)
@@ -35,7 +37,31 @@ static bool is_too_many(const ASN1_INTEGER *iterations)
 
 /* ------------------------------------------------------------------ PKCS#8 */
 
-/* PBES2 with PBKDF2, as nearly all files; scrypt has OpenSSL's own bounds. */
+static bool is_pbkdf2_costly(const X509_ALGOR *how)
+{
+	PBKDF2PARAM *kdf = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), how->parameter);
+	bool is_costly = kdf != NULL && is_too_many(kdf->iter);
+	PBKDF2PARAM_free(kdf);
+	return is_costly;
+}
+
+/* OpenSSL bounds the memory, N * r, but not how many times it is gone through: RFC 7914 2, p. */
+static bool is_scrypt_costly(const X509_ALGOR *how)
+{
+	uint64_t n = 0, r = 0, p = 0;
+	SCRYPT_PARAMS *kdf =
+		ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(SCRYPT_PARAMS), how->parameter);
+	bool is_costly = kdf != NULL &&
+		(ASN1_INTEGER_get_uint64(&n, kdf->costParameter) != 1 ||
+			ASN1_INTEGER_get_uint64(&r, kdf->blockSize) != 1 ||
+			ASN1_INTEGER_get_uint64(&p, kdf->parallelizationParameter) != 1 ||
+			n > SCRYPT_WORK_MAX || r > SCRYPT_WORK_MAX || p > SCRYPT_WORK_MAX ||
+			n * r > SCRYPT_WORK_MAX || n * r * p > SCRYPT_WORK_MAX);
+	SCRYPT_PARAMS_free(kdf);
+	return is_costly;
+}
+
+/* Of PBES2, as nearly all files are. */
 static bool is_too_costly(const X509_SIG *locked)
 {
 	const X509_ALGOR *how;
@@ -45,12 +71,11 @@ static bool is_too_costly(const X509_SIG *locked)
 	PBE2PARAM *two = OBJ_obj2nid(how->algorithm) == NID_pbes2
 		? ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), how->parameter)
 		: NULL;
-	if (two != NULL && OBJ_obj2nid(two->keyfunc->algorithm) == NID_id_pbkdf2) {
-		PBKDF2PARAM *kdf = ASN1_TYPE_unpack_sequence(
-			ASN1_ITEM_rptr(PBKDF2PARAM), two->keyfunc->parameter);
-		is_costly = kdf != NULL && is_too_many(kdf->iter);
-		PBKDF2PARAM_free(kdf);
-	}
+	int kind = two != NULL ? OBJ_obj2nid(two->keyfunc->algorithm) : NID_undef;
+	if (kind == NID_id_pbkdf2)
+		is_costly = is_pbkdf2_costly(two->keyfunc);
+	else if (kind == NID_id_scrypt)
+		is_costly = is_scrypt_costly(two->keyfunc);
 	PBE2PARAM_free(two);
 	return is_costly;
 }

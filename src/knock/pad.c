@@ -101,8 +101,10 @@ static enum pad_reject read_under(
 	if (sodium_memcmp(tag, text + HIDDEN_LEN, TAG_LEN) != 0)
 		return PAD_TAG;
 	enum pad_reject reason = read_plain(number(text) ^ s->mask[i], s->how, s->source, ret);
-	if (reason == PAD_OK)
+	if (reason == PAD_OK) {
 		ret->index = i;
+		memcpy(ret->content, text, PAD_KNOCKS);
+	}
 	return reason;
 }
 

@@ -45,7 +45,8 @@ struct pad_wish {
 	size_t index; /* of the message among those ahead; written by pad_read alone */
 	struct addr address;
 	uint16_t port;
-	uint8_t time; /* 0 until closed, 1..254 minutes, 255 close */
+	uint8_t time;                /* 0 until closed, 1..254 minutes, 255 close */
+	uint8_t content[PAD_KNOCKS]; /* for the memory of accepted ones; by pad_read alone */
 };
 
 enum pad_reject {

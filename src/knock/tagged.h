@@ -41,6 +41,7 @@
 #define TAGGED_NAME_MAX 255
 #define TAGGED_SLOTS 256
 #define TAGGED_KNOCKS TRACK_TAG_BYTES
+#define TAGGED_PORTS (TAGGED_KNOCKS * 256) /* from the base on */
 #define TAGGED_LIFE_MS 10000
 #define TAGGED_TRIES 64
 #define TAGGED_SERVICE_CLOSE 255 /* close all of mine */

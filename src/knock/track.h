@@ -91,7 +91,8 @@ struct track_knock {
  * Note one knock. Returns the source's track, with this knock as its last mark, valid until the next
  * call; NULL for a retransmission, for the first knock of a source, or when there is no room. No format
  * is satisfied by one knock. Knocks older than max_age_ms are forgotten, and the tag with the last of
- * them: max_age_ms is the longest time that any format of the door allows. mono_ms never goes back.
+ * them: max_age_ms is the longest time that any format of the door allows. mono_ms never goes back,
+ * and is below 2^40: 34 years.
  */
 struct track *track_note(
 	struct track_table *t, const struct track_knock *k, uint64_t mono_ms, uint64_t max_age_ms);

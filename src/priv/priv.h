@@ -108,6 +108,7 @@ enum msg_type {
 	/* knock -> action, and the answer */
 	MSG_RUN,
 	MSG_RAN,
+	MSG_LOG, /* monitor -> knock: what a log door reads next; with descriptors, see msg_receive_with */
 	MSG_TYPE_COUNT,
 };
 
@@ -132,10 +133,11 @@ struct msg {
 	uint64_t lease_ms;    /* OPEN, LEASE */
 	int32_t result;       /* DONE, RELOADED: 0 or -errno */
 	uint64_t counts[4];   /* LISTED: live, opened, dropped, cut */
-	uint16_t door;        /* DOOR_LOST */
-	uint8_t is_new;       /* READY from gate, GO: the table was made anew; 0 or 1 */
-	uint8_t how;          /* RAN: enum run_how */
-	uint8_t detail;       /* RAN: exit status or signal */
+	uint16_t door;        /* DOOR_LOST, LOG */
+	uint8_t is_new; /* READY from gate, GO: the table was made anew; 0 or 1. LOG: the file is
+			       * to be read from its beginning */
+	uint8_t how;    /* RAN: enum run_how */
+	uint8_t detail; /* RAN: exit status or signal */
 	char name[MSG_NAME_MAX + 1]; /* RUN: who asked; no control character, not empty */
 	size_t data_len;             /* RUN: message; any bytes */
 	uint8_t data[MSG_DATA_MAX];
@@ -156,8 +158,33 @@ bool msg_decode(struct span s, enum msg_from from, enum msg_from to, struct msg 
 /* Send one message; -EAGAIN when the channel is full, -EPIPE when the peer is gone. */
 __attribute__((warn_unused_result)) int msg_send(int fd, const struct msg *m);
 
-/* Receive one: 1 and *ret, 0 end of file, -EAGAIN nothing waits, -EPROTO broken peer, or -errno. */
+/* The same with descriptors, MSG_FDS_MAX at most, which stay the caller's. */
+__attribute__((warn_unused_result)) int msg_send_with(
+	int fd, const struct msg *m, const int *fds, size_t n);
+
+/*
+ * Receive one: 1 and *ret, 0 end of file, -EAGAIN nothing waits, -EPROTO broken peer, or -errno.
+ * Descriptors that came with it are dropped by the kernel.
+ */
 __attribute__((warn_unused_result)) int msg_receive(
 	int fd, enum msg_from from, enum msg_from to, struct msg *ret);
+
+#define MSG_FDS_MAX 2
+
+/* Descriptors that came with a message; owned by who received it. */
+struct msg_fds {
+	size_t count;
+	int fd[MSG_FDS_MAX];
+};
+
+/*
+ * The same for who takes MSG_LOG, the one type that has descriptors: the file, and, the first time for its
+ * door, an inotify descriptor. Those that came with any other message, or with a broken one, are closed. A
+ * MSG_LOG without any, or with more, is -EPROTO.
+ */
+__attribute__((warn_unused_result)) int msg_receive_with(
+	int fd, enum msg_from from, enum msg_from to, struct msg *ret, struct msg_fds *ret_fds);
+
+void msg_fds_close(struct msg_fds *fds);
 
 #endif

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -38,6 +39,8 @@ static const struct priv_checked knock_checked[] = {
 	/* The store's locks. */
 	{ SCMP_SYS(fcntl), { 1, MASK_INT, F_GETLK }, { 0 } },
 	{ SCMP_SYS(fcntl), { 1, MASK_INT, F_SETLK }, { 0 } },
+	/* What the interface of a door is called now. */
+	{ SCMP_SYS(ioctl), { 1, MASK_INT, SIOCGIFNAME }, { 0 } },
 	/* A door that is given other ports gets another filter; SO_LOCK_FILTER forbids it where
 	 * none may. */
 	{ SCMP_SYS(setsockopt), { 1, MASK_INT, SOL_SOCKET }, { 2, MASK_INT, SO_ATTACH_FILTER } },

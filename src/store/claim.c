@@ -59,8 +59,8 @@ static int claim_one(
 	bool is_new = false, is_same = false;
 	int rc = add_key(s, c, &is_new);
 	if (rc == 0 && is_new) {
-		if (c->fido_key_id != NULL)
-			rc = store_fido_raise(s, c->fido_key_id, c->fido_counter);
+		if (c->counter_id != NULL)
+			rc = store_counter_raise(s, c->counter_id, c->counter);
 		if (rc == 0 && c->key_next != NULL)
 			rc = store_key_next_put(s, c->key_next);
 		if (rc == 0 && c->gate != NULL)

@@ -21,7 +21,8 @@ static int forget_all(struct store *s, uint64_t wall_ms, uint64_t journal_ms)
 {
 	int rc = forget(s, SQL_EXPIRE_REPLAY, wall_ms);
 	if (rc == 0)
-		rc = forget(s, SQL_EXPIRE_GATE, wall_ms);
+		rc = forget(s, SQL_EXPIRE_GATE,
+			wall_ms > STORE_GATE_KEEP_MS ? wall_ms - STORE_GATE_KEEP_MS : 0);
 	if (rc == 0)
 		rc = store_chain_cut(s, journal_ms, wall_ms);
 	if (rc == 0)

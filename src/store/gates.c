@@ -101,16 +101,59 @@ static void read_gate(struct store_run *r, struct store_gate *ret)
 	ret->port_last = (uint16_t)store_get_u64(r);
 }
 
-int store_gates(struct store *s, uint64_t wall_ms, store_gate_fn *fn, void *arg)
+static int give_gates(struct store_run *r, store_gate_fn *fn, void *arg)
 {
 	struct store_gate g = { 0 };
-	struct store_run r = store_begin_run(s, SQL_GATE_LIST);
-	store_bind_u64(&r, wall_ms);
-	int rc = store_row(&r);
-	for (; rc > 0; rc = store_row(&r)) {
-		read_gate(&r, &g);
+	int rc = store_row(r);
+	for (; rc > 0; rc = store_row(r)) {
+		read_gate(r, &g);
 		fn(arg, &g);
 	}
+	store_end_run(r);
+	return rc;
+}
+
+int store_gates(struct store *s, uint64_t wall_ms, store_gate_fn *fn, void *arg)
+{
+	struct store_run r = store_begin_run(s, SQL_GATE_LIST);
+	store_bind_u64(&r, wall_ms);
+	return give_gates(&r, fn, arg);
+}
+
+int store_gates_ending(
+	struct store *s, uint64_t after_ms, uint64_t until_ms, store_gate_fn *fn, void *arg)
+{
+	struct store_run r = store_begin_run(s, SQL_GATE_ENDING);
+	store_bind_u64(&r, after_ms);
+	store_bind_u64(&r, until_ms);
+	return give_gates(&r, fn, arg);
+}
+
+static int last_grant(struct store *s, uint64_t *ret)
+{
+	struct store_run r = store_begin_run(s, SQL_GATE_LAST);
+	int rc = store_row(&r);
+	if (rc > 0)
+		*ret = store_get_u64(&r);
+	store_end_run(&r);
+	return rc < 0 ? rc : 0;
+}
+
+int store_gate_latest(struct store *s, unsigned bits, uint32_t tail, struct store_gate *ret)
+{
+	const uint64_t round = 1ull << bits;
+	uint64_t last = 0;
+	int rc = last_grant(s, &last);
+	if (rc < 0)
+		return rc;
+	uint64_t back = (last - tail) & (round - 1);
+	if (back > last)
+		return 0;
+	struct store_run r = store_begin_run(s, SQL_GATE_FIND);
+	store_bind_u64(&r, last - back);
+	rc = store_row(&r);
+	if (rc > 0)
+		read_gate(&r, ret);
 	store_end_run(&r);
 	return rc;
 }

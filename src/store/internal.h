@@ -27,6 +27,9 @@ enum store_sql {
 	SQL_GATE_ADD,
 	SQL_GATE_STATE,
 	SQL_GATE_LIST,
+	SQL_GATE_LAST,
+	SQL_GATE_FIND,
+	SQL_GATE_ENDING,
 	SQL_LOCKOUT_PUT,
 	SQL_LOCKOUT_REMOVE,
 	SQL_LOCKOUT_LIST,
@@ -39,8 +42,8 @@ enum store_sql {
 	SQL_CHAIN_OLDEST,
 	SQL_CHAIN_CUT,
 	SQL_CHAIN_ANCHOR,
-	SQL_FIDO_GET,
-	SQL_FIDO_RAISE,
+	SQL_COUNTER_GET,
+	SQL_COUNTER_RAISE,
 	SQL_KEY_NEXT_GET,
 	SQL_KEY_NEXT_PUT,
 	SQL_PREKEY_PUT,
@@ -126,7 +129,7 @@ __attribute__((warn_unused_result)) int store_chain_cut(
 	struct store *s, uint64_t before_ms, uint64_t wall_ms);
 
 /* -ESTALE when the counter is not greater than the one that is remembered. */
-__attribute__((warn_unused_result)) int store_fido_raise(
+__attribute__((warn_unused_result)) int store_counter_raise(
 	struct store *s, const uint8_t key_id[32], uint32_t counter);
 
 __attribute__((warn_unused_result)) int store_key_next_put(

@@ -26,6 +26,8 @@ const char *store_event_name(enum store_event e)
 		[STORE_ACTION] = "action",
 		[STORE_RAN] = "ran",
 		[STORE_NOTE] = "note",
+		[STORE_ENDING] = "ending",
+		[STORE_CUT] = "cut",
 	};
 	/* A newer program may have written what this one has no word for. */
 	if ((unsigned)e >= STORE_EVENT_COUNT || names[e] == NULL)

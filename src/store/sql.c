@@ -13,6 +13,12 @@
 	"id, wall_ms, event, reason, name, key_id, service, door, source, source_port, grant_id,"  \
 	" until_ms, list, entry, text, hash"
 
+/* The columns of a gate, in the order in which it is read. */
+#define GATE                                                                                       \
+	"grant_id, mark, state, name, key_id, service, source, proto, port, kind, opened_ms,"      \
+	" until_ms, lease_until_ms, door, is_certified, not_after_ms, path, times, bits,"          \
+	" source_port, port_last"
+
 static const struct {
 	const char *text;
 	bool is_read;
@@ -41,11 +47,16 @@ static const struct {
 			     " THEN until_ms ELSE lease_until_ms END"
 			     " WHERE grant_id = ?2 AND state < ?1 AND state IN (1, 2)",
 		false },
-	[SQL_GATE_LIST] = { "SELECT grant_id, mark, state, name, key_id, service, source, proto,"
-			    " port, kind, opened_ms, until_ms, lease_until_ms, door, is_certified,"
-			    " not_after_ms, path, times, bits, source_port, port_last FROM gate"
+	[SQL_GATE_LIST] = { "SELECT " GATE " FROM gate"
 			    " WHERE max(until_ms, lease_until_ms) > ? AND state IN (1, 2)"
 			    " ORDER BY grant_id",
+		true },
+	[SQL_GATE_LAST] = { "SELECT coalesce(max(grant_id), 0) FROM gate", true },
+	[SQL_GATE_FIND] = { "SELECT " GATE " FROM gate WHERE grant_id = ?", true },
+	/* By the index on the end, which of what is still open or used is the lease's. */
+	[SQL_GATE_ENDING] = { "SELECT " GATE " FROM gate WHERE max(until_ms, lease_until_ms) > ?1"
+			      " AND max(until_ms, lease_until_ms) <= ?2 AND state IN (1, 2)"
+			      " ORDER BY max(until_ms, lease_until_ms), grant_id",
 		true },
 	[SQL_LOCKOUT_PUT] = { "INSERT INTO lockout(key, name, since_ms, by, text)"
 			      " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(key) DO UPDATE SET"
@@ -76,10 +87,10 @@ static const struct {
 	[SQL_CHAIN_OLDEST] = { "SELECT id, wall_ms, hash FROM journal ORDER BY id LIMIT ?", false },
 	[SQL_CHAIN_CUT] = { "DELETE FROM journal WHERE id <= ?", false },
 	[SQL_CHAIN_ANCHOR] = { "UPDATE chain SET cut_id = ?, cut_hash = ?", false },
-	[SQL_FIDO_GET] = { "SELECT counter FROM fido WHERE key_id = ?", true },
-	[SQL_FIDO_RAISE] = { "INSERT INTO fido(key_id, counter) VALUES(?, ?)"
-			     " ON CONFLICT(key_id) DO UPDATE SET counter = excluded.counter"
-			     " WHERE excluded.counter > counter",
+	[SQL_COUNTER_GET] = { "SELECT counter FROM fido WHERE key_id = ?", true },
+	[SQL_COUNTER_RAISE] = { "INSERT INTO fido(key_id, counter) VALUES(?, ?)"
+				" ON CONFLICT(key_id) DO UPDATE SET counter = excluded.counter"
+				" WHERE excluded.counter > counter",
 		false },
 	[SQL_KEY_NEXT_GET] = { "SELECT 1 FROM key_next WHERE key_id = ?", true },
 	[SQL_KEY_NEXT_PUT] = { "INSERT INTO key_next(key_id) VALUES(?)"

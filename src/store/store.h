@@ -2,7 +2,7 @@
 #define POSTERN_STORE_STORE_H
 
 /*
- * What must survive: replay memory, tokens' counters, keys that follow others, gates, lock-outs, journal, prekeys. An interface; one back end a file
+ * What must survive: replay memory, counters, keys that follow others, gates, lock-outs, journal, prekeys. An interface; one back end a file
  * (store/sqlite.c). Opened by name once, before the sandbox; afterwards no file is opened by name.
  *
  * Every function returns 0 or -errno (-ENOSPC disk full, -EROFS also for a writer's call on a
@@ -53,6 +53,8 @@ enum store_event {
 	STORE_ACTION,       /* recorded before an action runs, with its message */
 	STORE_RAN,          /* how it ended */
 	STORE_NOTE,         /* a message to the administrator */
+	STORE_ENDING,       /* a lease of somebody who came through is over soon */
+	STORE_CUT,          /* the end of a lease stopped a connection that was still there */
 	STORE_EVENT_COUNT,
 };
 
@@ -122,9 +124,9 @@ struct store_claim {
 	uint64_t replay_until_ms;       /* remembered until then */
 	const struct store_gate *gate;
 	const struct store_record *record; /* NULL: not journalled */
-	/* 32 bytes; NULL: no token signed, or one that does not count */
-	const uint8_t *fido_key_id;
-	uint32_t fido_counter; /* greater than what is remembered of that key */
+	/* 32 bytes, of a token or of a key of tagged sequences; NULL: none, or a token that does not count */
+	const uint8_t *counter_id;
+	uint32_t counter; /* greater than what is remembered of that key */
 	/* 32 bytes; the key id of a key-next that is accepted, and so ends the key before it; or NULL */
 	const uint8_t *key_next;
 };
@@ -149,10 +151,10 @@ __attribute__((warn_unused_result)) int store_claim_batch(
 	struct store *s, const struct store_claim *claims, size_t n, enum store_answer *answers);
 
 /*
- * The signature counter that a token's key was last accepted with: 1 and *ret, 0 when none is remembered,
+ * The counter that a key was last accepted with: 1 and *ret, 0 when none is remembered,
  * or -errno. A claim whose counter is not greater fails with its whole batch (-ESTALE): ask before.
  */
-int store_fido_counter(struct store *s, const uint8_t key_id[32], uint32_t *ret);
+int store_counter_get(struct store *s, const uint8_t key_id[32], uint32_t *ret);
 
 /* Was a claim accepted with this key id as its key_next? 1 yes, 0 no, or -errno. */
 int store_key_next_known(struct store *s, const uint8_t key_id[32]);
@@ -180,6 +182,24 @@ __attribute__((warn_unused_result)) int store_write(struct store *s,
 typedef void store_gate_fn(void *arg, const struct store_gate *g);
 __attribute__((warn_unused_result)) int store_gates(
 	struct store *s, uint64_t wall_ms, store_gate_fn *fn, void *arg);
+
+/*
+ * How long gates are remembered after their end: as long as the kernel remembers a silent connection, whose
+ * first word then is when it is cut.
+ */
+#define STORE_GATE_KEEP_MS (5 * 86400000ull)
+
+/*
+ * Whatever its state, the one gate whose grant id ends in the low bits (1..32) of tail, if it is remembered: of
+ * the ids up to the latest gate's the last such one. 1, 0 when it is not, or -errno.
+ */
+__attribute__((warn_unused_result)) int store_gate_latest(
+	struct store *s, unsigned bits, uint32_t tail, struct store_gate *ret);
+
+/* Gates that are open or used and whose lease ends after after_ms, and not later than until_ms, the first to
+ * end first; each is given to fn. */
+__attribute__((warn_unused_result)) int store_gates_ending(
+	struct store *s, uint64_t after_ms, uint64_t until_ms, store_gate_fn *fn, void *arg);
 
 /*
  * Names that may not in, whatever the directory says. The key is the name folded (name_fold), so that one
@@ -264,7 +284,7 @@ __attribute__((warn_unused_result)) int store_export(struct store *s, uint64_t a
 /* Can it be written now? One small write. 0 or -errno. */
 __attribute__((warn_unused_result)) int store_probe(struct store *s);
 
-/* Forget replay keys, gates and prekeys past their time, and journal lines older than keep_s.
+/* Forget replay keys and prekeys past their time, gates STORE_GATE_KEEP_MS after it, and journal lines older than keep_s.
  * Bounded work a call (at most some thousand rows): call it every few seconds. */
 __attribute__((warn_unused_result)) int store_expire(
 	struct store *s, uint64_t wall_ms, uint64_t keep_s);

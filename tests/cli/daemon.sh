@@ -183,6 +183,10 @@ as "$posternd"
 # Classic knocks: the examples of setup are right once they are on, and what they are worth is said.
 cp -p postern.conf keep
 sed -i 's/^\t# *\(sequence\|cipher\|tagged\|fwknop\|as = \|wide = \)/\t\1/' postern.conf
+printf 'correct horse battery\n' >cipher.key
+printf '0 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= Admin/VSD\n' >tagged.keys
+printf 'KEY_BASE64 AAECAwQF\nHMAC_KEY_BASE64 QEFCQ0RF\n' >fwknop.keys
+chmod 600 cipher.key tagged.keys fwknop.keys
 run $check "$config"
 is 'the examples are right' [ "$code" = 0 ]
 is 'what a sequence is worth' grep -q '^#   a blind stranger has 64 bits to guess' "$W/out"
@@ -208,6 +212,13 @@ run $check "$config"
 is 'a key that nobody reads: code' [ "$code" = 0 ]
 is 'a key is not shown' [ "$(grep -c 'AAEC\|QEFC' "$W/out")" = 0 ]
 is 'a key is named' grep -q '# key-base64 is set and not shown' "$W/out"
+chmod 644 cipher.key
+run $check "$config"
+is 'a passphrase that others read' grep -q 'postern.conf:[0-9]*: .*cipher.key: .*chmod' "$W/err"
+chmod 600 cipher.key
+printf '0 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= Admin\n' >tagged.keys
+run $check "$config"
+is 'a slot that names nobody' grep -q 'tagged.keys: slot 0: "Admin": ' "$W/err"
 mv keep postern.conf
 
 # A capture that is none, or not there.

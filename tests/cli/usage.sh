@@ -12,6 +12,7 @@ for c in '' setup knock close send connect id 'id new' 'id show' 'id passwd' 'id
 	'id authority' 'id protect' 'id recover' 'id documents' 'id encrypt' 'id decrypt' \
 	directory 'directory add' 'directory remove' 'directory list' 'directory check' \
 	'directory lock' 'directory roll' 'directory import' 'directory export-edge' \
+	'id pad' 'id tag-key' 'id sequences' 'id fwknop-key' profile 'profile add' \
 	certifier 'certifier new' 'certifier sign' 'certifier cross' 'certifier revoke' 'certifier crl' \
 	'certifier rollover' 'certifier show' 'certifier recovery'; do
 	# shellcheck disable=SC2086
@@ -43,8 +44,8 @@ says 2 'postern knock: --identity name: neither auto nor key nor chain; see post
 	-- knock gw --identity name
 says 2 'postern knock: a key in an agent has no certificates; leave --identity out; see postern knock --help' \
 	-- knock gw --agent --identity chain
-says 2 'postern knock: --scheme sequence: this version knows only spa; see postern knock --help' \
-	-- knock gw --scheme sequence
+says 2 'postern knock: --scheme telepathy: not a scheme; write spa, sequence, structured, cipher, tagged or fwknop; see postern knock --help' \
+	-- knock gw --scheme telepathy
 says 2 'postern knock: SSH: not a service; write its name (a-z, 0-9 and -) or tcp/PORT; see postern knock --help' \
 	-- knock gw SSH
 says 2 'postern knock: tcp/0: not a port; write a number from 1 to 65535; see postern knock --help' \

@@ -25,7 +25,9 @@ static bool is_same(const struct sighting *a, const struct sighting *b)
 {
 	return a->proto == b->proto && addr_equal(&a->src, &b->src) &&
 		addr_equal(&a->dst, &b->dst) && a->src_port == b->src_port &&
-		a->dst_port == b->dst_port && span_equal(a->payload, b->payload);
+		a->dst_port == b->dst_port && a->tcp_flags == b->tcp_flags &&
+		a->has_seq == b->has_seq && a->tcp_seq == b->tcp_seq &&
+		span_equal(a->payload, b->payload);
 }
 
 static void check_source(const struct addr *a)
@@ -46,7 +48,11 @@ static void check_accepted(struct span frame, int link, const struct sighting *s
 	uint8_t padded[FRAME_MAX + 1];
 
 	must(s->door == 3 && s->wall_ms == 4);
-	must(s->proto == IPPROTO_UDP || (s->proto == IPPROTO_TCP && s->payload.len == 0));
+	bool is_icmp = s->proto == (addr_is_v4(&s->src) ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	must(s->proto == IPPROTO_UDP || s->proto == IPPROTO_TCP || is_icmp);
+	must(s->has_seq == (s->proto == IPPROTO_TCP));
+	must(s->has_seq || (s->tcp_flags == 0 && s->tcp_seq == 0));
+	must(!is_icmp || s->src_port == 0);
 	check_source(&s->src);
 	if (s->payload.len != 0) {
 		must(s->payload.data > frame.data);
@@ -77,6 +83,8 @@ static void check_cut(struct span packet)
 			continue;
 		must(cut.src_port == whole.src_port && cut.dst_port == whole.dst_port);
 		must(cut.payload.len <= whole.payload.len);
+		/* No flags of its own making: all of them or none. */
+		must(cut.tcp_flags == whole.tcp_flags || (cut.tcp_flags == 0 && !cut.has_seq));
 	}
 }
 

@@ -201,6 +201,9 @@ def test_lease_ends_and_cut():
         peer_of(s)
         assert ends(s) < 5
         until("datagrams end as well", lambda: not ask(lab, "client", OUTER[6], udp)[1])
+        lines = until("the journal says so", lambda: len(lab.journal("cut")) == 2 and lab.journal("cut"))
+        assert {(o["service"], o["address"], o["port"]) for o in lines} == {
+            ("wiki", CLIENT[4], s.getsockname()[1]), ("dns", CLIENT[6], udp.getsockname()[1])}, lines
 
 
 def test_hairpin():
@@ -233,6 +236,16 @@ def test_hairpin():
             peer_of(s)
             assert lab.probe("neighbour", address, 8443) == "silent"
             s.close()
+
+
+def test_doctor():
+    """Whose service stands elsewhere, has nobody listening here."""
+    with gateway("doctor") as lab:
+        r = lab.exec("server", program("posternctl"), "--socket", lab.path("control"), "doctor", "-c",
+                     lab.path("postern.conf"))
+        assert "tcp port 8443 (wiki) is guarded, and sent on to another machine" in r.stdout, r.stdout
+        assert "tcp port 22 (here) is guarded, but nobody listens there" in r.stdout, r.stdout
+        assert r.stdout.count("nobody listens") == 1, r.stdout
 
 
 def test_one_family_only():
@@ -279,5 +292,5 @@ def test_warning():
 
 if __name__ == "__main__":
     main(test_tcp, test_udp, test_window, test_times_without_end, test_masquerade_without_end,
-         test_source_port, test_network, test_lease_ends_and_cut, test_hairpin, test_one_family_only,
+         test_source_port, test_network, test_lease_ends_and_cut, test_hairpin, test_doctor, test_one_family_only,
          test_restart_keeps_connections, test_warning)

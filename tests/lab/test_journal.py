@@ -102,6 +102,30 @@ def test_follow_of_a_store_made_anew():
         assert f.wait_for("started")["id"] == 1
 
 
+def test_many():
+    """Of more than the daemon keeps in memory the store is asked; where it cannot be, the newest come."""
+    with Lab("many") as lab:
+        ready(lab)
+        lab.stop()
+        db = sqlite3.connect(lab.path("store", "postern.db"))
+        first = db.execute("SELECT max(id) FROM journal").fetchone()[0] + 1
+        row = db.execute("SELECT * FROM journal WHERE id = 1").fetchone()
+        db.executemany(f"INSERT INTO journal VALUES({','.join('?' * len(row))})",
+                       [(i,) + row[1:] for i in range(first, first + 3000)])
+        db.commit()
+        db.close()
+        lab.start()
+        ids = [o["id"] for o in lab.ctl("journal", "--limit", "1000000") if "event" in o]
+        assert ids[:-1] == list(range(1, first + 3000)) and ids[-1] == first + 3000, (first, len(ids))
+        ids = [o["id"] for o in lab.ctl("journal", "--limit", "2500") if "event" in o]
+        assert ids == list(range(first + 501, first + 3001)), (first, len(ids))
+        r = lab.exec("server", program("posternctl"), "--socket", lab.path("control"), "--store", "/nowhere", "--json",
+                     "journal", "--limit", "2500")
+        lines = [json.loads(line) for line in r.stdout.splitlines()]
+        assert r.returncode == 0 and len(lines) == 1001 and lines[-2]["id"] == first + 3000, (r.stderr, len(lines))
+        assert "the newest 1000 at most" in lines[-1]["text"], lines[-1]
+
+
 def test_filters():
     with Lab("filters") as lab:
         ready(lab)
@@ -211,4 +235,4 @@ def test_export_goes_wrong():
         assert ctl(lab, "journal", "--export", "-")[1].count("\n") == 3
 
 
-main(test_follow, test_follow_of_a_store_made_anew, test_filters, test_chain, test_why, test_export_goes_wrong)
+main(test_many, test_follow, test_follow_of_a_store_made_anew, test_filters, test_chain, test_why, test_export_goes_wrong)

@@ -199,6 +199,72 @@ def test_interface_comes_and_goes():
         lab.must_open("ssh")
 
 
+def rename(lab, old, new):
+    """As udev or an administrator does; kernels before 6.2 want it down for that."""
+    ns = lab.ns["server"]
+    if run("ip", "-n", ns, "link", "set", "dev", old, "name", new, check=False).returncode != 0:
+        run("ip", "-n", ns, "link", "set", "dev", old, "down")
+        run("ip", "-n", ns, "link", "set", "dev", old, "name", new)
+        run("ip", "-n", ns, "link", "set", "dev", new, "up")
+        run("ip", "-n", ns, "addr", "replace", V6["server"] + "/64", "dev", new, "nodad")
+
+
+def watching(lab, expected):
+    until(f"the door watches: {expected}",
+          lambda: (lab.ctl("status", check=False) or [{"doors": [{}]}])[0]["doors"][0].get("watching") is expected)
+
+
+def test_interface_renamed():
+    """A door is of the interface that has its name: another one's when another gets it, and of the old one never."""
+    with Lab("renamed") as lab:
+        ready(lab)
+        lab.must_open("wiki")
+        living = lab.connect("client", V4["server"], 8443)
+        rename(lab, "eth0", "lan0")
+        watching(lab, False)
+        assert "interface eth0 is gone, or has another name now" in lab.log()
+        assert [r["reason"] for r in lab.journal("door")] == ["interface-gone"], lab.journal("door")
+        # Gates are no matter of names: who is in stays, and who knocked before comes in.
+        talk(living)
+        lab.connect("client", V4["server"], 8443).close()
+        assert lab.knock("ssh")[0] == 3
+        assert lab.probe("client", V4["server"], 22) == "silent"
+        # Another one that gets the name is the door now.
+        run("ip", "-n", lab.ns["server"], "link", "add", "eth0", "type", "veth", "peer", "name", "away")
+        run("ip", "-n", lab.ns["server"], "link", "set", "eth0", "up")
+        watching(lab, True)
+        assert lab.knock("ssh")[0] == 3
+        run("ip", "-n", lab.ns["server"], "link", "del", "eth0")
+        watching(lab, False)
+        rename(lab, "lan0", "eth0")
+        watching(lab, True)
+        talk(living)
+        lab.must_open("ssh")
+        lab.connect("client", V4["server"], 22).close()
+
+
+def test_another_name_of_an_interface():
+    """A door may name its interface by one of its alternative names; a door for all asks for no name."""
+    with Lab("names") as lab:
+        lab.setup()
+        lab.echo(22)
+        run("ip", "-n", lab.ns["server"], "link", "property", "add", "dev", "eth0", "altname", "wan0")
+        for interface in ("wan0", "any"):
+            lab.config(services=LONG, doors=f'door wan {{ interface = "{interface}"  spa {{ udp = 62201 }} }}\n')
+            lab.start()
+            time.sleep(2.5)
+            watching(lab, True)
+            lab.must_open("ssh")
+            lab.connect("client", V4["server"], 22).close()
+            if interface == "any":
+                rename(lab, "eth0", "lan0")
+                time.sleep(2.5)
+                watching(lab, True)
+                lab.must_open("ssh")
+                lab.connect("client", V4["server"], 22).close()
+            lab.stop()
+
+
 def test_administrator_closes():
     with Lab("close") as lab:
         ready(lab)
@@ -232,4 +298,4 @@ if __name__ == "__main__":
     main(test_everything_killed, test_flush_ruleset_changes_nothing, test_reload_keeps_gates, test_restart_keeps_gates, test_knock_process_killed,
          test_gate_process_killed, test_reload_changes_services,
          test_reload_withdraws_what_was_granted_otherwise, test_broken_config_changes_nothing,
-         test_interface_comes_and_goes, test_administrator_closes)
+         test_interface_comes_and_goes, test_interface_renamed, test_another_name_of_an_interface, test_administrator_closes)

@@ -59,6 +59,16 @@ static void test_chains(void **state)
 		assert_int_equal(audit_facts_add_chain(f, &a), i < 2);
 	}
 	assert_int_equal(f->chain_count, AUDIT_CHAINS_MAX);
+	struct audit_target other = { .port = 26, .domain = "example.org" };
+	f->end = AUDIT_END_COMPLETE;
+	struct audit_facts *copy = audit_facts_copy(f, &other);
+	assert_non_null(copy);
+	assert_int_equal(copy->target.port, 26);
+	assert_int_equal(copy->end, AUDIT_END_COMPLETE);
+	assert_int_equal(copy->chain_count, AUDIT_CHAINS_MAX);
+	assert_ptr_not_equal(copy->chains[0].certs[0].der, f->chains[0].certs[0].der);
+	assert_memory_equal(copy->chains[0].certs[0].der, f->chains[0].certs[0].der, 3);
+	audit_facts_free(copy);
 	audit_facts_free(f);
 	audit_facts_free(NULL);
 }

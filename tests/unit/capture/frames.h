@@ -9,7 +9,7 @@
 #include "capture/capture.h"
 #include "test.h"
 
-#define FRAMES_MAX 64
+#define FRAMES_MAX 96
 #define FRAMES_PORT 62201
 #define FRAME_LEN_MAX 1500
 

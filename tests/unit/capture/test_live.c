@@ -30,11 +30,17 @@ struct seen {
 	struct {
 		struct sighting s;
 		uint8_t payload[FRAME_LEN_MAX];
+		char prefix[64];
 	} at[FRAMES_MAX];
 };
 
 static struct seen seen;
 static bool is_root; /* and may make namespaces */
+static const struct capture_want knocks = { .udp = { FRAMES_PORT } };
+static const struct capture_group group = { .group = GROUP, .copy_len = 64, .is_all = true };
+static const struct capture_group other_group = {
+	.group = GROUP + 1, .copy_len = 64, .is_all = true
+};
 
 static void keep(void *arg, const struct sighting *s)
 {
@@ -46,6 +52,9 @@ static void keep(void *arg, const struct sighting *s)
 	if (s->payload.len != 0)
 		memcpy(to->at[to->count].payload, s->payload.data, s->payload.len);
 	to->at[to->count].s.payload.data = to->at[to->count].payload;
+	assert_in_range(s->prefix.len, 0, sizeof(to->at[0].prefix) - 1);
+	memcpy(to->at[to->count].prefix, s->prefix.len != 0 ? (const char *)s->prefix.data : "",
+		s->prefix.len);
 	to->count++;
 }
 
@@ -135,7 +144,7 @@ static struct capture_pcap *must_open(void)
 	struct capture_pcap *p = NULL;
 	struct fault f = { "" };
 
-	if (capture_pcap_open("door", 3, FRAMES_PORT, &p, &f) != 0)
+	if (capture_pcap_open("door", 3, &knocks, &p, &f) != 0)
 		fail_msg("%s", f.text);
 	return p;
 }
@@ -192,6 +201,39 @@ static void each_frame(void **state)
 	capture_pcap_close(p);
 }
 
+/* Attempts, each of the first ones too; what goes out of the door is none. */
+static void each_attempt(void **state)
+{
+	static const struct capture_want want = {
+		.syns = true, .all_udp = true, .icmp = true, .tcp_data = { FRAMES_PORT }
+	};
+	static const char *const sent[] = { "tcp4-syn", "tcp6-syn", "udp4-other-port", "udp4",
+		"tcp4-syn-options", "tcp4-push", "tcp6-push", "tcp6-hop-syn", "icmp4-echo",
+		"icmp6-echo" };
+	static const char *const unwanted[] = { "tcp4-syn-ack", "tcp6-ack", "tcp4-ack-padded",
+		"icmp4-echo-bare", "icmp6-echo-bare", "tcp4-vlan-syn" };
+	struct capture_pcap *p = NULL;
+	struct fault f = { "" };
+
+	(void)state;
+	need_root();
+	make_pair();
+	if (capture_pcap_open("door", 3, &want, &p, &f) != 0)
+		fail_msg("%s", f.text);
+	for (size_t i = 0; i < TEST_LEN(sent); i++) {
+		send_frame(sent[i]);
+		send_frame(unwanted[i % TEST_LEN(unwanted)]);
+		if (!read_until(p, i + 1))
+			fail_msg("%s was not seen", sent[i]);
+		frames_check(sent[i], &seen.at[i].s, &frames_find(sent[i])->want);
+		TEST_CASE(sent[i], seen.at[i].s.interface == if_nametoindex("door"));
+	}
+	while (capture_pcap_read(p, 16, keep, &seen) > 0)
+		;
+	assert_int_equal(seen.count, TEST_LEN(sent));
+	capture_pcap_close(p);
+}
+
 static void only_inbound(void **state)
 {
 	const struct frame *f = frames_find("udp4");
@@ -202,7 +244,7 @@ static void only_inbound(void **state)
 	need_root();
 	make_pair();
 	/* Seen from the sending end the frame goes out. */
-	if (capture_pcap_open("street", 0, FRAMES_PORT, &p, &fault) != 0)
+	if (capture_pcap_open("street", 0, &knocks, &p, &fault) != 0)
 		fail_msg("%s", fault.text);
 	struct capture_pcap *in = must_open();
 	send_bytes(f->bytes, f->len);
@@ -243,10 +285,10 @@ static void cannot_open(void **state)
 	(void)state;
 	need_root();
 	make_pair();
-	assert_int_equal(capture_pcap_open("nowhere", 0, 1, &p, &f), -ENODEV);
+	assert_int_equal(capture_pcap_open("nowhere", 0, &knocks, &p, &f), -ENODEV);
 	assert_non_null(strstr(f.text, "nowhere"));
 	RUN("ip", "link", "set", "door", "down");
-	assert_int_equal(capture_pcap_open("door", 0, 1, &p, &f), -ENODEV);
+	assert_int_equal(capture_pcap_open("door", 0, &knocks, &p, &f), -ENODEV);
 	assert_non_null(strstr(f.text, "down"));
 	assert_null(p);
 }
@@ -336,7 +378,7 @@ static void without_privilege(void **state)
 		struct capture_pcap *other = NULL;
 		struct fault f = { "" };
 		drop_privilege();
-		bool ok = capture_pcap_open("door", 0, 1, &other, &f) == -EPERM;
+		bool ok = capture_pcap_open("door", 0, &knocks, &other, &f) == -EPERM;
 		ok = ok && read_until(p, 1) && capture_pcap_counts(p)->seen == 1;
 		/* What the door can see is fixed. */
 		int off = 0;
@@ -375,7 +417,7 @@ static struct capture_nflog *must_listen(void)
 	struct capture_nflog *n = NULL;
 	struct fault f = { "" };
 
-	if (capture_nflog_open(GROUP, &n, &f) != 0)
+	if (capture_nflog_open(&group, &n, &f) != 0)
 		fail_msg("%s", f.text);
 	return n;
 }
@@ -414,7 +456,91 @@ static void logged(void **state)
 		TEST_CASE(sent[i].name, seen.at[i].s.wall_ms <= clock_wall_ms() + 20);
 	}
 	assert_int_equal(capture_nflog_read(n, keep, &seen), 0);
-	assert_int_equal(capture_nflog_lost(n), 0);
+	assert_int_equal(capture_nflog_counts(n)->dropped, 0);
+	capture_nflog_close(n);
+}
+
+/* A door: whole packets, only what is wanted, only from one interface, until that goes. */
+static void logged_for_a_door(void **state)
+{
+	const struct capture_group door = { .group = GROUP,
+		.door = 5,
+		.copy_len = CAPTURE_SNAPLEN,
+		.interface = "door",
+		.want = { .udp = { FRAMES_PORT }, .syns = true } };
+	struct capture_group nowhere = door, elsewhere = door;
+	struct capture_nflog *n = NULL;
+	struct fault f = { "" };
+
+	(void)state;
+	need_root();
+	make_pair();
+	RUN("nft",
+		"add table inet t; add chain inet t c { type filter hook prerouting priority -301; }; "
+		"add rule inet t c log group 7");
+	nowhere.interface = "nowhere";
+	assert_int_equal(capture_nflog_open(&nowhere, &n, &f), -ENODEV);
+	if (capture_nflog_open(&door, &n, &f) != 0)
+		fail_msg("%s", f.text);
+	send_frame("udp4-other-port");
+	send_frame("tcp4-syn");
+	send_frame("udp4-largest");
+	send_frame("tcp4-push");
+	send_frame("icmp4-echo");
+	send_frame("tcp6-syn");
+	assert_true(read_log_until(n, 3));
+	frames_check("tcp4-syn", &seen.at[0].s, &frames_find("tcp4-syn")->want);
+	frames_check("udp4-largest", &seen.at[1].s, &frames_find("udp4-largest")->want);
+	frames_check("tcp6-syn", &seen.at[2].s, &frames_find("tcp6-syn")->want);
+	assert_int_equal(seen.at[0].s.door, 5);
+	assert_int_equal(seen.at[0].s.interface, if_nametoindex("door"));
+	assert_true(seen.at[0].s.tcp_flags == SIGHTING_SYN && seen.at[0].s.has_seq);
+	assert_int_equal(capture_nflog_counts(n)->seen, 6);
+	assert_int_equal(capture_nflog_counts(n)->other, 3);
+	capture_nflog_close(n);
+	/* The other end is an interface too, from which nothing comes here. */
+	elsewhere.interface = "street";
+	assert_int_equal(capture_nflog_open(&elsewhere, &n, &f), 0);
+	send_frame("tcp4-syn");
+	assert_true(wait_fd(capture_nflog_fd(n)));
+	assert_int_equal(capture_nflog_read(n, keep, &seen), 0);
+	assert_int_equal(seen.count, 3);
+	remove_pair();
+	assert_int_equal(capture_nflog_read(n, keep, &seen), -ENODEV);
+	capture_nflog_close(n);
+}
+
+/* What the rule says of a packet, and its mark. */
+static void logged_with(void **state)
+{
+	static const struct {
+		const char *rule, *prefix;
+		uint32_t mark;
+	} cases[] = {
+		{ "log group 7 queue-threshold 1", "", 0 },
+		{ "meta mark set 0x50000007 log prefix \"cut\" group 7 queue-threshold 1", "cut",
+			0x50000007 },
+		{ "meta mark set 0xffffffff log group 7 queue-threshold 1", "", UINT32_MAX },
+	};
+	char text[256];
+
+	(void)state;
+	need_root();
+	make_pair();
+	struct capture_nflog *n = must_listen();
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		snprintf(text, sizeof(text),
+			"add table inet t; delete table inet t; add table inet t; add chain inet t c "
+			"{ type filter hook prerouting priority -301; }; add rule inet t c udp dport "
+			"62201 %s",
+			cases[i].rule);
+		RUN("nft", text);
+		send_frame("udp4");
+		if (!read_log_until(n, i + 1))
+			fail_msg("%s: was not logged", cases[i].rule);
+		TEST_CASE(cases[i].rule, seen.at[i].s.mark == cases[i].mark);
+		TEST_CASE(cases[i].rule, strcmp(seen.at[i].prefix, cases[i].prefix) == 0);
+	}
 	capture_nflog_close(n);
 }
 
@@ -426,7 +552,7 @@ static void log_group_taken(void **state)
 	(void)state;
 	need_root();
 	n = must_listen();
-	assert_int_equal(capture_nflog_open(GROUP, &second, &f), -EPERM);
+	assert_int_equal(capture_nflog_open(&group, &second, &f), -EPERM);
 	assert_non_null(strstr(f.text, "log group 7"));
 	assert_null(second);
 	capture_nflog_close(n);
@@ -447,7 +573,7 @@ static void logged_without_privilege(void **state)
 		struct capture_nflog *second = NULL;
 		struct fault f = { "" };
 		drop_privilege();
-		bool ok = capture_nflog_open(GROUP + 1, &second, &f) == -EPERM;
+		bool ok = capture_nflog_open(&other_group, &second, &f) == -EPERM;
 		ok = ok && read_log_until(n, 1);
 		capture_nflog_close(n);
 		_exit(ok ? 0 : 1);
@@ -473,9 +599,9 @@ static void log_overflow(void **state)
 	for (int i = 0; i < 200; i++)
 		send_bytes(f->bytes, f->len);
 	assert_true(read_log_until(n, 1));
-	while (capture_nflog_lost(n) == 0 && wait_fd(capture_nflog_fd(n)))
+	while (capture_nflog_counts(n)->dropped == 0 && wait_fd(capture_nflog_fd(n)))
 		assert_int_equal(capture_nflog_read(n, keep, &seen), 0);
-	assert_true(capture_nflog_lost(n) > 0);
+	assert_true(capture_nflog_counts(n)->dropped > 0);
 	size_t count = seen.count;
 	send_bytes(f->bytes, f->len);
 	assert_true(read_log_until(n, count + 1));
@@ -486,6 +612,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(each_frame, enter_namespace),
+		cmocka_unit_test_setup(each_attempt, enter_namespace),
 		cmocka_unit_test_setup(only_inbound, enter_namespace),
 		cmocka_unit_test_setup(at_most_max, enter_namespace),
 		cmocka_unit_test_setup(cannot_open, enter_namespace),
@@ -494,6 +621,8 @@ int main(void)
 		cmocka_unit_test_setup(down_then_removed, enter_namespace),
 		cmocka_unit_test_setup(without_privilege, enter_namespace),
 		cmocka_unit_test_setup(logged, enter_namespace),
+		cmocka_unit_test_setup(logged_with, enter_namespace),
+		cmocka_unit_test_setup(logged_for_a_door, enter_namespace),
 		cmocka_unit_test_setup(log_group_taken, enter_namespace),
 		cmocka_unit_test_setup(logged_without_privilege, enter_namespace),
 		cmocka_unit_test_setup(log_overflow, enter_namespace),

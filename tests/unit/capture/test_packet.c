@@ -80,6 +80,41 @@ static void good_packets(void **state)
 	}
 }
 
+/* What tells an attempt from its repetition, and from the rest of a connection. */
+static void segments(void **state)
+{
+	static const struct {
+		const char *name;
+		uint8_t flags;
+		uint32_t seq;
+	} cases[] = {
+		{ "tcp4-syn", SIGHTING_SYN, 1000 },
+		{ "tcp6-syn", SIGHTING_SYN, 1000 },
+		{ "tcp4-syn-options", SIGHTING_SYN, 0xdeadbeef },
+		{ "tcp4-syn-data", SIGHTING_SYN, 0xdeadbeef },
+		{ "tcp4-syn-ack", SIGHTING_SYN | SIGHTING_ACK, 0xdeadbeef },
+		{ "tcp4-push", SIGHTING_PSH | SIGHTING_ACK, 0xdeadbeef },
+		{ "tcp6-syn-ece", 0xc0 | SIGHTING_SYN, 0xdeadbeef },
+		{ "tcp6-hop-syn", SIGHTING_SYN, 0xdeadbeef },
+		{ "tcp4-vlan-syn", SIGHTING_SYN, 0xdeadbeef },
+		{ "raw6-syn", SIGHTING_SYN, 0xdeadbeef },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		const struct frame *f = frames_find(cases[i].name);
+		struct sighting s = { 0 };
+		TEST_CASE(f->name, decode(f->bytes, f->len, f->link, true, &s) == CAPTURE_OK);
+		TEST_CASE(f->name, s.tcp_flags == cases[i].flags);
+		TEST_CASE(f->name, s.has_seq && s.tcp_seq == cases[i].seq);
+	}
+	/* Others leave nothing of the segment before them. */
+	const struct frame *f = frames_find("icmp4-echo");
+	struct sighting s = { .tcp_flags = 0xff, .has_seq = true, .tcp_seq = 7, .src_port = 9 };
+	assert_int_equal(decode(f->bytes, f->len, f->link, true, &s), CAPTURE_OK);
+	assert_true(s.tcp_flags == 0 && !s.has_seq && s.tcp_seq == 0 && s.src_port == 0);
+}
+
 /* A cut TCP or UDP packet is as good as its ports. */
 static void cut_inner(void **state)
 {
@@ -166,7 +201,8 @@ static const struct wrong wrongs[] = {
 	{ "more fragments", "udp4", { { 20, "2000" } }, CAPTURE_FRAGMENT },
 	{ "last fragment", "udp4", { { 20, "0001" } }, CAPTURE_FRAGMENT },
 	{ "fragment and do not", "udp4", { { 20, "5000" } }, CAPTURE_FRAGMENT },
-	{ "icmp", "udp4", { { 23, "01" } }, CAPTURE_PROTOCOL },
+	{ "igmp", "udp4", { { 23, "02" } }, CAPTURE_PROTOCOL },
+	{ "icmp6 in 4", "udp4", { { 23, "3a" } }, CAPTURE_PROTOCOL },
 	{ "udp-lite", "udp4", { { 23, "88" } }, CAPTURE_PROTOCOL },
 	{ "extension in 4", "udp4", { { 23, "3c" } }, CAPTURE_PROTOCOL },
 
@@ -198,7 +234,8 @@ static const struct wrong wrongs[] = {
 	{ "payload one more", "udp6", { { 18, "0022" } }, CAPTURE_SHORT },
 	{ "jumbogram", "udp6-hop", { { 18, "0000" } }, CAPTURE_LENGTH },
 	{ "no next header", "udp6", { { 20, "3b" } }, CAPTURE_PROTOCOL },
-	{ "icmp6", "udp6-hop", { { 54, "3a" } }, CAPTURE_PROTOCOL },
+	{ "icmp in 6", "udp6-hop", { { 54, "01" } }, CAPTURE_PROTOCOL },
+	{ "icmp of 7", "icmp4-echo", { { 16, "001b" } }, CAPTURE_SHORT },
 	{ "esp", "udp6-hop", { { 54, "32" } }, CAPTURE_PROTOCOL },
 	{ "mobility", "udp6-hop", { { 54, "87" } }, CAPTURE_PROTOCOL },
 	{ "hop-by-hop second", "udp6-all", { { 54, "00" } }, CAPTURE_PROTOCOL },
@@ -297,6 +334,8 @@ static size_t padding_of(const struct frame *f)
 {
 	if (strcmp(f->name, "udp4-padded") == 0)
 		return 17;
+	if (strcmp(f->name, "tcp4-ack-padded") == 0)
+		return 6;
 	return strcmp(f->name, "udp6-padded") == 0 ? 4 : 0;
 }
 
@@ -374,6 +413,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_frames),
 		cmocka_unit_test(good_packets),
+		cmocka_unit_test(segments),
 		cmocka_unit_test(cut_inner),
 		cmocka_unit_test(one_thing_wrong),
 		cmocka_unit_test(checksums),

@@ -94,10 +94,11 @@ static void count_only(void *arg, const struct sighting *s)
 
 static struct capture_pcap *must_open(uint16_t port)
 {
+	const struct capture_want want = { .udp = { port } };
 	struct capture_pcap *p = NULL;
 	struct fault f = { "" };
 
-	if (capture_pcap_open_file(path, 5, port, &p, &f) != 0)
+	if (capture_pcap_open_file(path, 5, &want, &p, &f) != 0)
 		fail_msg("%s", f.text);
 	assert_int_equal(capture_pcap_fd(p), -1);
 	return p;
@@ -130,8 +131,8 @@ static void ethernet(void **state)
 	assert_int_equal(seen.count, knocks_of(DLT_EN10MB));
 	const struct capture_counts *c = capture_pcap_counts(p);
 	assert_int_equal(c->seen, frames);
-	/* TCP and another port, both behind a hop-by-hop header; the noise met the filter. */
-	assert_int_equal(c->other, 2);
+	/* TCP twice and another port, behind a hop-by-hop header; the noise met the filter. */
+	assert_int_equal(c->other, 3);
 	assert_int_equal(c->seen, seen.count + c->other);
 	assert_int_equal(c->dropped, 0);
 	for (int i = 0; i < CAPTURE_REJECT_COUNT; i++)
@@ -194,7 +195,7 @@ static void counts(void **state)
 	put_frame(to, bytes, udp4->len);
 	put_frame(to, udp4->bytes, udp4->len - 1);
 	memcpy(bytes, hop->bytes, hop->len);
-	bytes[54] = 58; /* ICMPv6 */
+	bytes[54] = 50; /* ESP */
 	put_frame(to, bytes, hop->len);
 	/* No checksum is asked for: the last byte of the payload changed. */
 	memcpy(bytes, udp4->bytes, udp4->len);
@@ -215,6 +216,154 @@ static void counts(void **state)
 	assert_int_equal(c->rejected[CAPTURE_SHORT], 1);
 	assert_int_equal(c->rejected[CAPTURE_PROTOCOL], 1);
 	capture_pcap_close(p);
+}
+
+/* Names of vectors that were delivered, in their order, each with a space behind it. */
+struct names {
+	size_t next;
+	char text[2048];
+};
+
+static void note_name(void *arg, const struct sighting *s)
+{
+	const struct frames *fs = frames_load();
+	struct names *n = arg;
+
+	for (; n->next < fs->count; n->next++) {
+		const struct frame *f = &fs->at[n->next];
+		struct sighting is = { 0 };
+		if (f->link == DLT_EN10MB &&
+			capture_packet_decode(span_of(f->bytes, f->len), f->link, true, &is) ==
+				CAPTURE_OK &&
+			is.proto == s->proto && is.tcp_flags == s->tcp_flags &&
+			is.dst_port == s->dst_port && addr_equal(&is.src, &s->src) &&
+			span_equal(is.payload, s->payload))
+			break;
+	}
+	assert_in_range(n->next, 0, fs->count - 1);
+	size_t len = strlen(n->text);
+	snprintf(n->text + len, sizeof(n->text) - len, "%s ", fs->at[n->next++].name);
+}
+
+/* What each sort of want delivers of all Ethernet vectors, and nothing else. */
+static void wants(void **state)
+{
+	static const struct {
+		struct capture_want want;
+		const char *names;
+	} cases[] = {
+		{ { .udp = { 53 } }, "udp4-other-port udp6-hop-other-port " },
+		{ { .udp = { 1, 53 } }, "udp4-other-port udp6-hop-other-port " },
+		{ { .syns = true },
+			"tcp4-syn tcp6-syn tcp4-data tcp6-hop tcp4-syn-options tcp4-syn-data "
+			"tcp6-syn-ece tcp6-hop-syn tcp4-vlan-syn tcp6-vlan-syn " },
+		{ { .tcp_data = { FRAMES_PORT } }, "tcp4-syn-data tcp4-push tcp6-push " },
+		{ { .tcp_data = { 7000, 22 } }, "tcp4-data " },
+		{ { .icmp = true }, "icmp4-echo icmp6-echo " },
+		{ { .udp = { 53 }, .tcp_data = { 22 }, .icmp = true },
+			"tcp4-data udp4-other-port udp6-hop-other-port icmp4-echo icmp6-echo " },
+	};
+
+	(void)state;
+	save_vectors(DLT_EN10MB);
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct names names = { 0 };
+		struct capture_pcap *p = NULL;
+		struct fault f = { "" };
+		if (capture_pcap_open_file(path, 5, &cases[i].want, &p, &f) != 0)
+			fail_msg("%s", f.text);
+		while (capture_pcap_read(p, 100, note_name, &names) > 0)
+			;
+		if (strcmp(names.text, cases[i].names) != 0)
+			fail_msg("case %zu: %s", i, names.text);
+		capture_pcap_close(p);
+	}
+}
+
+static void count_any(void *arg, const struct sighting *s)
+{
+	(void)s;
+	++*(size_t *)arg;
+}
+
+/* Everything at once, all ports in use: the filter compiles on each link layer and finds its packets. */
+static void all_wants(void **state)
+{
+	static const int links[] = { DLT_EN10MB, DLT_RAW, DLT_IPV4, DLT_IPV6, DLT_LINUX_SLL,
+		DLT_LINUX_SLL2, DLT_NULL, DLT_LOOP };
+	const struct frames *fs = frames_load();
+	struct capture_want all = { .syns = true, .icmp = true };
+
+	(void)state;
+	for (uint16_t i = 0; i < CAPTURE_PORTS_MAX; i++)
+		all.udp[i] = all.tcp_data[i] = (uint16_t)(FRAMES_PORT - CAPTURE_PORTS_MAX + 1 + i);
+	for (size_t i = 0; i < 2 * TEST_LEN(links); i++) {
+		int link = links[i / 2];
+		size_t want = 0, got = 0;
+		struct capture_pcap *p = NULL;
+		struct fault f = { "" };
+		all.all_udp = i % 2 != 0;
+		save_vectors(link);
+		for (size_t k = 0; k < fs->count; k++) {
+			struct sighting s = { 0 };
+			const struct frame *v = &fs->at[k];
+			if (v->link != link)
+				continue;
+			assert_int_equal(
+				capture_packet_decode(span_of(v->bytes, v->len), link, true, &s),
+				CAPTURE_OK);
+			want += capture_is_wanted(&all, &s);
+		}
+		if (capture_pcap_open_file(path, 5, &all, &p, &f) != 0)
+			fail_msg("%s", f.text);
+		while (capture_pcap_read(p, 100, count_any, &got) > 0)
+			;
+		assert_int_equal(got, want);
+		assert_true(got > 0);
+		capture_pcap_close(p);
+	}
+}
+
+/* Longer than what is kept of a frame: no knock, but an attempt where any is asked for. */
+static void too_long(void **state)
+{
+	static uint8_t bytes[CAPTURE_SNAPLEN];
+	static const struct {
+		struct capture_want want;
+		size_t count;
+		uint64_t rejected;
+	} cases[] = {
+		{ { .udp = { FRAMES_PORT } }, 0, 1 },
+		{ { .all_udp = true }, 1, 0 },
+		{ { .udp = { FRAMES_PORT }, .all_udp = true }, 0, 1 },
+		{ { .udp = { 53 }, .all_udp = true }, 1, 0 },
+	};
+	const struct frame *udp4 = frames_find("udp4");
+	struct pcap_pkthdr h = { .caplen = sizeof(bytes), .len = 14 + 3000 };
+
+	(void)state;
+	memcpy(bytes, udp4->bytes, 42);
+	bytes[16] = 3000 >> 8;
+	bytes[17] = 3000 & 0xff;
+	bytes[38] = (3000 - 20) >> 8;
+	bytes[39] = (3000 - 20) & 0xff;
+	pcap_t *dead = pcap_open_dead(DLT_EN10MB, CAPTURE_SNAPLEN);
+	pcap_dumper_t *to = pcap_dump_open(dead, path);
+	assert_non_null(to);
+	pcap_dump((u_char *)to, &h, bytes);
+	pcap_dump_close(to);
+	pcap_close(dead);
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct capture_pcap *p = NULL;
+		struct fault f = { "" };
+		size_t got = 0;
+		assert_int_equal(capture_pcap_open_file(path, 5, &cases[i].want, &p, &f), 0);
+		assert_int_equal(capture_pcap_read(p, 100, count_any, &got), 1);
+		assert_int_equal(got, cases[i].count);
+		assert_int_equal(
+			capture_pcap_counts(p)->rejected[CAPTURE_SHORT], cases[i].rejected);
+		capture_pcap_close(p);
+	}
 }
 
 static void put(FILE *to, const void *data, size_t len)
@@ -270,22 +419,23 @@ static void write_bytes(const void *data, size_t len)
 
 static void refused_files(void **state)
 {
+	const struct capture_want any = { .udp = { 1 } };
 	struct capture_pcap *p = NULL;
 	struct fault f = { "" };
 
 	(void)state;
-	assert_int_equal(capture_pcap_open_file("/nonexistent/x", 0, 1, &p, &f), -ENOENT);
+	assert_int_equal(capture_pcap_open_file("/nonexistent/x", 0, &any, &p, &f), -ENOENT);
 	assert_string_equal(f.text, "/nonexistent/x: cannot be read: No such file or directory");
-	assert_int_equal(capture_pcap_open_file("/tmp", 0, 1, &p, &f), -EBADMSG);
+	assert_int_equal(capture_pcap_open_file("/tmp", 0, &any, &p, &f), -EBADMSG);
 	write_bytes("", 0);
-	assert_int_equal(capture_pcap_open_file(path, 0, 1, &p, &f), -EBADMSG);
+	assert_int_equal(capture_pcap_open_file(path, 0, &any, &p, &f), -EBADMSG);
 	write_bytes("# a text, no capture\n", 21);
-	assert_int_equal(capture_pcap_open_file(path, 0, 1, &p, &f), -EBADMSG);
+	assert_int_equal(capture_pcap_open_file(path, 0, &any, &p, &f), -EBADMSG);
 	assert_non_null(strstr(f.text, "not a saved capture"));
 	pcap_t *dead = pcap_open_dead(DLT_IEEE802_11, CAPTURE_SNAPLEN);
 	pcap_dump_close(pcap_dump_open(dead, path));
 	pcap_close(dead);
-	assert_int_equal(capture_pcap_open_file(path, 0, 1, &p, &f), -EPROTONOSUPPORT);
+	assert_int_equal(capture_pcap_open_file(path, 0, &any, &p, &f), -EPROTONOSUPPORT);
 	assert_non_null(strstr(f.text, "IEEE802_11"));
 	assert_null(p);
 	capture_pcap_close(NULL);
@@ -315,6 +465,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_link, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(other_port, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(counts, make_path, remove_path),
+		cmocka_unit_test_setup_teardown(wants, make_path, remove_path),
+		cmocka_unit_test_setup_teardown(all_wants, make_path, remove_path),
+		cmocka_unit_test_setup_teardown(too_long, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(pcapng, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(refused_files, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(cut_file, make_path, remove_path),

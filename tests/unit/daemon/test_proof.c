@@ -173,8 +173,8 @@ static struct store *store_with(const struct place *p, const uint8_t *key_id, ui
 	unlink(p->path);
 	struct store *s = place_open(p->path);
 	assert_non_null(s);
-	c.fido_key_id = key_id;
-	c.fido_counter = counter;
+	c.counter_id = key_id;
+	c.counter = counter;
 	if (counter != 0)
 		assert_int_equal(store_claim_batch(s, &c, 1, &got), 0);
 	return s;
@@ -204,8 +204,8 @@ static void test_counter(void **state)
 		{ "around the end", UINT32_MAX, NULL, 1, -ESTALE },
 	};
 	for (size_t i = 0; i < TEST_LEN(cases); i++) {
-		struct store_claim before[2] = { { .fido_key_id = NULL },
-			{ .fido_key_id = cases[i].before, .fido_counter = 50 } };
+		struct store_claim before[2] = { { .counter_id = NULL },
+			{ .counter_id = cases[i].before, .counter = 50 } };
 		struct store *s = store_with(*state, mine, cases[i].stored);
 		TEST_CASE(cases[i].name,
 			proof_counter(s, before, 2, mine, cases[i].counter) == cases[i].want);

@@ -294,6 +294,72 @@ static size_t make_costly(uint8_t *der, size_t len)
 	return found;
 }
 
+static void say_scrypt(X509_SIG *locked, uint64_t n, uint64_t r, uint64_t p)
+{
+	X509_ALGOR *how;
+	ASN1_OCTET_STRING *unused;
+	X509_SIG_getm(locked, &how, &unused);
+	PBE2PARAM *two = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), how->parameter);
+	X509_ALGOR *function = two->keyfunc;
+	SCRYPT_PARAMS *kdf =
+		ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(SCRYPT_PARAMS), function->parameter);
+	assert_int_equal(ASN1_INTEGER_set_uint64(kdf->costParameter, n), 1);
+	assert_int_equal(ASN1_INTEGER_set_uint64(kdf->blockSize, r), 1);
+	assert_int_equal(ASN1_INTEGER_set_uint64(kdf->parallelizationParameter, p), 1);
+	assert_non_null(
+		ASN1_TYPE_pack_sequence(ASN1_ITEM_rptr(SCRYPT_PARAMS), kdf, &function->parameter));
+	assert_non_null(ASN1_TYPE_pack_sequence(ASN1_ITEM_rptr(PBE2PARAM), two, &how->parameter));
+	SCRYPT_PARAMS_free(kdf);
+	PBE2PARAM_free(two);
+}
+
+/* The same for scrypt, whose p OpenSSL leaves open; sixteen times what we write is as far as it goes. */
+static void test_costly_scrypt(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t n, r, p;
+		enum keyfile_result expected;
+	} cases[] = {
+		{ "ours", 16384, 8, 8, KEYFILE_OK },
+		{ "small, many times", 16, 1, 1024, KEYFILE_OK },
+		{ "sixteen times ours and one more", 16384, 8, 129, KEYFILE_COST },
+		{ "hours", 16384, 8, 16384, KEYFILE_COST },
+		{ "small, without end", 2, 8, 1u << 26, KEYFILE_COST },
+		{ "p past all bounds", 16384, 8, UINT64_MAX, KEYFILE_COST },
+		{ "a product that goes round", 1ull << 32, 1ull << 31, 2, KEYFILE_COST },
+	};
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(
+		EVP_PKEY_ED25519, NULL, pkcs8_seed, sizeof(pkcs8_seed));
+	uint8_t salt[16] = { 1 }, seed[32];
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		/* Locked for little, and then said to be locked for more: only what is let pass is tried. */
+		bool is_good = cases[i].expected == KEYFILE_OK;
+		PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
+		X509_ALGOR *how = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), salt, sizeof(salt), NULL,
+			is_good ? cases[i].n : 16, is_good ? cases[i].r : 1,
+			is_good ? cases[i].p : 1);
+		assert_non_null(how);
+		X509_SIG *locked = PKCS8_set0_pbe("secret", 6, info, how);
+		assert_non_null(locked);
+		if (!is_good)
+			say_scrypt(locked, cases[i].n, cases[i].r, cases[i].p);
+		uint8_t *der = NULL, *text = calloc(1, 4096);
+		int len = i2d_X509_SIG(locked, &der);
+		struct writer w = writer_init(text, 4096);
+		pem_write(&w, "ENCRYPTED PRIVATE KEY", span_of(der, (size_t)len));
+		TEST_CASE(cases[i].name,
+			keyfile_pkcs8_read(writer_span(&w), words("secret"), seed) ==
+				cases[i].expected);
+		free(text);
+		OPENSSL_free(der);
+		X509_SIG_free(locked);
+		PKCS8_PRIV_KEY_INFO_free(info);
+	}
+	EVP_PKEY_free(key);
+}
+
 /* A file that would keep the machine busy is told so at once, before its password is tried. */
 static void test_costly(void **state)
 {
@@ -348,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_pkcs12_refused),
 		cmocka_unit_test(test_pkcs12_untagged),
 		cmocka_unit_test(test_costly),
+		cmocka_unit_test(test_costly_scrypt),
 	};
 	if (sodium_init() < 0)
 		return 1;

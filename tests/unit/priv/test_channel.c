@@ -125,6 +125,105 @@ static void test_no_descriptor_passes(void **state)
 	close(fds[1]);
 }
 
+/* How many descriptors this process has below a number that the test never reaches. */
+static size_t count_open(void)
+{
+	size_t n = 0;
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static int receive_log(int fd, struct msg *ret, struct msg_fds *ret_fds)
+{
+	return msg_receive_with(fd, MSG_FROM_MONITOR, MSG_FROM_KNOCK, ret, ret_fds);
+}
+
+static void test_descriptors_of_a_log(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= MSG_FDS_MAX; n++) {
+		int fds[2], ends[2];
+		struct msg m = { .type = MSG_LOG, .door = 3, .is_new = 1 }, got;
+		struct msg_fds came;
+		open_pair(fds);
+		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+		size_t before = count_open();
+		assert_int_equal(receive_log(fds[1], &got, &came), -EAGAIN);
+		assert_int_equal(msg_send_with(fds[0], &m, ends, n), 0);
+		assert_int_equal(receive_log(fds[1], &got, &came), 1);
+		assert_int_equal(got.door, 3);
+		assert_int_equal(came.count, n);
+		assert_int_equal(count_open(), before + n);
+		assert_true((fcntl(came.fd[0], F_GETFD) & FD_CLOEXEC) != 0);
+		assert_int_equal(write(ends[1], "x", 1), 1);
+		char c = 0;
+		assert_int_equal(read(came.fd[0], &c, 1), 1);
+		msg_fds_close(&came);
+		/* Nobody who does not ask for them gets them. */
+		assert_int_equal(msg_send_with(fds[0], &m, ends, n), 0);
+		assert_int_equal(msg_receive(fds[1], MSG_FROM_MONITOR, MSG_FROM_KNOCK, &got), 1);
+		assert_int_equal(count_open(), before);
+		close(fds[0]);
+		assert_int_equal(receive_log(fds[1], &got, &came), 0);
+		assert_int_equal(came.count, 0);
+		close(fds[1]);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+/* Whatever a peer attaches where there must be none, or more, or not there: nothing of it stays open. */
+static void test_descriptors_that_are_not_wanted(void **state)
+{
+	static const struct {
+		const char *name;
+		uint8_t data[11];
+		size_t len, fds;
+		int want;
+	} cases[] = {
+		{ "go with one", { MSG_GO, 1 }, 9, 1, 1 },
+		{ "stop with two", { MSG_STOP, 1 }, 8, 2, 1 },
+		{ "log with none", { MSG_LOG, 1 }, 11, 0, -EPROTO },
+		{ "log with three", { MSG_LOG, 1 }, 11, 3, -EPROTO },
+		{ "log with many", { MSG_LOG, 1 }, 11, 50, -EPROTO },
+		{ "log cut", { MSG_LOG, 1 }, 10, 2, -EPROTO },
+		{ "beat, which is no word of the monitor", { MSG_BEAT, 1 }, 8, 1, -EPROTO },
+		{ "no message", { 0 }, 1, 2, -EPROTO },
+	};
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		union {
+			struct cmsghdr align;
+			char space[CMSG_SPACE(64 * sizeof(int))];
+		} control = { 0 };
+		int fds[2];
+		struct msg got;
+		struct msg_fds came;
+		uint8_t data[11];
+		open_pair(fds);
+		memcpy(data, cases[i].data, sizeof(data));
+		struct iovec iov = { data, cases[i].len };
+		struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+		if (cases[i].fds > 0) {
+			h.msg_control = control.space;
+			h.msg_controllen = CMSG_SPACE(cases[i].fds * sizeof(int));
+			struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+			c->cmsg_level = SOL_SOCKET;
+			c->cmsg_type = SCM_RIGHTS;
+			c->cmsg_len = CMSG_LEN(cases[i].fds * sizeof(int));
+			for (size_t k = 0; k < cases[i].fds; k++)
+				memcpy(CMSG_DATA(c) + k * sizeof(int), &fds[0], sizeof(int));
+		}
+		size_t before = count_open();
+		assert_int_equal(sendmsg(fds[0], &h, 0), (ssize_t)cases[i].len);
+		TEST_CASE(cases[i].name, receive_log(fds[1], &got, &came) == cases[i].want);
+		TEST_CASE(cases[i].name, came.count == 0 && count_open() == before);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 static bool is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;
@@ -163,6 +262,8 @@ int main(void)
 		cmocka_unit_test(test_end_of_file),
 		cmocka_unit_test(test_broken_peer),
 		cmocka_unit_test(test_no_descriptor_passes),
+		cmocka_unit_test(test_descriptors_of_a_log),
+		cmocka_unit_test(test_descriptors_that_are_not_wanted),
 		cmocka_unit_test(test_close_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,8 @@ static const struct {
 	{ "ran-killed", { .type = MSG_RAN, .seq = 15, .how = RUN_SIGNAL, .detail = 9 } },
 	{ "ready-action", { .type = MSG_READY } },
 	{ "stop-action", { .type = MSG_STOP, .seq = 1 } },
+	{ "log", { .type = MSG_LOG, .seq = 17, .door = 15 } },
+	{ "log-new", { .type = MSG_LOG, .door = 0, .is_new = 1 } },
 };
 
 struct vector {
@@ -277,7 +279,7 @@ static void test_refused(void **state)
 		const char *hex;
 	} cases[] = {
 		{ "no type", MSG_FROM_KNOCK, MSG_FROM_GATE, "0001000000000000" },
-		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "1901000000000000" },
+		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "1a01000000000000" },
 		{ "type 255", MSG_FROM_KNOCK, MSG_FROM_GATE, "ff01000000000000" },
 		{ "version 0", MSG_FROM_KNOCK, MSG_FROM_GATE, "0400000000000000" },
 		{ "version 2", MSG_FROM_KNOCK, MSG_FROM_GATE, "0402000000000000" },
@@ -351,6 +353,10 @@ static void test_refused(void **state)
 			"00000000000000000000ffffc0000201"
 			"000141"
 			"0385" },
+		{ "log of flag 2", MSG_FROM_MONITOR, MSG_FROM_KNOCK,
+			"1901000000000000"
+			"0000"
+			"02" },
 		{ "end of no kind", MSG_FROM_ACTION, MSG_FROM_KNOCK,
 			"1201000000000000"
 			"0000" },

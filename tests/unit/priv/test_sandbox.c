@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -411,6 +412,9 @@ static int knock_works(void *arg)
 	unlink(temp);
 	if (file < 0 || priv_channel(channel) < 0 || enter(priv_sandbox_knock) < 0)
 		return 102;
+	struct ifreq lo = { .ifr_ifindex = 1 };
+	if (ioctl(udp, SIOCGIFNAME, &lo) < 0 || strcmp(lo.ifr_name, "lo") != 0)
+		return 103;
 	int rc = use_common(channel);
 	if (rc == 0)
 		rc = use_sockets(raw, udp, ntohs(in.sin_port), listener);

@@ -166,13 +166,13 @@ static void test_counters(void **state)
 	uint32_t seen = 77;
 	struct store *s = place_open(p->path);
 	assert_non_null(s);
-	assert_int_equal(store_fido_counter(s, mine, &seen), 0);
+	assert_int_equal(store_counter_get(s, mine, &seen), 0);
 	assert_int_equal(seen, 77);
 	for (uint32_t i = 0; i < TEST_LEN(cases); i++) {
 		struct store_claim c = place_claim(i, 1);
 		enum store_answer got = STORE_ACCEPTED;
-		c.fido_key_id = cases[i].key_id;
-		c.fido_counter = cases[i].counter;
+		c.counter_id = cases[i].key_id;
+		c.counter = cases[i].counter;
 		TEST_CASE(cases[i].name, store_claim_batch(s, &c, 1, &got) == cases[i].want);
 		TEST_CASE(cases[i].name,
 			got == (cases[i].want == 0 ? STORE_ACCEPTED : STORE_UNKNOWN));
@@ -180,7 +180,7 @@ static void test_counters(void **state)
 	}
 	store_close(s);
 	s = place_open_reader(p->path);
-	assert_int_equal(store_fido_counter(s, mine, &seen), 1);
+	assert_int_equal(store_counter_get(s, mine, &seen), 1);
 	assert_int_equal(seen, UINT32_MAX);
 	store_close(s);
 }
@@ -193,8 +193,8 @@ static void test_counter_of_a_replay(void **state)
 	struct store *s = place_open(p->path);
 	struct store_claim c = place_claim(1, 1), again = place_claim(1, 2);
 	assert_non_null(s);
-	c.fido_key_id = again.fido_key_id = key_id;
-	c.fido_counter = again.fido_counter = 5;
+	c.counter_id = again.counter_id = key_id;
+	c.counter = again.counter = 5;
 	claim(s, &c, STORE_ACCEPTED);
 	claim(s, &again, STORE_REPLAY);
 	claim(s, &c, STORE_ACCEPTED);
@@ -219,10 +219,10 @@ static void test_key_next(void **state)
 	replay.key_next = two;
 	claim(s, &replay, STORE_REPLAY);
 	failing[0].key_next = two;
-	failing[1].fido_key_id = token; /* no counter grows to 0 */
+	failing[1].counter_id = token; /* no counter grows to 0 */
 	c = place_claim(5, 1);
-	c.fido_key_id = token;
-	c.fido_counter = 1;
+	c.counter_id = token;
+	c.counter = 1;
 	claim(s, &c, STORE_ACCEPTED);
 	assert_true(store_claim_batch(s, failing, 2, got) < 0);
 	store_close(s);
@@ -370,6 +370,80 @@ static void test_live_gates(void **state)
 	store_close(s);
 }
 
+/* By the end of its id: of several the latest that can be, however the ids went round. */
+static void test_latest(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned bits;
+		uint32_t tail;
+		int rc;
+		uint64_t id;
+	} cases[] = {
+		{ "the first", 24, 3, 1, 3 },
+		{ "not given out yet", 24, 5, 0, 0 },
+		{ "with the high bits of a mark", 24, 0x5a000004, 1, 4 },
+		{ "gone round", 8, 3, 0, 0 },
+		{ "the last", 8, 0x2c, 1, 300 },
+		{ "before the round's end", 8, 0xfa, 1, 250 },
+		{ "all of it", 32, 300, 1, 300 },
+	};
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	struct store_gate got;
+	assert_non_null(s);
+	assert_int_equal(store_gate_latest(s, 24, 0, &got), 0);
+	add_gate(s, 3, 100, 0);
+	add_gate(s, 4, 100, 0);
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		if (i == 3) {
+			add_gate(s, 250, 100, 0);
+			add_gate(s, 300, 100, 0);
+		}
+		got = (struct store_gate){ 0 };
+		TEST_CASE(cases[i].name,
+			store_gate_latest(s, cases[i].bits, cases[i].tail, &got) == cases[i].rc);
+		TEST_CASE(cases[i].name, got.grant_id == cases[i].id);
+	}
+	store_close(s);
+}
+
+/* Those that end after one time and not after another, the first first; what ended otherwise is not told. */
+static void test_ending(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t after_ms, until_ms;
+		size_t n;
+		uint64_t id[3];
+	} cases[] = {
+		{ "all", 0, 1000, 3, { 4, 2, 3 } },
+		{ "after is not in", 300, 1000, 1, { 3 } },
+		{ "until is in", 200, 300, 1, { 2 } },
+		{ "none", 301, 399, 0, { 0 } },
+	};
+	const struct store_change over = { 1, STORE_GATE_CLOSED };
+	struct place *p = *state;
+	struct store *s = place_open(p->path);
+	assert_non_null(s);
+	add_gate(s, 1, 100, 300);
+	add_gate(s, 2, 100, 300);
+	add_gate(s, 3, 100, 400);
+	add_gate(s, 4, 100, 200);
+	add_gate(s, 5, 100, UINT64_MAX);
+	assert_int_equal(store_write(s, &over, 1, NULL, 0), 0);
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct ids got = { .n = 0 };
+		TEST_CASE(cases[i].name,
+			store_gates_ending(
+				s, cases[i].after_ms, cases[i].until_ms, keep_id, &got) == 0);
+		TEST_CASE(cases[i].name, got.n == cases[i].n);
+		for (size_t k = 0; k < got.n; k++)
+			TEST_CASE(cases[i].name, got.id[k] == cases[i].id[k]);
+	}
+	store_close(s);
+}
+
 /* From, to, and what it is then. An ended gate is no longer listed. */
 static void test_states(void **state)
 {
@@ -454,6 +528,8 @@ int main(void)
 		TEST(test_gate_path),
 		TEST(test_damaged_path),
 		TEST(test_live_gates),
+		TEST(test_latest),
+		TEST(test_ending),
 		TEST(test_states),
 		TEST(test_write),
 		TEST(test_grant_ids),

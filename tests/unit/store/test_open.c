@@ -305,12 +305,12 @@ static void test_layout_1_is_taken_on(void **state)
 	s = place_open(p->path);
 	assert_non_null(s);
 	assert_int_equal(place_known(s, 1), 1);
-	token.fido_key_id = key_id;
-	token.fido_counter = 3;
+	token.counter_id = key_id;
+	token.counter = 3;
 	assert_int_equal(store_claim_batch(s, &token, 1, &got), 0);
 	store_close(s);
 	s = place_open(p->path);
-	assert_int_equal(store_fido_counter(s, key_id, &counter), 1);
+	assert_int_equal(store_counter_get(s, key_id, &counter), 1);
 	assert_int_equal(counter, 3);
 	store_close(s);
 }

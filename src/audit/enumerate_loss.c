@@ -1,0 +1,198 @@
+/*
+ * Connections that end without an answer: which are a limit, which a way to refuse, which are just lost.
+ * Invariant: an end of the connection counts as a refusal only where a hello that nobody can accept meets
+ * the same, and silence never does.
+ */
+
+#include <stdio.h>
+
+#include "audit/enumerate_internal.h"
+
+#define TRIES_MAX 8  /* of one ask */
+#define DROPS_MAX 4  /* in a row, where another form of it would not help */
+#define EARLY_MAX 12 /* lost in a row before TLS began */
+#define CANARY_FORMS 3
+#define CALIBRATIONS 2
+
+void audit_scan_calibrated(struct audit_scan *s, struct audit_job *j, enum audit_drop how)
+{
+	struct audit_version_state *v = &s->versions[j->version];
+	if (v->calibrations > 0 && v->refusal != how)
+		how = AUDIT_DROP_MIXED;
+	v->refusal = how;
+	/* An alert says it all at once. */
+	if (++v->calibrations < CALIBRATIONS && how != AUDIT_DROP_ALERT &&
+		how != AUDIT_DROP_MIXED) {
+		audit_scan_again(j);
+		return;
+	}
+	j->state = AUDIT_JOB_DONE;
+	v->calibrations = CALIBRATIONS;
+	for (size_t i = 0; i < s->job_count; i++) {
+		struct audit_job *o = &s->jobs[i];
+		if (o->state == AUDIT_JOB_WAITING && o->version == j->version)
+			o->state = AUDIT_JOB_READY;
+	}
+}
+
+static enum audit_drop drop_of(enum audit_probe_end end)
+{
+	switch (end) {
+	case AUDIT_PROBE_CLOSED:
+		return AUDIT_DROP_CLOSED;
+	case AUDIT_PROBE_RESET:
+		return AUDIT_DROP_RESET;
+	case AUDIT_PROBE_TIMEOUT:
+		return AUDIT_DROP_SILENT;
+	case AUDIT_PROBE_FLIGHT:
+	case AUDIT_PROBE_DIALOGUE:
+	case AUDIT_PROBE_CONNECT:
+	case AUDIT_PROBE_CANCELLED:
+		break;
+	}
+	return AUDIT_DROP_MIXED;
+}
+
+/* Where no answer came to the canary either: the scan ends with what is known. */
+static void end_unheard(struct audit_scan *s, const struct audit_job *j)
+{
+	if (j->drop == AUDIT_DROP_SILENT)
+		s->facts->end = AUDIT_END_MUTE;
+	else
+		s->facts->end = AUDIT_END_INCOMPLETE;
+	audit_scan_say(s,
+		j->drop == AUDIT_DROP_SILENT
+			? "the server never answers a ClientHello"
+			: "the server ends the connection at each ClientHello");
+	s->is_done = true;
+}
+
+static void canary_dropped(struct audit_scan *s, struct audit_job *j)
+{
+	/* The same once more, unless time was lost on it: then the next form is a try as good. */
+	if (j->drops < 2 && j->step == 0 && j->drop != AUDIT_DROP_SILENT) {
+		j->state = AUDIT_JOB_READY;
+		return;
+	}
+	if (++j->step == CANARY_FORMS) {
+		j->state = AUDIT_JOB_DONE;
+		end_unheard(s, j);
+		return;
+	}
+	audit_scan_again(j);
+	/* Without TLS 1.3 first; then as it was before there were extensions. */
+	j->version = j->step == 1 ? AUDIT_TLS12 : AUDIT_TLS10;
+	j->is_bare = j->step > 1;
+}
+
+static bool waits_for_calibration(struct audit_scan *s, struct audit_job *j)
+{
+	struct audit_version_state *v = &s->versions[j->version];
+	if (v->calibrations == CALIBRATIONS)
+		return false;
+	if (!v->is_calibrating) {
+		struct audit_job *c = audit_scan_add(s, AUDIT_DO_CALIBRATE, j->version);
+		if (c == NULL)
+			return false;
+		v->is_calibrating = true;
+	}
+	j->state = AUDIT_JOB_WAITING;
+	return true;
+}
+
+/*
+ * A connection that ended behind our hello without an answer. Returns true when that is a refusal here: a
+ * clean close, or a reset that came twice, which a hello that nobody can accept meets as well.
+ */
+static bool is_refusal(struct audit_scan *s, struct audit_job *j)
+{
+	const struct audit_version_state *v = &s->versions[j->version];
+	if (j->drop != AUDIT_DROP_CLOSED && j->drop != AUDIT_DROP_RESET)
+		return false;
+	if (v->calibrations != CALIBRATIONS || v->refusal != j->drop || j->drops < 2)
+		return false;
+	/* Where no such hello was ever answered, that may be what it cannot stand: other forms come first. */
+	return j->purpose != AUDIT_DO_TRACK || v->has_tried_forms || v->is_bare || v->is_small ||
+		v->answered > 0;
+}
+
+enum audit_outcome audit_scan_dropped(
+	struct audit_scan *s, struct audit_job *j, enum audit_probe_end end)
+{
+	enum audit_drop how = drop_of(end);
+	j->drop = j->drops == 0 || j->drop == how ? how : AUDIT_DROP_MIXED;
+	j->drops++;
+	j->tries++;
+	s->facts->lost++;
+	if (j->purpose == AUDIT_DO_CANARY) {
+		canary_dropped(s, j);
+		return AUDIT_OUTCOME_LOST;
+	}
+	if (j->purpose == AUDIT_DO_CALIBRATE) {
+		audit_scan_calibrated(s, j, how);
+		return AUDIT_OUTCOME_FINAL;
+	}
+	const struct audit_version_state *v = &s->versions[j->version];
+	if (j->is_plain && (v->is_bare || v->is_small) && j->tries < TRIES_MAX) {
+		/* It was on its way when another form was found to be the right one. */
+		audit_scan_again(j);
+		return AUDIT_OUTCOME_LOST;
+	}
+	if (is_refusal(s, j)) {
+		audit_scan_refused(s, j, false, 0);
+		return AUDIT_OUTCOME_FINAL;
+	}
+	j->state = AUDIT_JOB_READY;
+	if (j->drops < 2)
+		return AUDIT_OUTCOME_LOST;
+	bool is_end = j->drop == AUDIT_DROP_CLOSED || j->drop == AUDIT_DROP_RESET;
+	if (is_end && waits_for_calibration(s, j))
+		return AUDIT_OUTCOME_LOST;
+	if (j->tries >= TRIES_MAX)
+		audit_scan_give_up(s, j);
+	else if (j->purpose == AUDIT_DO_TRACK)
+		audit_track_drop(s, j);
+	else if (j->drops >= DROPS_MAX - (how == AUDIT_DROP_SILENT ? 1 : 0))
+		audit_scan_give_up(s, j);
+	return AUDIT_OUTCOME_LOST;
+}
+
+/* The canary did not come so far as to ask anything. */
+static void canary_failed(
+	struct audit_scan *s, struct audit_job *j, const struct audit_probe_result *r)
+{
+	struct audit_facts *f = s->facts;
+	j->state = AUDIT_JOB_DONE;
+	s->is_refused_for_now = r->end == AUDIT_PROBE_DIALOGUE && r->is_temporary;
+	if (r->end == AUDIT_PROBE_DIALOGUE)
+		f->end = r->dialogue_end;
+	else if (r->stage == AUDIT_STAGE_CONNECT)
+		f->end = AUDIT_END_NO_CONNECT;
+	else
+		f->end = AUDIT_END_MUTE;
+	if (f->words.text[0] == '\0' && r->stage == AUDIT_STAGE_CONNECT)
+		snprintf(f->words.text, sizeof(f->words.text), "%s",
+			r->error != 0 ? uv_strerror(r->error) : "connection timed out");
+	s->is_done = !s->is_refused_for_now;
+}
+
+enum audit_outcome audit_scan_lost_early(
+	struct audit_scan *s, struct audit_job *j, const struct audit_probe_result *r)
+{
+	j->state = AUDIT_JOB_READY;
+	if (r->end == AUDIT_PROBE_CANCELLED)
+		return AUDIT_OUTCOME_EARLY;
+	s->facts->lost++;
+	if (j->purpose == AUDIT_DO_CANARY) {
+		canary_failed(s, j, r);
+		return AUDIT_OUTCOME_EARLY;
+	}
+	if (++s->early_in_row < EARLY_MAX)
+		return AUDIT_OUTCOME_EARLY;
+	char why[AUDIT_WORDS_MAX + 1];
+	const char *text =
+		r->words != NULL && r->words->text[0] != '\0' ? r->words->text : "no connection";
+	snprintf(why, sizeof(why), "the server lets nobody in any more: %.400s", text);
+	audit_scan_stop(s, why);
+	return AUDIT_OUTCOME_EARLY;
+}
