@@ -86,7 +86,7 @@ static enum audit_answer judge(struct errand *e, const struct audit_probe_result
 	case AUDIT_ASK_ROBOT:
 		audit_attack_end(
 			&e->attack, r->end == AUDIT_PROBE_CLOSED, r->end == AUDIT_PROBE_RESET);
-		e->robots[e->variant] = e->attack;
+		audit_robot_keep(&e->robots[e->variant], &e->attack);
 		return e->variant + 1 == AUDIT_ROBOT_VARIANTS ? audit_robot_answer(e->robots)
 							      : AUDIT_UNKNOWN;
 	case AUDIT_ASK_INJECTION:

@@ -69,7 +69,7 @@ static size_t begin(struct audit_attack *a, enum audit_attack_kind kind,
 
 static void test_sent(void **state)
 {
-	static const uint8_t heartbeat[] = { 24, 3, 2, 0, 3, 1, 0x40, 0 };
+	static const uint8_t heartbeat[] = { 24, 3, 2, 0, 3, 1, 0x40, 0, 21, 3, 2, 0, 2, 1, 0 };
 	static const uint8_t ccs[] = { 20, 3, 2, 0, 1, 1, 20, 3, 2, 0, 1, 1 };
 	uint8_t out[OUT_MAX];
 	struct audit_attack a;
