@@ -159,8 +159,13 @@ static void ssl2_answer(struct audit_scan *s, struct audit_job *j, const struct 
 	j->state = AUDIT_JOB_DONE;
 	if (f->end != AUDIT_FLIGHT_SSL2) {
 		p->offered = AUDIT_NO;
+		if (s->is_last_chance)
+			audit_scan_unheard(s, AUDIT_DROP_CLOSED);
 		return;
 	}
+	/* It understands this hello, and ended the connection at every other one. */
+	for (int v = AUDIT_SSL3; s->is_last_chance && v < AUDIT_VERSION_COUNT; v++)
+		s->facts->protocols[v].offered = AUDIT_NO;
 	p->offered = f->ssl2_suite_count > 0 ? AUDIT_YES : AUDIT_NO;
 	struct audit_flight one = *f;
 	for (size_t i = 0; i < f->ssl2_suite_count; i++) {

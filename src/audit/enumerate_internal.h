@@ -116,8 +116,9 @@ struct audit_scan {
 	size_t job_count;
 	struct audit_job jobs[AUDIT_JOBS_MAX];
 	struct audit_version_state versions[AUDIT_VERSION_COUNT];
-	bool has_answer; /* some TLS has come back */
-	bool is_hungry;  /* an ask more could be in the air: split a track */
+	bool has_answer;     /* some TLS has come back */
+	bool is_hungry;      /* an ask more could be in the air: split a track */
+	bool is_last_chance; /* no TLS hello was answered: is SSLv2 spoken? */
 	bool is_done, is_refused_for_now, is_short, is_stopped;
 	bool shows_groups;     /* each flight of an old version still shows another group */
 	bool no_name, no_alpn; /* the server took offence */
@@ -204,6 +205,8 @@ bool audit_single_newest(
 /* enumerate_loss.c */
 void audit_scan_calibrated(struct audit_scan *s, struct audit_job *j, enum audit_drop how);
 /* The connection ended so behind our hello, without an answer. */
+/* No hello of any kind was answered. how: as the last one ended. */
+void audit_scan_unheard(struct audit_scan *s, enum audit_drop how);
 enum audit_outcome audit_scan_dropped(
 	struct audit_scan *s, struct audit_job *j, enum audit_probe_end end);
 /* It ended before that. */

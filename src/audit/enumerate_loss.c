@@ -53,17 +53,15 @@ static enum audit_drop drop_of(enum audit_probe_end end)
 	return AUDIT_DROP_MIXED;
 }
 
-/* Where no answer came to the canary either: the scan ends with what is known. */
-static void end_unheard(struct audit_scan *s, const struct audit_job *j)
+void audit_scan_unheard(struct audit_scan *s, enum audit_drop how)
 {
-	if (j->drop == AUDIT_DROP_SILENT)
+	if (how == AUDIT_DROP_SILENT)
 		s->facts->end = AUDIT_END_MUTE;
 	else
 		s->facts->end = AUDIT_END_INCOMPLETE;
 	audit_scan_say(s,
-		j->drop == AUDIT_DROP_SILENT
-			? "the server never answers a ClientHello"
-			: "the server ends the connection at each ClientHello");
+		how == AUDIT_DROP_SILENT ? "the server never answers a ClientHello"
+					 : "the server ends the connection at each ClientHello");
 	s->is_done = true;
 }
 
@@ -76,7 +74,10 @@ static void canary_dropped(struct audit_scan *s, struct audit_job *j)
 	}
 	if (++j->step == CANARY_FORMS) {
 		j->state = AUDIT_JOB_DONE;
-		end_unheard(s, j);
+		/* Who speaks SSLv2 alone may end the connection at whatever else comes. */
+		s->is_last_chance = j->drop != AUDIT_DROP_SILENT;
+		if (!s->is_last_chance || audit_scan_add(s, AUDIT_DO_SSL2, AUDIT_SSL2) == NULL)
+			audit_scan_unheard(s, j->drop);
 		return;
 	}
 	audit_scan_again(j);
@@ -131,6 +132,12 @@ enum audit_outcome audit_scan_dropped(
 	if (j->purpose == AUDIT_DO_CALIBRATE) {
 		audit_scan_calibrated(s, j, how);
 		return AUDIT_OUTCOME_FINAL;
+	}
+	if (s->is_last_chance) {
+		j->state = j->drops < 2 ? AUDIT_JOB_READY : AUDIT_JOB_DONE;
+		if (j->state == AUDIT_JOB_DONE)
+			audit_scan_unheard(s, j->drop);
+		return AUDIT_OUTCOME_LOST;
 	}
 	const struct audit_version_state *v = &s->versions[j->version];
 	if (j->is_plain && (v->is_bare || v->is_small) && j->tries < TRIES_MAX) {
