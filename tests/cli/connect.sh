@@ -46,6 +46,11 @@ is 'nothing' [ "$code:$(wc -c <out)" = 0:0 ]
 printf x | connect "$tcp" --verbose
 is 'verbose' grep -q "^postern: 127.0.0.1 opened tcp/$tcp for 127.0.0.1, 30s$" err
 printf x | connect "$tcp" --source-port 40123
+# The listener writes its line when it has seen the end of the connection.
+for _ in $(seq 100); do
+	[ "$(tail -n 1 tcp)" = '40123 1' ] && break
+	sleep 0.05
+done
 is 'source port' [ "$code:$(tail -n 1 tcp)" = '0:40123 1' ]
 connect 9 </dev/null
 is 'nobody there: code' [ "$code" = 4 ]
