@@ -160,12 +160,30 @@ static uint8_t *copy(const uint8_t *bytes, size_t len)
 	return p;
 }
 
+static size_t size_of(const struct audit_chain *c)
+{
+	size_t n = c->staple_len;
+	for (size_t i = 0; i < c->count; i++)
+		n += c->certs[i].len;
+	return n;
+}
+
+/* Facts of thousands of gateways are kept at once: what one of them sends has one bound for all its chains. */
+static bool has_room(const struct audit_facts *f, const struct audit_chain *c)
+{
+	size_t n = size_of(c);
+	for (size_t i = 0; i < f->chain_count; i++)
+		n += size_of(&f->chains[i]);
+	return n <= AUDIT_CHAINS_LEN_MAX;
+}
+
 bool audit_facts_add_chain(struct audit_facts *f, const struct audit_chain *c)
 {
 	for (size_t i = 0; i < f->chain_count; i++)
 		if (is_same(&f->chains[i], c))
 			return true;
-	if (f->chain_count == AUDIT_CHAINS_MAX || c->count == 0 || c->count > AUDIT_CHAIN_MAX)
+	if (f->chain_count == AUDIT_CHAINS_MAX || c->count == 0 || c->count > AUDIT_CHAIN_MAX ||
+		!has_room(f, c))
 		return false;
 	struct audit_chain kept = { .is_without_name = c->is_without_name, .version = c->version };
 	bool is_whole = true;

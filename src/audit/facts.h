@@ -23,7 +23,8 @@
 #define AUDIT_CHAIN_MAX 16 /* certificates of one chain */
 #define AUDIT_CHAINS_MAX 4 /* chains of one gateway: RSA, ECDSA, without server name, ... */
 #define AUDIT_CERT_LEN_MAX (1 << 20)
-#define AUDIT_DH_LEN_MAX 2048 /* bytes of a prime */
+#define AUDIT_CHAINS_LEN_MAX (AUDIT_CERT_LEN_MAX + 65536) /* all chains, with staples: one flight */
+#define AUDIT_DH_LEN_MAX 2048                             /* bytes of a prime */
 #define AUDIT_TLSA_MAX 32
 #define AUDIT_MX_MAX 64
 #define AUDIT_CAA_MAX 32

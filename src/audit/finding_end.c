@@ -13,7 +13,8 @@ static bool find_end(const struct context *c, char *to, unsigned how)
 static bool find_incomplete(const struct context *c, char *to, unsigned how)
 {
 	const struct audit_facts *f = c->facts;
-	bool is_short = f->end == AUDIT_END_INCOMPLETE || f->is_group_list_incomplete;
+	bool is_short = f->end == AUDIT_END_INCOMPLETE || f->end == AUDIT_END_NONE ||
+		f->is_group_list_incomplete;
 	(void)how;
 	for (int v = 0; v < AUDIT_VERSION_COUNT; v++)
 		is_short = is_short || f->protocols[v].is_incomplete;

@@ -230,28 +230,50 @@ out:
 	return is_good;
 }
 
+/*
+ * What was worked out of one chain: each certificate is asked for once, however many records name it, since
+ * the server chooses both and the loop waits.
+ */
+struct led {
+	enum audit_answer name; /* does the leaf have the right one? */
+	bool is_asked[AUDIT_CHAIN_MAX], is_good[AUDIT_CHAIN_MAX];
+};
+
+static bool is_led_to(struct led *led, const struct audit_chain *c, size_t i)
+{
+	if (led->is_asked[i])
+		return led->is_good[i];
+	STACK_OF(X509) *sent = stack_of(c);
+	led->is_asked[i] = true;
+	led->is_good[i] = sent != NULL && leads_to(sent, &c->certs[i]);
+	sk_X509_pop_free(sent, X509_free);
+	return led->is_good[i];
+}
+
 /* RFC 7671 5.2, 5.4: a certifier among what the server sends that really certified the leaf. */
-static bool fits_certifier(const struct audit_tlsa *t, const struct audit_chain *c)
+static bool fits_certifier(const struct audit_tlsa *t, const struct audit_chain *c, struct led *led)
 {
 	bool is_good = false;
-	STACK_OF(X509) *sent = stack_of(c);
 	/* A leaf that signed itself is its own. */
-	for (size_t i = c->count > 1 ? 1 : 0; sent != NULL && i < c->count && !is_good; i++)
-		is_good = fits(t, &c->certs[i]) && leads_to(sent, &c->certs[i]);
-	sk_X509_pop_free(sent, X509_free);
+	for (size_t i = c->count > 1 ? 1 : 0; i < c->count && !is_good; i++)
+		is_good = fits(t, &c->certs[i]) && is_led_to(led, c, i);
 	return is_good;
 }
 
 /* All usages but 3 want the name as well, RFC 7671 5.1: of the host, or of the domain it serves. */
-static bool fits_name(const struct audit_facts *f, const struct audit_cert *leaf)
+static bool fits_name(const struct audit_facts *f, const struct audit_cert *leaf, struct led *led)
 {
 	struct span der = span_of(leaf->der, leaf->len);
-	return audit_cert_names(der, f->target.host) == AUDIT_YES ||
-		audit_cert_names(der, f->target.domain) == AUDIT_YES;
+	if (led->name == AUDIT_UNKNOWN)
+		led->name = audit_cert_names(der, f->target.host) == AUDIT_YES ||
+				audit_cert_names(der, f->target.domain) == AUDIT_YES
+			? AUDIT_YES
+			: AUDIT_NO;
+	return led->name == AUDIT_YES;
 }
 
-static bool fits_chain(
-	const struct audit_facts *f, const struct audit_tlsa *t, const struct audit_chain *c)
+static bool fits_chain(const struct audit_facts *f, const struct audit_tlsa *t,
+	const struct audit_chain *c, struct led *led)
 {
 	if (c->count == 0)
 		return false;
@@ -260,27 +282,29 @@ static bool fits_chain(
 	/* Usages 0 and 1 want an anchor of ours too. */
 	if (t->usage < 2 && f->verify.is_done && f->verify.error != 0)
 		return false;
-	if (!fits_name(f, &c->certs[0]))
+	if (!fits_name(f, &c->certs[0], led))
 		return false;
-	return t->usage == 1 ? fits(t, &c->certs[0]) : fits_certifier(t, c);
+	return t->usage == 1 ? fits(t, &c->certs[0]) : fits_certifier(t, c, led);
 }
 
-static enum audit_tlsa_state match(const struct audit_facts *f, const struct audit_tlsa *t)
+static enum audit_tlsa_state match(
+	const struct audit_facts *f, const struct audit_tlsa *t, struct led led[AUDIT_CHAINS_MAX])
 {
 	if (!is_usable(f, t))
 		return AUDIT_TLSA_UNUSABLE;
 	for (size_t k = 0; k < f->chain_count; k++)
-		if (fits_chain(f, t, &f->chains[k]))
+		if (fits_chain(f, t, &f->chains[k], &led[k]))
 			return AUDIT_TLSA_MATCH;
 	return AUDIT_TLSA_MISMATCH;
 }
 
 void audit_dane_match(struct audit_facts *f)
 {
+	struct led led[AUDIT_CHAINS_MAX] = { 0 };
 	if (f->chain_count == 0)
 		return;
 	for (size_t i = 0; i < f->dane.count; i++)
-		f->dane.records[i].state = match(f, &f->dane.records[i]);
+		f->dane.records[i].state = match(f, &f->dane.records[i], led);
 	ERR_clear_error();
 }
 

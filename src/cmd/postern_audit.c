@@ -139,12 +139,33 @@ static void ask_next(struct audit *a)
 		close_run(a);
 }
 
+/* What stays without a name has no place in the report: it is said here, or nobody would miss it. */
+static void say_unresolved(struct audit *a, const char *why)
+{
+	for (size_t i = 0; i < RESOLVING_MAX; i++) {
+		if (a->questions[i].audit == NULL)
+			continue;
+		a->questions[i].audit = NULL;
+		say_trouble("%s: not looked at: %s while its name was asked for",
+			a->args.inputs[a->questions[i].order].given, why);
+		a->results.unresolved++;
+	}
+	for (; a->next < a->args.input_count; a->next++) {
+		say_trouble("%s: not looked at: %s before its turn came",
+			a->args.inputs[a->next].given, why);
+		a->results.unresolved++;
+	}
+	a->resolving = 0;
+}
+
 static void stop(struct audit *a, const char *why)
 {
 	if (a->is_stopped)
 		return;
 	a->is_stopped = true;
 	a->results.is_incomplete = true;
+	clear_line(a);
+	say_unresolved(a, why);
 	/* Names that are still asked for are given up without a call. */
 	audit_resolver_free(a->resolver);
 	a->resolver = NULL;

@@ -367,6 +367,22 @@ zone:
         assert r.returncode == 3 and "none.example.org" in r.stderr, r
 
 
+def test_mute_names():
+    """A name server that never answers: each name is said to be left out, and the others are looked at."""
+    with Hall("mute-names") as hall:
+        hall.start_fake(modern(hall, 4433))
+        hall.spawn("python3", "-c", "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                   "s.bind(('127.0.0.1', 53)); time.sleep(60)")
+        names = [f"a@d{i}.example" for i in range(70)]
+        begin = time.monotonic()
+        r = hall.exec(program("postern"), "audit", "127.0.0.1:4433", *names, "--resolver", "127.0.0.1", "--deadline",
+                      "3s", "--fail-on", "off", "--csv", timeout=30)
+        assert time.monotonic() - begin < 5, "the deadline is not held"
+        left = [line for line in r.stderr.splitlines() if "not looked at" in line]
+        assert len(left) == 70 and all(any(n in line for line in left) for n in names), r.stderr
+        assert r.returncode == 0 and "127.0.0.1" in r.stdout, r
+
+
 def test_gentle():
     """--concurrency and --rate are kept, as the server counts them."""
     with Hall("gentle") as hall:
@@ -382,4 +398,4 @@ def test_gentle():
 
 if __name__ == "__main__":
     main(test_everything, test_sound, test_random, test_odd, test_drops, test_words, test_delay, test_long_chain,
-         test_interrupt, test_forms, test_domain, test_gentle)
+         test_interrupt, test_forms, test_domain, test_mute_names, test_gentle)

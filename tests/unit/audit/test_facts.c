@@ -73,11 +73,35 @@ static void test_chains(void **state)
 	audit_facts_free(NULL);
 }
 
+/* A server that shows another certificate of a mebibyte each time is believed once. */
+static void test_large_chains(void **state)
+{
+	static uint8_t large[AUDIT_CERT_LEN_MAX];
+	struct audit_target t = { .port = 25 };
+	struct audit_facts *f = audit_facts_new(&t);
+	uint8_t small[] = { 1, 2, 3 };
+	struct audit_chain a = { .count = 1, .certs = { { sizeof(large), large } } };
+	struct audit_chain b = { .count = 1, .certs = { { sizeof(small), small } } };
+	(void)state;
+	assert_non_null(f);
+	assert_true(audit_facts_add_chain(f, &a));
+	large[0]++;
+	assert_false(audit_facts_add_chain(f, &a));
+	b.staple = large;
+	b.staple_len = sizeof(large);
+	assert_false(audit_facts_add_chain(f, &b));
+	b.staple_len = 0;
+	assert_true(audit_facts_add_chain(f, &b));
+	assert_int_equal(f->chain_count, 2);
+	audit_facts_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_chains),
+		cmocka_unit_test(test_large_chains),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -420,6 +420,7 @@ static void test_ends(void **state)
 	} cases[] = {
 		{ AUDIT_END_COMPLETE, "!incomplete !no-starttls !mute !slow-greeting" },
 		{ AUDIT_END_INCOMPLETE, "incomplete" },
+		{ AUDIT_END_NONE, "incomplete" },
 		{ AUDIT_END_NO_CONNECT, "no-connect" },
 		{ AUDIT_END_NO_STARTTLS, "no-starttls dane-no-starttls" },
 		{ AUDIT_END_REFUSED, "starttls-refused" },
