@@ -64,6 +64,16 @@ bool audit_offers(const struct audit_facts *f, enum audit_version v)
 	return f->protocols[v].offered == AUDIT_YES;
 }
 
+bool audit_is_refusing_all(const struct audit_facts *f)
+{
+	bool is_one_offered = false;
+	for (int v = 0; v < AUDIT_VERSION_COUNT; v++)
+		is_one_offered = is_one_offered || audit_offers(f, (enum audit_version)v);
+	return f->end == AUDIT_END_COMPLETE && !is_one_offered &&
+		f->protocols[AUDIT_TLS12].offered == AUDIT_NO &&
+		f->protocols[AUDIT_TLS13].offered == AUDIT_NO;
+}
+
 const char *audit_host_text(const struct audit_target *t, char to[AUDIT_HOST_MAX + 1])
 {
 	char address[ADDR_TEXT_MAX];

@@ -10,6 +10,13 @@ static bool find_end(const struct context *c, char *to, unsigned how)
 	return f->end == (enum audit_end)how && audit_detail(to, "%.250s", f->words.text);
 }
 
+static bool find_no_handshake(const struct context *c, char *to, unsigned how)
+{
+	(void)how;
+	return audit_is_refusing_all(c->facts) &&
+		audit_detail(to, "no version and suite was accepted");
+}
+
 static bool find_incomplete(const struct context *c, char *to, unsigned how)
 {
 	const struct audit_facts *f = c->facts;
@@ -43,6 +50,9 @@ const struct audit_row audit_end_rows[] = {
 		AUDIT_END_NOT_TLS },
 	{ { "no-connect", AUDIT_MEDIUM, "See whether the server runs and can be reached." },
 		find_end, AUDIT_END_NO_CONNECT },
+	{ { "no-handshake", AUDIT_MEDIUM,
+		  "See in its log why: do certificate, suites and versions fit together?" },
+		find_no_handshake, 0 },
 	{ { "incomplete", AUDIT_INFO, "Ask again, more slowly: a list may be short." },
 		find_incomplete, 0 },
 	{ { "slow-greeting", AUDIT_INFO, "See whether the delay is meant: some senders leave." },

@@ -52,6 +52,9 @@ bool audit_list_end(struct audit_list *l); /* was there a word? */
 
 bool audit_offers(const struct audit_facts *f, enum audit_version v);
 
+/* Everything was asked, TLS was spoken, and no version was accepted: there is nothing to list. */
+bool audit_is_refusing_all(const struct audit_facts *f);
+
 /* Does DNS vouch for the certificate, so that it needs no certifier (RFC 7672 3.1)? Mail alone looks. */
 bool audit_is_vouched(const struct audit_facts *f);
 

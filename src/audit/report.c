@@ -105,6 +105,13 @@ const char *audit_end_sentence(const struct audit_facts *f, char to[AUDIT_SENTEN
 		put(to, f, "was not looked at");
 		break;
 	case AUDIT_END_COMPLETE:
+		/* Its words, if any, were a welcome: they are no part of this sentence. */
+		if (audit_is_refusing_all(f))
+			snprintf(to, AUDIT_SENTENCE_MAX,
+				"The %s service on %s port %u refused every handshake.",
+				audit_starttls_service(f->target.starttls),
+				audit_host_text(&f->target, host), (unsigned)f->target.port);
+		break;
 	case AUDIT_END_INCOMPLETE:
 	case AUDIT_END_COUNT:
 		break;

@@ -229,8 +229,8 @@ static void report_key(const struct setup_plan *p)
 {
 	switch (p->key) {
 	case SETUP_KEY_FILE:
-		puts("Whoever has this disk is this server, as server.key lies beside server.id: if it is\n"
-		     "stolen, revoke the server and make a new one.\n");
+		puts("Whoever has this disk is this server, as server.key lies beside server.id:\n"
+		     "if it is stolen, revoke the server and make a new one.\n");
 		break;
 	case SETUP_KEY_CREDENTIAL:
 		printf("Where a TPM seals the credential, a stolen disk alone is not this server; without a\n"

@@ -36,6 +36,8 @@ checks() {
 }
 
 as "$posternctl"
+says 0 '' -- import --help
+is '80 columns' [ "$(awk 'length > 80' "$W/out")" = '' ]
 says 2 'posternctl import: name knockd or fwknop first; see posternctl import --help' -- import
 says 2 'posternctl import: name knockd or fwknop first; see posternctl import --help' -- import ufw x
 says 2 'posternctl import: no file was named; see posternctl import --help' -- import knockd --org VSD

@@ -65,8 +65,8 @@ printed 'Made server gw/VSD and administrator Admin/VSD in W/pg:
   trust/VSD.pem    the organisation'"'"'s certificate
   postern.conf     the configuration
 
-Whoever has this disk is this server, as server.key lies beside server.id: if it is
-stolen, revoke the server and make a new one.
+Whoever has this disk is this server, as server.key lies beside server.id:
+if it is stolen, revoke the server and make a new one.
 
 Move certifier.id to a place that is not on a network; it is needed only to
 certify more people and servers. Nothing is guarded yet. Next:

@@ -14,7 +14,7 @@ for c in '' setup knock close send connect id 'id new' 'id show' 'id passwd' 'id
 	'directory lock' 'directory roll' 'directory import' 'directory export-edge' \
 	'id pad' 'id tag-key' 'id sequences' 'id fwknop-key' profile 'profile add' \
 	certifier 'certifier new' 'certifier sign' 'certifier cross' 'certifier revoke' 'certifier crl' \
-	'certifier rollover' 'certifier show' 'certifier recovery'; do
+	'certifier rollover' 'certifier show' 'certifier recovery' audit 'audit stealth'; do
 	# shellcheck disable=SC2086
 	says 0 '' -- $c --help
 	is "$c: a usage line" grep -q '^usage: postern' "$W/out"

@@ -418,7 +418,8 @@ static void test_ends(void **state)
 		enum audit_end end;
 		const char *expected;
 	} cases[] = {
-		{ AUDIT_END_COMPLETE, "!incomplete !no-starttls !mute !slow-greeting" },
+		{ AUDIT_END_COMPLETE,
+			"!no-handshake !incomplete !no-starttls !mute !slow-greeting" },
 		{ AUDIT_END_INCOMPLETE, "incomplete" },
 		{ AUDIT_END_NONE, "incomplete" },
 		{ AUDIT_END_NO_CONNECT, "no-connect" },
@@ -444,6 +445,15 @@ static void test_ends(void **state)
 	find(f, PLAIN);
 	assert_string_equal(made_find(&found, "slow-greeting")->detail, "the greeting took 20.1 s");
 	expect("short", "incomplete");
+	audit_facts_free(f);
+	f = made_facts("mail.example.org", 25);
+	for (int v = 0; v < AUDIT_VERSION_COUNT; v++)
+		f->protocols[v].offered = AUDIT_NO;
+	find(f, PLAIN);
+	expect("nothing accepted", "no-handshake");
+	made_accept(f, AUDIT_TLS12, "AES128-SHA");
+	find(f, PLAIN);
+	expect("one suite is enough", "!no-handshake");
 	audit_facts_free(f);
 }
 
