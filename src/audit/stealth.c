@@ -105,7 +105,8 @@ static void take_error(struct look *l, const struct sock_extended_err *e)
 	struct audit_stealth_port *p = l->port;
 	struct sockaddr_storage from = { 0 };
 	uint16_t unused;
-	const struct sockaddr *offender = SO_EE_OFFENDER(e);
+	/* SO_EE_OFFENDER, which loses the const: the address lies behind the error. */
+	const void *offender = e + 1;
 	bool is_v4 = e->ee_origin == SO_EE_ORIGIN_ICMP;
 	if (!is_v4 && e->ee_origin != SO_EE_ORIGIN_ICMP6) {
 		fail(l, (int)e->ee_errno);
