@@ -101,6 +101,8 @@ static size_t list_suites(const struct audit_scan *s, struct audit_job *j, uint3
 	case AUDIT_DO_SSL2:
 		return audit_suites_of(AUDIT_SSL2, to, AUDIT_SUITES_MAX);
 	case AUDIT_DO_CALIBRATE:
+		if (j->step > 0)
+			return audit_single_suites(s, j, to);
 		if (j->version == AUDIT_SSL2) {
 			to[0] = nobodys_ssl2[0];
 			return 1;

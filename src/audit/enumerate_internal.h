@@ -60,7 +60,9 @@ struct audit_job {
 	enum audit_purpose purpose;
 	enum audit_job_state state;
 	enum audit_version version;
-	uint32_t id; /* of the ask in the air */
+	enum audit_version
+		subject; /* CALIBRATE: whose refusal is looked for; version is what is asked in */
+	uint32_t id;     /* of the ask in the air */
 	bool is_rare, is_given_up;
 	bool is_bare;  /* this ask has no extensions: the one with them was dropped */
 	bool is_small; /* few suites and short extensions, for the same reason */

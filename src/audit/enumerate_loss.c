@@ -13,26 +13,77 @@
 #define EARLY_MAX 12 /* lost in a row before TLS began */
 #define CANARY_FORMS 3
 #define CALIBRATIONS 2
+#define CONTROL 1    /* step of a calibration */
+#define CONTROLS 3   /* tries of one, each slower than the last */
+#define LIMITS_MAX 2 /* that may pass while one is calibrated */
+
+static void end_calibration(struct audit_scan *s, struct audit_job *j)
+{
+	j->state = AUDIT_JOB_DONE;
+	s->versions[j->subject].calibrations = CALIBRATIONS;
+	for (size_t i = 0; i < s->job_count; i++) {
+		struct audit_job *o = &s->jobs[i];
+		if (o->state == AUDIT_JOB_WAITING && o->version == j->subject)
+			o->state = AUDIT_JOB_READY;
+	}
+}
+
+/* Something that was accepted before is asked for once more: a limit meets it with the same end. */
+static bool begin_control(struct audit_scan *s, struct audit_job *j)
+{
+	enum audit_version v;
+	if (!audit_single_newest(s, AUDIT_TLS13, &v))
+		return false;
+	audit_scan_again(j);
+	j->step = CONTROL;
+	j->version = v;
+	/* In the form that was answered, which may have been the canary's alone. */
+	j->is_bare = s->jobs[0].is_bare && s->versions[v].answered == 0;
+	return true;
+}
+
+/* Whether the connection of a control was ended as well. */
+static void controlled(struct audit_scan *s, struct audit_job *j, bool is_dropped)
+{
+	struct audit_version_state *v = &s->versions[j->subject];
+	if (is_dropped && j->drops < CONTROLS) {
+		j->state = AUDIT_JOB_READY;
+		return;
+	}
+	if (is_dropped || (j->drops > 0 && j->found++ == LIMITS_MAX)) {
+		v->refusal = AUDIT_DROP_MIXED;
+	} else if (j->drops > 0) {
+		/* It was a limit, and it has passed: from the beginning. */
+		audit_scan_again(j);
+		j->step = 0;
+		j->version = j->subject;
+		v->calibrations = 0;
+		v->refusal = AUDIT_DROP_NONE;
+		return;
+	}
+	end_calibration(s, j);
+}
 
 void audit_scan_calibrated(struct audit_scan *s, struct audit_job *j, enum audit_drop how)
 {
-	struct audit_version_state *v = &s->versions[j->version];
+	struct audit_version_state *v = &s->versions[j->subject];
+	if (j->step == CONTROL) {
+		controlled(s, j, false);
+		return;
+	}
 	if (v->calibrations > 0 && v->refusal != how)
 		how = AUDIT_DROP_MIXED;
 	v->refusal = how;
+	bool is_end = how == AUDIT_DROP_CLOSED || how == AUDIT_DROP_RESET;
 	/* An alert says it all at once. */
-	if (++v->calibrations < CALIBRATIONS && how != AUDIT_DROP_ALERT &&
+	if (v->calibrations + 1 < CALIBRATIONS && how != AUDIT_DROP_ALERT &&
 		how != AUDIT_DROP_MIXED) {
+		v->calibrations++;
 		audit_scan_again(j);
 		return;
 	}
-	j->state = AUDIT_JOB_DONE;
-	v->calibrations = CALIBRATIONS;
-	for (size_t i = 0; i < s->job_count; i++) {
-		struct audit_job *o = &s->jobs[i];
-		if (o->state == AUDIT_JOB_WAITING && o->version == j->version)
-			o->state = AUDIT_JOB_READY;
-	}
+	if (!is_end || !begin_control(s, j))
+		end_calibration(s, j);
 }
 
 static enum audit_drop drop_of(enum audit_probe_end end)
@@ -95,6 +146,7 @@ static bool waits_for_calibration(struct audit_scan *s, struct audit_job *j)
 		struct audit_job *c = audit_scan_add(s, AUDIT_DO_CALIBRATE, j->version);
 		if (c == NULL)
 			return false;
+		c->subject = j->version;
 		v->is_calibrating = true;
 	}
 	j->state = AUDIT_JOB_WAITING;
@@ -128,6 +180,10 @@ enum audit_outcome audit_scan_dropped(
 	if (j->purpose == AUDIT_DO_CANARY) {
 		canary_dropped(s, j);
 		return AUDIT_OUTCOME_LOST;
+	}
+	if (j->purpose == AUDIT_DO_CALIBRATE && j->step == CONTROL) {
+		controlled(s, j, true);
+		return AUDIT_OUTCOME_EARLY; /* as good as words that say so */
 	}
 	if (j->purpose == AUDIT_DO_CALIBRATE) {
 		audit_scan_calibrated(s, j, how);

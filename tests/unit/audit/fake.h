@@ -33,6 +33,8 @@ struct fake {
 	bool is_bare_only;                 /* drops hellos with extensions */
 	bool hates_grease, needs_name, has_scsv, has_heartbeat, reuses_keys, picks_foreign;
 	unsigned drop_percent;
+	unsigned limit; /* hellos that are answered; 0: all */
+	enum fake_refusal limited;
 	uint64_t random;
 	unsigned hellos;
 	struct audit_flight flight;
@@ -284,6 +286,8 @@ static inline void fake_answer(
 	assert_true(h.suite_count <= 112);
 	if (fake_random(s) % 100 < s->drop_percent) {
 		fake_refuse(s, FAKE_SILENCE, 0, ret);
+	} else if (s->limit != 0 && s->hellos > s->limit) {
+		fake_refuse(s, s->limited, 0, ret);
 	} else if (h.is_ssl2) {
 		fake_answer_ssl2(s, &h, ret);
 	} else if (fake_drops(s, &h)) {

@@ -289,6 +289,35 @@ static void test_odd(void **state)
 	}
 }
 
+/* Servers that end each connection once there were too many: that is no refusal, whenever it begins. */
+static void test_limited(void **state)
+{
+	(void)state;
+	for (unsigned limit = 1; limit <= 40; limit++) {
+		for (unsigned w = 1; w <= AIR_MAX; w += 3) {
+			struct fake s = { .limit = limit,
+				.limited = limit % 2 == 0 ? FAKE_CLOSE : FAKE_RESET,
+				.random = limit * 10 + w };
+			char name[48];
+			snprintf(name, sizeof(name), "%u hellos, %u at a time", limit, w);
+			add_likely(&s, AUDIT_TLS12, 12);
+			add_likely(&s, AUDIT_TLS10, 5);
+			add_groups(&s, 2);
+			struct audit_facts *f = new_facts("www.example.org");
+			unsigned n = scan_with(&s, f, w, false);
+			TEST_CASE(name, n <= limit + 120);
+			if (f->end == AUDIT_END_COMPLETE)
+				check_suites(name, &s, f);
+			else
+				TEST_CASE(name,
+					f->end == AUDIT_END_INCOMPLETE && f->incomplete[0] != '\0');
+			for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)
+				TEST_CASE(name, f->protocols[v].offered != AUDIT_NO || !s.has[v]);
+			audit_facts_free(f);
+		}
+	}
+}
+
 /* Boxes that drop what is newer than they are: what they have is found. */
 static void test_intolerant(void **state)
 {
@@ -482,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_postfix),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_limited),
 		cmocka_unit_test(test_intolerant),
 		cmocka_unit_test(test_lossy),
 		cmocka_unit_test(test_unheard),
