@@ -198,6 +198,7 @@ static void on_mx(void *arg, const struct audit_lookup_reply *r)
 	d->is_mx_secure = r->is_secure;
 	if (r->error != 0) {
 		audit_say(j->error, "%s: its MX records: %s", name, r->why);
+		audit_say(d->text, "the MX records of %s: %s", name, r->why);
 	} else if (r->dns->rcode == RCODE_NO_NAME) {
 		audit_say(j->error, "%s: there is no such name in DNS", name);
 	} else {

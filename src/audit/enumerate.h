@@ -2,7 +2,7 @@
 #define POSTERN_AUDIT_ENUMERATE_H
 
 /*
- * What to ask a gateway next, and what its answers mean (doc/audit.md "How a server is asked"). A state
+ * What to ask a gateway next, and what its answers mean (doc/audit.md "What is asked of a server"). A state
  * machine without clock or socket: several asks may be in the air at once, answers come in any order. A
  * lost probe is never a refused one.
  */

@@ -197,11 +197,16 @@ static void put_promises(FILE *out, const struct audit_domain *d)
 {
 	static const char *const modes[] = { "none", "testing", "enforce", "off", "broken" };
 	fprintf(out, "DNSSEC: %s\n", audit_answer_text(d->is_mx_secure));
-	fprintf(out, "MTA-STS: %s", d->sts <= AUDIT_STS_BROKEN ? modes[d->sts] : "unknown");
+	/* Where DNS was not to be had, none was seen, and one may be there. */
+	const char *none = d->dns_error != 0 ? "unknown" : "none";
+	fprintf(out, "MTA-STS: %s",
+		d->sts == AUDIT_STS_NONE             ? none
+			: d->sts <= AUDIT_STS_BROKEN ? modes[d->sts]
+						     : "unknown");
 	if (d->sts == AUDIT_STS_TESTING || d->sts == AUDIT_STS_ENFORCE)
 		fprintf(out, ", for %u days", (unsigned)(d->sts_max_age_s / 86400));
 	fputs("\nTLS-RPT: ", out);
-	put_safe(out, d->tls_rpt[0] != '\0' ? d->tls_rpt : "none");
+	put_safe(out, d->tls_rpt[0] != '\0' ? d->tls_rpt : none);
 	fputc('\n', out);
 	for (size_t i = 0; i < d->caa_count; i++) {
 		fputs("CAA: ", out);

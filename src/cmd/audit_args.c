@@ -384,3 +384,12 @@ size_t audit_args_ports(const char *text, uint16_t *to, size_t cap)
 	}
 	return n;
 }
+
+void audit_args_unresolved(const char *given, const char *error)
+{
+	size_t len = strlen(given);
+	if (strncmp(error, given, len) == 0 && error[len] == ':')
+		say_trouble("%s", error);
+	else
+		say_trouble("%s: %s", given, error);
+}

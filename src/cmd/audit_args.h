@@ -35,4 +35,7 @@ size_t audit_args_ports(const char *text, uint16_t *to, size_t cap);
 /* postern audit stealth; argv[0] is "stealth". */
 int audit_stealth_command(int argc, char **argv);
 
+/* Say that what was given came to nothing, and why, with its name once: most errors begin with it. */
+void audit_args_unresolved(const char *given, const char *error);
+
 #endif

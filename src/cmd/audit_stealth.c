@@ -175,7 +175,7 @@ static int resolve(struct stealth *s)
 		uv_run(&loop, UV_RUN_DEFAULT);
 		rc = s->target_count > 0 ? EXIT_DONE : EXIT_SILENT;
 		if (rc == EXIT_SILENT)
-			say_trouble("%s: %s", s->input.given,
+			audit_args_unresolved(s->input.given,
 				s->error[0] != '\0' ? s->error : "it has no address");
 	}
 	audit_resolver_free(resolver);

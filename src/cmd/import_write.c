@@ -256,10 +256,11 @@ char *import_format(const struct import *im, const char *door)
 		return NULL;
 	fprintf(out,
 		"# Made by \"posternctl import %s\". Read the notes, put the lines of the directory into\n"
-		"# yours and the names into the lists, include this file in postern.conf, and try it:\n"
-		"# posternd --check\n"
+		"# yours and the names into the lists, put this file beside postern.conf, write there\n"
+		"#     include(\"%s.conf\")\n"
+		"# and try it: posternd --check\n"
 		"# Only root may read it, and the rest of the configuration with it.\n",
-		door);
+		door, door);
 	if (im->note_count > 0)
 		fputs("#\n", out);
 	import_print_notes(im, "# ", out);

@@ -232,6 +232,17 @@ static int take_all(struct words *w, struct knock_args *a)
 	return EXIT_DONE;
 }
 
+/* The sequence that a profile keeps opens; sent by close it would open once more. */
+static int check_closing(const struct words *w, const struct knock_args *a)
+{
+	if (a->command != KNOCK_CLOSE || a->scheme != KNOCK_SEQUENCE ||
+		is_on_line(w, KNOCK_OPTION_SEQUENCE) || is_on_line(w, KNOCK_OPTION_ONE_TIME))
+		return EXIT_DONE;
+	return say_usage("close",
+		"which sequence closes? that of a profile opens; say --sequence, or knock a "
+		"profile of its own for closing");
+}
+
 /* ------------------------------------------------------------------ the service */
 
 __attribute__((format(printf, 2, 3))) static int bad_operand(
@@ -390,6 +401,8 @@ int knock_args_parse(enum knock_command command, int argc, char **argv, struct k
 	rc = read_profile(&w, ret);
 	if (rc == EXIT_DONE)
 		rc = take_all(&w, ret);
+	if (rc == EXIT_DONE)
+		rc = check_closing(&w, ret);
 	if (rc == EXIT_DONE)
 		rc = take_wanted(&w, second, ret);
 	if (rc == EXIT_DONE)

@@ -102,7 +102,7 @@ static void on_resolved(void *arg, const struct audit_resolved *in)
 	a->resolving--;
 	if (in->error != NULL) {
 		clear_line(a);
-		say_trouble("%s: %s", in->input->given, in->error);
+		audit_args_unresolved(in->input->given, in->error);
 		a->results.unresolved++;
 	}
 	bool is_kept = audit_results_resolved(&a->results, order, in);

@@ -314,6 +314,10 @@ says 2 'postern send: gw is a profile of scheme structured, in which nothing can
 late
 printf 'carried' >in
 says 0 '' -- profile add seq 127.0.0.1 --scheme sequence --sequence 1,2,3 --delay 0
+says 2 'postern close: which sequence closes? that of a profile opens; say --sequence, or knock a profile of its own for closing; see postern close --help' \
+	-- close seq
+says 0 '' -- close seq --sequence 3,2,1 --dry-run
+printed '3 2 1'
 "$postern" connect seq "$late" <in >out 2>err
 is 'connect knocks and carries' [ "$?:$(cat out):$(cat err)" = '0:deirrac:' ]
 says 3 "postern: 127.0.0.1: tcp/9 did not open within 5 seconds; $last" -- connect gw 9
