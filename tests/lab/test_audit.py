@@ -278,7 +278,7 @@ def test_interrupt():
         begin = time.monotonic()
         p.send_signal(signal.SIGINT)
         out, err = p.communicate(timeout=20)
-        assert time.monotonic() - begin < 2, "it takes too long to end"
+        assert time.monotonic() - begin < 10, "it takes too long to end"
         assert "INCOMPLETE" in out and "interrupted" in err, (out, err)
         assert "AES128-SHA" in out and p.returncode in (0, 1, 3), (p.returncode, out)
 
