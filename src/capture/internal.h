@@ -22,9 +22,6 @@ enum capture_reject capture_ip_decode_by(
 enum capture_reject capture_packet_decode_by(
 	struct span frame, int link, const struct capture_rules *rules, struct sighting *ret);
 
-/* False for what no peer on the wire can have as its own address. Pure. */
-bool capture_source_is_possible(const struct addr *a);
-
 /* Must this one be there with its last byte? Of attempts on any port the headers are enough. Pure. */
 bool capture_is_wanted_whole(const struct capture_want *w, const struct sighting *s);
 

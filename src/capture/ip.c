@@ -157,21 +157,6 @@ static enum capture_reject decode_ipv6(
 	return skip_extensions(ret);
 }
 
-bool capture_source_is_possible(const struct addr *a)
-{
-	static const struct addr loopback = { { [15] = 1 } };
-	static const uint8_t any[4] = { 0, 0, 0, 0 };
-	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
-
-	if (!addr_is_v4(a))
-		return a->b[0] != 0xff && !addr_is_zero(a) && !addr_equal(a, &loopback);
-	struct addr any4 = addr_v4(any);
-	struct addr broadcast4 = addr_v4(broadcast);
-	bool is_multicast = (a->b[12] & 0xf0) == 0xe0;
-	return a->b[12] != 127 && !is_multicast && !addr_equal(a, &any4) &&
-		!addr_equal(a, &broadcast4);
-}
-
 /* RFC 768, RFC 8200 8.1. */
 static bool udp_sum_is_good(const struct inner *in, uint16_t sum)
 {
@@ -303,7 +288,7 @@ enum capture_reject capture_ip_decode_by(
 	reason = version == 4 ? decode_ipv4(packet, rules, &in) : decode_ipv6(packet, rules, &in);
 	if (reason != CAPTURE_OK)
 		return reason;
-	if (!capture_source_is_possible(&in.src))
+	if (!addr_is_host(&in.src))
 		return CAPTURE_SOURCE;
 	reason = decode_last(&in, rules, &last);
 	if (reason != CAPTURE_OK)

@@ -368,7 +368,7 @@ static enum capture_reject check_addresses(const struct sighting *s, bool is_v6)
 	/* A mapped address is never on a wire, see the packet decoder. */
 	if (addr_is_v4(&s->src) == is_v6 || addr_is_v4(&s->dst) == is_v6)
 		return CAPTURE_SOURCE;
-	return capture_source_is_possible(&s->src) ? CAPTURE_OK : CAPTURE_SOURCE;
+	return addr_is_host(&s->src) ? CAPTURE_OK : CAPTURE_SOURCE;
 }
 
 /* From "IN=" on. FOREIGN as long as it may have been something else. */
