@@ -19,13 +19,16 @@
 #define CONFIG_SERVICES_MAX 256
 #define CONFIG_GROUPS_MAX 256
 #define CONFIG_ACTIONS_MAX 64
-#define CONFIG_COMMAND_MAX 32  /* words of a program's command line */
-#define CONFIG_OPENINGS_MAX 64 /* ports that a lockdown leaves open */
-#define CONFIG_RESCUE_MAX 16   /* prefixes */
-#define CONFIG_LIST_MAX 1024   /* entries in one list */
-#define CONFIG_NAME_MAX 63     /* service and door names: [a-z0-9-], as the wire has it */
-#define CONFIG_PORTS_MAX 1024  /* ports of all services together */
-#define CONFIG_RANGE_MAX 256   /* ports of one service */
+#define CONFIG_PASSTHRUS_MAX 64
+#define CONFIG_HOST_MAX 253      /* of a host name */
+#define CONFIG_SPEAKS_HEX_MAX 64 /* first bytes of one side */
+#define CONFIG_COMMAND_MAX 32    /* words of a program's command line */
+#define CONFIG_OPENINGS_MAX 64   /* ports that a lockdown leaves open */
+#define CONFIG_RESCUE_MAX 16     /* prefixes */
+#define CONFIG_LIST_MAX 1024     /* entries in one list */
+#define CONFIG_NAME_MAX 63       /* service and door names: [a-z0-9-], as the wire has it */
+#define CONFIG_PORTS_MAX 1024    /* ports of all services together */
+#define CONFIG_RANGE_MAX 256     /* ports of one service */
 #define CONFIG_TIMES_MAX 1000
 #define CONFIG_LEASE_MAX (30 * 86400)
 #define CONFIG_LEASE_NONE UINT32_MAX
@@ -100,8 +103,13 @@ struct config_server {
 	uint32_t mark_base;     /* high 8 bits of every connection mark; default 0x50000000 */
 	const char *metrics;    /* loopback address and port of the page of metrics; NULL: none */
 	enum config_journal_log journal_log; /* where decisions go beside the journal */
-	uint16_t log_group; /* nflog group on which the kernel reports a used gate; default 7 */
-	bool lockdown;      /* what nobody guards is closed and silent as well, but for: */
+	uint16_t log_group;    /* nflog group on which the kernel reports a used gate; default 7 */
+	const char *relay_id;  /* server ID file of the relay; NULL: no passthru encrypts */
+	const char *relay_key; /* as id_key */
+	uint32_t relay_connections_max; /* of all passthrus; default 1024, 1..65536 */
+	uint32_t
+		relay_grace_s; /* how long connections may go on when the daemon stops; default 30s, 0s..1h */
+	bool lockdown; /* what nobody guards is closed and silent as well, but for: */
 	struct config_list lockdown_allow;
 	size_t opening_count;
 	struct config_endpoint openings[CONFIG_OPENINGS_MAX]; /* of lockdown_allow */
@@ -259,9 +267,52 @@ struct config_service {
 	uint32_t prefix_v6; /* default 128 */
 	enum config_bind bind;
 	uint32_t gates_max; /* live gates of this service; default 1024 */
+	const struct config_passthru
+		*passthru; /* it is the listening port of this one; NULL: it is none */
 	struct config_list forward;
 	struct config_target forward4, forward6; /* of forward: one of each family at most */
 	bool masquerade;
+};
+
+enum config_speaks {
+	CONFIG_SPEAKS_ANY,
+	CONFIG_SPEAKS_SSH,
+	CONFIG_SPEAKS_TLS,
+	CONFIG_SPEAKS_SMTP,
+	CONFIG_SPEAKS_IMAP,
+	CONFIG_SPEAKS_HTTP,
+	CONFIG_SPEAKS_POSTGRES,
+	CONFIG_SPEAKS_HEX, /* the bytes that stand in the configuration */
+};
+
+/* First bytes of one side; len 0: anything. */
+struct config_first_bytes {
+	uint8_t len;
+	uint8_t b[CONFIG_SPEAKS_HEX_MAX];
+};
+
+/*
+ * A port of this machine from which people are let through to a port of another one. Its port is guarded
+ * like a service's: the parser makes a service of the same name, port and lists, open as that (window unless
+ * said otherwise: who comes through is proved by certificate, not by address).
+ */
+struct config_passthru {
+	const char *name;
+	struct config_text at;
+	const struct config_service *service;
+	struct config_text to_at;
+	const char *host; /* a name or a numeric address */
+	struct addr addr; /* of host, when that is numeric; else zero */
+	uint16_t port;
+	bool encrypt;              /* default yes: TLS 1.3 with certificates of both sides */
+	enum config_speaks speaks; /* default any */
+	struct config_first_bytes client,
+		inner;  /* CONFIG_SPEAKS_HEX: "hex:0f00/1a", either may be empty */
+	uint16_t knock; /* knock = udp/62201: where the other machine takes knocks that clients
+				    * bring along for it; 0: nowhere */
+	uint32_t connections_max;      /* default 256, 1..65536 */
+	uint32_t name_connections_max; /* of one name; default 16 */
+	uint32_t idle_s;               /* without a byte either way; default 1h, 10s..30d */
 };
 
 /* Who gets in, without a knock, when postern has been dead for a while. */
@@ -301,6 +352,8 @@ struct config {
 	struct config_door doors[CONFIG_DOORS_MAX];
 	size_t service_count;
 	struct config_service services[CONFIG_SERVICES_MAX];
+	size_t passthru_count;
+	struct config_passthru passthrus[CONFIG_PASSTHRUS_MAX];
 	size_t action_count;
 	struct config_action actions[CONFIG_ACTIONS_MAX];
 	size_t group_count;

@@ -55,6 +55,12 @@ __attribute__((warn_unused_result)) int priv_sandbox_knock(int *ret_landlock, st
 __attribute__((warn_unused_result)) int priv_sandbox_gate(int *ret_landlock, struct fault *f);
 
 /*
+ * relay: connections that it accepts on sockets it has, stream and datagram sockets of its own for IPv4 and
+ * IPv6 (no bind, no listen), its channels, epoll, timers, random; no file.
+ */
+__attribute__((warn_unused_result)) int priv_sandbox_relay(int *ret_landlock, struct fault *f);
+
+/*
  * For a process that starts programs of the administrator (priv/run.h): no_new_privs, of the
  * capabilities only those in keep, also after an exec as root; and for it and all it starts a filter
  * that refuses (EPERM) to look into other processes, to load code into the kernel, to mount, to make
@@ -108,6 +114,7 @@ enum msg_type {
 	/* knock -> action, and the answer */
 	MSG_RUN,
 	MSG_RAN,
+	MSG_RELAY, /* monitor -> knock: the channel to the relay process; with one descriptor */
 	MSG_LOG, /* monitor -> knock: what a log door reads next; with descriptors, see msg_receive_with */
 	MSG_TYPE_COUNT,
 };
