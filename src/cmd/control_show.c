@@ -183,13 +183,20 @@ static size_t columns(const char *s)
 	return n;
 }
 
+/* Is the record about one connection, rather than about a knock or a gate? */
+static bool has_connection(const char *event)
+{
+	return strcmp(event, "connected") == 0 || strcmp(event, "relayed") == 0 ||
+		strcmp(event, "ended") == 0;
+}
+
 /* Who and what: "Admin/VSD ssh from 192.0.2.7:50014"; "" when a record is about nobody. */
 static void describe(const json_t *o, char *to, size_t cap)
 {
 	const char *who = text(o, "name"), *what = text(o, "service"), *from = text(o, "address");
 	char port[24] = "";
 	/* The port a knock came from says nothing; that of a connection finds it in other logs. */
-	if (strcmp(text(o, "event"), "connected") == 0)
+	if (json_object_get(o, "port") != NULL && has_connection(text(o, "event")))
 		snprintf(port, sizeof(port), ":%lld", number(o, "port"));
 	if (*from == '\0')
 		from = text(o, "door");
