@@ -5,10 +5,12 @@
  */
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -174,7 +176,13 @@ static uint32_t descriptors_max(const struct config *c)
 {
 	/* Two sockets a connection, and one for knocks that it brings along. */
 	uint32_t n = 3 * c->server.relay_connections_max + 1024;
-	return n > DESCRIPTORS_LEAST ? n : DESCRIPTORS_LEAST;
+	struct rlimit limit;
+	if (n < DESCRIPTORS_LEAST)
+		n = DESCRIPTORS_LEAST;
+	if (!priv_has_caps(1ull << CAP_SYS_RESOURCE) && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+		limit.rlim_max < n)
+		n = (uint32_t)limit.rlim_max;
+	return n;
 }
 
 static int fork_relay(struct monitor *m)

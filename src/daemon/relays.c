@@ -233,6 +233,7 @@ static void on_held(struct relays *r, const struct relay_msg *m)
 		e->is_through = true;
 		e->is_cutting = !d.is_granted;
 		if (!d.is_granted) {
+			snprintf(e->reason, sizeof(e->reason), "%s", d.reason);
 			snprintf(e->list, sizeof(e->list), "%s", d.list);
 			snprintf(e->entry, sizeof(e->entry), "%s", d.entry);
 		}

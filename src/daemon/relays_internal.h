@@ -15,7 +15,9 @@ struct relayed {
 	bool is_through, is_cutting;
 	char passthru[CONFIG_NAME_MAX + 1];
 	char name[STORE_NAME_MAX + 1], door[STORE_SERVICE_MAX + 1];
-	char list[STORE_LIST_MAX + 1], entry[STORE_LIST_MAX + 1]; /* that put it out */
+	/* why it is put out, and what said so; "": it is not */
+	char reason[RELAY_REASON_MAX + 1];
+	char list[STORE_LIST_MAX + 1], entry[STORE_LIST_MAX + 1];
 	uint8_t key_id[32];
 	uint64_t grant_id;
 	struct addr source, inner;

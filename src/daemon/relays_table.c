@@ -106,10 +106,13 @@ void relays_note_ended(struct relays *r, const struct relay_msg *m, const struct
 	struct store_record *rec = events_record(r->k, STORE_RELAY_ENDED);
 	if (e != NULL) {
 		describe(rec, e);
-		snprintf(rec->list, sizeof(rec->list), "%s", e->list);
-		snprintf(rec->entry, sizeof(rec->entry), "%s", e->entry);
 	} else {
 		describe_unknown(rec, m);
+	}
+	/* It may have ended by itself meanwhile. */
+	if (e != NULL && strcmp(e->reason, m->reason) == 0) {
+		snprintf(rec->list, sizeof(rec->list), "%s", e->list);
+		snprintf(rec->entry, sizeof(rec->entry), "%s", e->entry);
 	}
 	snprintf(rec->reason, sizeof(rec->reason), "%s", m->reason);
 	snprintf(rec->text, sizeof(rec->text), "%s%s%s in, %s out, %s", m->text,
