@@ -54,6 +54,14 @@ struct chain {
 /* Split DER certificates that follow each other, leaf first. CHAIN_OK, _EMPTY, _TOO_LONG or _CERT. */
 enum chain_reject chain_split(struct span der, struct chain *ret);
 
+/*
+ * What an ID shows of its certificates: its own and those above it, up to but without the organisation that
+ * vouches for itself, which whoever is to believe them knows. The spans borrow from the file. False when it
+ * has none that can be read. Pure.
+ */
+struct idfile;
+bool chain_of_idfile(const struct idfile *file, struct chain *ret);
+
 /* One certificate of the path, for looking whether it is revoked later. */
 struct chain_step {
 	uint8_t issuer_key_identifier[CERT_KEY_IDENTIFIER_LEN];
