@@ -15,9 +15,9 @@ struct link {
 	uint8_t key_identifier[CERT_KEY_IDENTIFIER_LEN];
 };
 
-static bool read_link(const struct idfile *file, size_t i, struct link *ret)
+static bool read_link(const struct lib_certs *own, size_t i, struct link *ret)
 {
-	if (cert_decode(idfile_cert(file, i), &ret->cert, &ret->parts) != CERT_OK)
+	if (cert_decode(own->der[i], &ret->cert, &ret->parts) != CERT_OK)
 		return false;
 	cert_key_identifier(ret->cert.pk, ret->key_identifier);
 	return true;
@@ -39,12 +39,12 @@ static bool is_issuer(const struct link *above, const struct link *of)
  * The certificate above: one by the next certifier up, else one by which an older or newer key of the same
  * certifier vouches for this one. Not an organisation that vouches for itself.
  */
-static bool find_above(const struct idfile *file, const struct link *of, struct link *ret)
+static bool find_above(const struct lib_certs *own, const struct link *of, struct link *ret)
 {
 	struct link l;
 	bool is_found = false;
-	for (size_t i = 1; i < idfile_cert_count(file); i++) {
-		if (!read_link(file, i, &l) || !is_issuer(&l, of))
+	for (size_t i = 1; i < own->count; i++) {
+		if (!read_link(own, i, &l) || !is_issuer(&l, of))
 			continue;
 		bool is_own_level = span_equal(l.parts.subject, l.parts.issuer);
 		if (is_own_level && is_key(l.key_identifier, l.cert.issuer_key_identifier))
@@ -62,13 +62,19 @@ static bool find_above(const struct idfile *file, const struct link *of, struct 
 	return is_found;
 }
 
-static bool collect(const struct idfile *file, struct chain *ret)
+bool lib_id_chain(const struct postern_id *id, struct chain *ret)
 {
+	struct lib_certs certs, *own = &certs;
 	struct link at, above;
-	if (idfile_cert_count(file) == 0 || !read_link(file, 0, &at))
+
+	*ret = (struct chain){ 0 };
+	if (id->trust == NULL)
+		return false;
+	lib_trust_own(id->trust, own);
+	if (own->count == 0 || !read_link(own, 0, &at))
 		return false;
 	ret->der[ret->count++] = at.parts.der;
-	while (ret->count < CHAIN_CERTS_MAX && find_above(file, &at, &above)) {
+	while (ret->count < CHAIN_CERTS_MAX && find_above(own, &at, &above)) {
 		at = above;
 		ret->der[ret->count++] = at.parts.der;
 	}
@@ -86,12 +92,12 @@ static size_t put_der(const struct chain *c, uint8_t *to, size_t cap)
 	return w.is_full ? 0 : w.len;
 }
 
-void lib_id_set_chain(struct postern_id *id, const struct idfile *file)
+void lib_id_set_chain(struct postern_id *id)
 {
-	struct chain c = { 0 };
+	struct chain c;
 
 	id->chain_len = 0;
-	if (!collect(file, &c))
+	if (!lib_id_chain(id, &c))
 		return;
 	id->chain_type = SPA_ID_TEMPLATE;
 	id->chain_len = template_encode(&c, id->chain, sizeof(id->chain));
