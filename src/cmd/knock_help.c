@@ -1,4 +1,4 @@
-/* What --help of knock, close, connect and send prints. */
+/* What --help of knock, close, connect, tunnel and send prints. */
 
 #include <stdio.h>
 
@@ -31,7 +31,26 @@ static const char help_connect[] =
 	"    ProxyCommand postern connect %h %p\n"
 	"HOST may be the name of a profile. In a classic scheme, which has no answer, the\n"
 	"port is tried until it opens, 5 seconds at most.\n"
-	"\n";
+	"\n"
+	"  --through EDGE[:PORT]\n"
+	"                      by way of the edge server EDGE: knock there for PORT (default:\n"
+	"                      that of HOST), prove yourself by certificate in TLS, and ask to\n"
+	"                      be let through to HOST. Said again, or EDGE1,EDGE2: edges in a\n"
+	"                      row, the nearest first. --card and --port are then the edge's\n";
+
+static const char help_tunnel[] =
+	"usage: postern tunnel --through EDGE[:PORT] -L [BIND:]PORT:HOST:PORT [options]\n"
+	"\n"
+	"Stays, listens on PORT of this machine, and carries each connection through the\n"
+	"edge server EDGE to HOST, PORT there. It knocks when a connection needs it, and asks\n"
+	"for the password once.\n"
+	"\n"
+	"  --through EDGE[:PORT]\n"
+	"                      the edge server, and its port for this (default: that of HOST).\n"
+	"                      Said again, or EDGE1,EDGE2: edges in a row, the nearest first\n"
+	"  -L [BIND:]PORT:HOST:PORT\n"
+	"                      listen on PORT, of the address BIND (default: localhost; *: all);\n"
+	"                      may be said again\n";
 
 static const char help_send[] =
 	"usage: postern send HOST ACTION [options]\n"
@@ -67,6 +86,11 @@ static const char help_report[] =
 	"  --dry-run           do everything but send\n"
 	"  --json              print the answer as JSON\n"
 	"  --quiet             print nothing when all is well\n";
+
+static const char help_report_tunnel[] =
+	"  --json              a line of JSON for what begins and ends\n"
+	"  --quiet             do not say where it listens\n"
+	"  --verbose           also say what knocks open and which connections come and go\n";
 
 static const char help_report_close[] = "  --dry-run           do everything but send\n"
 					"  --json              print the answer as JSON\n"
@@ -149,6 +173,10 @@ void knock_help_print(enum knock_command command)
 	case KNOCK_CLOSE:
 		printf("%s%s%s%s%s%s", help_close, help_common, help_report_close,
 			help_classic_short, help_verbose, help_end);
+		break;
+	case KNOCK_TUNNEL:
+		printf("%s%s%s%s%s", help_tunnel, help_for, help_common, help_report_tunnel,
+			help_end);
 		break;
 	case KNOCK_SEND:
 		printf("%s%s%s%s%s", help_send, help_common, help_report_close, help_verbose,
