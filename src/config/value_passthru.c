@@ -21,7 +21,13 @@ static const char *const kinds[] = {
 	[CONFIG_SPEAKS_IMAP] = "imap",
 	[CONFIG_SPEAKS_HTTP] = "http",
 	[CONFIG_SPEAKS_POSTGRES] = "postgres",
+	[CONFIG_SPEAKS_HEX] = "hex",
 };
+
+const char *config_speaks_name(enum config_speaks s)
+{
+	return kinds[s];
+}
 
 __attribute__((format(printf, 3, 4))) static bool refuse(
 	char why[CONFIG_WHY_MAX], const char *text, const char *fmt, ...)
@@ -149,7 +155,7 @@ static bool parse_hex(const char *text, size_t len, struct config_first_bytes *r
 static bool set_speaks(const char *text, struct config_passthru *p, char why[CONFIG_WHY_MAX])
 {
 	struct config_first_bytes client, inner;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < CONFIG_SPEAKS_HEX; i++) {
 		if (strcmp(text, kinds[i]) != 0)
 			continue;
 		if (p != NULL)
