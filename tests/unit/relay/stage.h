@@ -51,8 +51,8 @@ static struct name name_of(const char *text, bool is_certifier)
 	return n;
 }
 
-static void certify(struct person *p, const char *name, enum cert_kind kind, const struct person *by,
-	const char *issuer)
+static void certify(struct person *p, const char *name, enum cert_kind kind,
+	const struct person *by, const char *issuer)
 {
 	struct fault f = { "" };
 	uint8_t secret[64];
@@ -380,8 +380,9 @@ static struct frame client_heard(struct client *c)
 	size_t len = (size_t)bytes[1] << 8 | bytes[2];
 	assert_true(len <= FRAME_DATAGRAM_MAX);
 	client_hear(c, bytes + FRAME_HEADER_LEN, len);
-	assert_int_equal(frame_decode(span_of(bytes, FRAME_HEADER_LEN + len), FRAME_FROM_RELAY, &f,
-				 &used), FRAME_WHOLE);
+	assert_int_equal(
+		frame_decode(span_of(bytes, FRAME_HEADER_LEN + len), FRAME_FROM_RELAY, &f, &used),
+		FRAME_WHOLE);
 	return f;
 }
 
@@ -430,8 +431,8 @@ static void inner_say(int fd, const char *text)
 }
 
 /* The whole way of one that is let through; returns its number. */
-static uint32_t let_through(struct stage *s, struct client *c, const struct manner *how, int *ret_inner,
-	uint64_t lease_ms)
+static uint32_t let_through(struct stage *s, struct client *c, const struct manner *how,
+	int *ret_inner, uint64_t lease_ms)
 {
 	struct relay_msg m;
 	*c = client_open(s, how);

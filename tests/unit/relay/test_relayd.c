@@ -425,8 +425,7 @@ static void test_knocks(void **state)
 	wait_for(udp, POLLIN);
 	struct sockaddr_in from;
 	len = sizeof(from);
-	assert_int_equal(
-		recvfrom(udp, got, sizeof(got), 0, (struct sockaddr *)&from, &len), 5);
+	assert_int_equal(recvfrom(udp, got, sizeof(got), 0, (struct sockaddr *)&from, &len), 5);
 	assert_memory_equal(got, "knock", 5);
 	assert_int_equal(sendto(udp, "reply", 5, 0, (struct sockaddr *)&from, len), 5);
 	struct frame back = client_heard(&c);
@@ -483,8 +482,8 @@ static void test_handed_over(void **state)
 	for (int i = 0; i < 3; i++) {
 		wait_for(s.knock, POLLIN);
 		int fd;
-		assert_int_equal(relay_msg_receive(s.knock, RELAY_RELAY, RELAY_KNOCK, s.buffer, &m,
-					 &fd), 1);
+		assert_int_equal(
+			relay_msg_receive(s.knock, RELAY_RELAY, RELAY_KNOCK, s.buffer, &m, &fd), 1);
 		assert_true(m.id == a || m.id == b || m.id == w);
 		assert_int_equal(m.type, m.id == w ? RELAY_ASK : RELAY_HELD);
 		if (m.type == RELAY_HELD) {
