@@ -189,7 +189,7 @@ def test_refused():
         lab.configure(deny='"Admin/VSD"', allow='"*/VSD"')
         lab.ctl("reload")
         lab.settled()
-        assert not lab.is_let(), "denied"
+        assert not lab.is_let(timeout=1), "denied: the gate is closed as well"
         lab.stop()
 
 
