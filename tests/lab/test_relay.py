@@ -46,9 +46,6 @@ class Edge(Lab):
         with open(self.path("certifier-password"), "w") as f:
             f.write("correct horse 7 battery\n")
         os.chmod(self.path("certifier-password"), 0o600)
-        run(program("postern"), "id", "new", "Mail/VSD", "--server", "--certifier",
-            self.path("etc", "certifier.id"), "--certifier-password-file", self.path("certifier-password"),
-            "--out", self.path("etc", "relay.id"))
         self.person("Ann/VSD")
         self.keys = {who: self.tls_files(who) for who in ("admin", "ann")}
 
