@@ -21,6 +21,16 @@ static struct config_place place_of(
 	return config_scan_place(k->scan, b, ordinal, keyword);
 }
 
+static struct config_place service_place(const struct checker *k, size_t i, const char *keyword)
+{
+	return config_service_place(k->scan, k->c, i, keyword);
+}
+
+static bool service_has(const struct checker *k, size_t i, const char *keyword)
+{
+	return config_service_has(k->scan, k->c, i, keyword);
+}
+
 static void check_presence(const struct checker *k)
 {
 	struct config_place end = { .file = k->c->file, .order = SIZE_MAX };
@@ -87,16 +97,17 @@ static bool is_overlapping(const struct config_service *a, const struct config_s
 static void check_port(const struct checker *k, size_t i)
 {
 	const struct config_service *s = &k->c->services[i];
-	struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "port");
+	struct config_place at = service_place(k, i, "port");
 	unsigned last = config_service_last_port(s);
 	if (s->port == 0)
 		return;
 	for (size_t j = 0; j < i; j++) {
 		const struct config_service *t = &k->c->services[j];
-		struct config_place other = place_of(k, CONFIG_BLOCK_SERVICE, j, "port");
+		struct config_place other = service_place(k, j, "port");
 		if (t->port != 0 && is_overlapping(s, t)) {
 			config_note(k->notes, &at,
-				"port: service %s guards %s already, %s:%u; choose another",
+				"%s: %s %s guards %s already, %s:%u; choose another",
+				config_port_word(s), t->passthru == NULL ? "service" : "passthru",
 				t->name, last != s->port ? "some of it" : "it", other.file,
 				other.line);
 			break;
@@ -116,7 +127,7 @@ static void check_port(const struct checker *k, size_t i)
 /* One connection and no more is what the kernel's rules count, and nothing else can. */
 static void check_open(const struct checker *k, size_t i)
 {
-	struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "open");
+	struct config_place at = service_place(k, i, "open");
 	const struct config_service *s = &k->c->services[i];
 	if (k->c->server.backend == CONFIG_BACKEND_SCRIPT && s->open != CONFIG_OPEN_WINDOW)
 		config_note(k->notes, &at,
@@ -145,16 +156,15 @@ static void check_server(const struct checker *k)
 static void check_kind(const struct checker *k, size_t i)
 {
 	const struct config_service *s = &k->c->services[i];
-	struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "times");
-	bool has_times = config_scan_find(k->scan, CONFIG_BLOCK_SERVICE, i,
-				 config_keyword_find(CONFIG_BLOCK_SERVICE, "times")) != NULL;
+	struct config_place at = service_place(k, i, "times");
+	bool has_times = service_has(k, i, "times");
 	if (s->open == CONFIG_OPEN_TIMES && !has_times)
 		config_note(k->notes, &at, "service %s: open = times needs a number; add times = N",
 			s->name);
 	if (s->open != CONFIG_OPEN_TIMES && has_times)
 		config_note(k->notes, &at,
 			"times: means nothing here; add open = times or leave it out");
-	at = place_of(k, CONFIG_BLOCK_SERVICE, i, "port");
+	at = service_place(k, i, "port");
 	if (s->port_last != 0 && s->forward.is_set)
 		config_note(k->notes, &at,
 			"port: a range cannot be sent on; make each port a service of its own");
@@ -163,11 +173,11 @@ static void check_kind(const struct checker *k, size_t i)
 	if (s->port_last != 0)
 		config_note(k->notes, &at,
 			"port: several ports are open for a time only; add open = window");
-	at = place_of(k, CONFIG_BLOCK_SERVICE, i, "prefix-v4");
+	at = service_place(k, i, "prefix-v4");
 	if (s->prefix_v4 != 0 && s->prefix_v4 < CONFIG_PREFIX_V4_HOST)
 		config_note(k->notes, &at,
 			"prefix-v4: a network is let in for a time only; add open = window");
-	at = place_of(k, CONFIG_BLOCK_SERVICE, i, "prefix-v6");
+	at = service_place(k, i, "prefix-v6");
 	if (s->prefix_v6 != 0 && s->prefix_v6 < CONFIG_PREFIX_V6_HOST)
 		config_note(k->notes, &at,
 			"prefix-v6: a network is let in for a time only; add open = window");
@@ -180,10 +190,10 @@ static void check_port_count(const struct checker *k)
 		const struct config_service *s = &k->c->services[i];
 		all += config_service_last_port(s) - s->port + 1u;
 		if (all > CONFIG_PORTS_MAX) {
-			struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "port");
+			struct config_place at = service_place(k, i, "port");
 			config_note(k->notes, &at,
-				"port: with these more than %d ports are guarded; guard fewer",
-				CONFIG_PORTS_MAX);
+				"%s: with these more than %d ports are guarded; guard fewer",
+				config_port_word(s), CONFIG_PORTS_MAX);
 			return;
 		}
 	}
@@ -197,15 +207,13 @@ static void check_service(const struct checker *k, size_t i)
 	check_port(k, i);
 	check_open(k, i);
 	check_kind(k, i);
-	if (!s->allow.is_set && !k->c->server.compat_open_lists &&
-		config_scan_find(k->scan, CONFIG_BLOCK_SERVICE, i,
-			config_keyword_find(CONFIG_BLOCK_SERVICE, "allow")) == NULL) {
-		struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "");
+	if (!s->allow.is_set && !k->c->server.compat_open_lists && !service_has(k, i, "allow")) {
+		struct config_place at = service_place(k, i, "");
 		config_note(k->notes, &at,
 			"service %s: nobody could ever use it; add allow = {...}", s->name);
 	}
 	if (s->lease_s != 0 && s->wait_s > s->lease_s) {
-		struct config_place at = place_of(k, CONFIG_BLOCK_SERVICE, i, "wait");
+		struct config_place at = service_place(k, i, "wait");
 		config_note(k->notes, &at, "wait: %s is longer than the lease of %s",
 			duration_format(s->wait_s, wait), duration_format(s->lease_s, lease));
 	}
@@ -269,6 +277,7 @@ void config_check(const struct config *c, const struct config_scan *s, struct co
 	config_check_classic(c, s, notes);
 	config_check_lockdown(c, s, notes);
 	config_check_forward(c, s, notes);
+	config_check_passthrus(c, s, notes);
 	config_check_rescue(c, s, notes);
 	config_check_script(c, s, notes);
 }

@@ -50,6 +50,6 @@ static void check_service(const struct config_service *s, size_t i, const struct
 void config_check_forward(
 	const struct config *c, const struct config_scan *s, struct config_notes *notes)
 {
-	for (size_t i = 0; i < c->service_count; i++)
+	for (size_t i = 0; i < c->service_count && c->services[i].passthru == NULL; i++)
 		check_service(&c->services[i], i, s, notes);
 }

@@ -14,23 +14,27 @@ static void note(const struct config_scan *s, enum config_block block, size_t i,
 		config_note(notes, &st->at, "%s: %s", keyword, why);
 }
 
-static void check_service(const struct config_service *v, size_t i, const struct config_scan *s,
-	struct config_notes *notes)
+static void check_service(
+	const struct config *c, size_t i, const struct config_scan *s, struct config_notes *notes)
 {
+	const struct config_service *v = &c->services[i];
+	enum config_block b = v->passthru == NULL ? CONFIG_BLOCK_SERVICE : CONFIG_BLOCK_PASSTHRU;
+	if (v->passthru != NULL)
+		i = (size_t)(v->passthru - c->passthrus);
 	if (v->forward.is_set)
-		note(s, CONFIG_BLOCK_SERVICE, i, "forward", notes,
+		note(s, b, i, "forward", notes,
 			"a script forwards nothing; remove it, or use backend = nft");
 	if (v->port_last != 0)
-		note(s, CONFIG_BLOCK_SERVICE, i, "port", notes,
+		note(s, b, i, "port", notes,
 			"a script is told of one port; make each port a service of its own");
 	if (v->prefix_v4 < CONFIG_PREFIX_V4_HOST)
-		note(s, CONFIG_BLOCK_SERVICE, i, "prefix-v4", notes,
+		note(s, b, i, "prefix-v4", notes,
 			"a script lets in no networks; remove it, or use backend = nft");
 	if (v->prefix_v6 < CONFIG_PREFIX_V6_HOST)
-		note(s, CONFIG_BLOCK_SERVICE, i, "prefix-v6", notes,
+		note(s, b, i, "prefix-v6", notes,
 			"a script lets in no networks; remove it, or use backend = nft");
 	if (v->lease_s == CONFIG_LEASE_NONE)
-		note(s, CONFIG_BLOCK_SERVICE, i, "lease", notes,
+		note(s, b, i, "lease", notes,
 			"a script does not see connections end; give it a length");
 }
 
@@ -43,7 +47,7 @@ void config_check_script(
 		note(s, CONFIG_BLOCK_SERVER, 0, "lockdown", notes,
 			"a script locks nothing down; remove it, or use backend = nft");
 	for (size_t i = 0; i < c->service_count; i++)
-		check_service(&c->services[i], i, s, notes);
+		check_service(c, i, s, notes);
 	if (c->rescue.is_on)
 		note(s, CONFIG_BLOCK_RESCUE, 0, "from", notes,
 			"a script rescues nobody; remove the block, or use backend = nft");

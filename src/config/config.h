@@ -285,6 +285,8 @@ enum config_speaks {
 	CONFIG_SPEAKS_HEX, /* the bytes that stand in the configuration */
 };
 
+const char *config_speaks_name(enum config_speaks s); /* "ssh" */
+
 /* First bytes of one side; len 0: anything. */
 struct config_first_bytes {
 	uint8_t len;

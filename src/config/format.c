@@ -65,6 +65,19 @@ static void print_door(const struct printer *p, const struct config_door *d)
 	fprintf(p->out, "}\n");
 }
 
+static void print_service(const struct printer *p, const struct config_service *s)
+{
+	if (s->passthru == NULL) {
+		fprintf(p->out, "\nservice %s {\n", s->name);
+		print_keywords(p, CONFIG_BLOCK_SERVICE, s, "\t");
+	} else {
+		const struct config_passthru_block b = { *s->passthru, *s };
+		fprintf(p->out, "\npassthru %s {\n", s->name);
+		print_keywords(p, CONFIG_BLOCK_PASSTHRU, &b, "\t");
+	}
+	fprintf(p->out, "}\n");
+}
+
 static void print_config(const struct printer *p, const struct config *c)
 {
 	FILE *out = p->out;
@@ -73,11 +86,8 @@ static void print_config(const struct printer *p, const struct config *c)
 	fprintf(out, "}\n");
 	for (size_t i = 0; i < c->door_count; i++)
 		print_door(p, &c->doors[i]);
-	for (size_t i = 0; i < c->service_count; i++) {
-		fprintf(out, "\nservice %s {\n", c->services[i].name);
-		print_keywords(p, CONFIG_BLOCK_SERVICE, &c->services[i], "\t");
-		fprintf(out, "}\n");
-	}
+	for (size_t i = 0; i < c->service_count; i++)
+		print_service(p, &c->services[i]);
 	for (size_t i = 0; i < c->action_count; i++) {
 		fprintf(out, "\naction %s {\n", c->actions[i].name);
 		print_keywords(p, CONFIG_BLOCK_ACTION, &c->actions[i], "\t");
@@ -182,6 +192,25 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 			"Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535, or with two numbers as\n"
 			".Cm tcp/ Ns Ar N Ns - Ns Ar M\nfor at most %d ports.\n",
 			CONFIG_RANGE_MAX);
+		break;
+	case CONFIG_TYPE_TCP_PORT:
+	case CONFIG_TYPE_UDP_PORT:
+		fprintf(out, "Written\n.Cm %s/ Ns Ar N ,\n1 to 65535.\n",
+			k->type == CONFIG_TYPE_TCP_PORT ? "tcp" : "udp");
+		break;
+	case CONFIG_TYPE_PLACE:
+		fprintf(out,
+			"Written\n.Qq mail.example:25 ,\n.Qq 10.0.0.8:25\nor\n"
+			".Qq [2001:db8::8]:25 .\n");
+		break;
+	case CONFIG_TYPE_SPEAKS:
+		fprintf(out,
+			"One of\n.Cm any ,\n.Cm ssh ,\n.Cm tls ,\n.Cm smtp ,\n.Cm imap ,\n"
+			".Cm http ,\n.Cm postgres ,\nor\n"
+			".Cm hex: Ns Ar CLIENT Ns / Ns Ar SERVER :\n"
+			"the first bytes of each side in hexadecimal, at most %d; either may be\n"
+			"empty.\n",
+			CONFIG_SPEAKS_HEX_MAX);
 		break;
 	case CONFIG_TYPE_NAME:
 		fprintf(out, "A name, like\n.Qq Ops/VSD .\n");

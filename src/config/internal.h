@@ -71,6 +71,7 @@ enum config_block {
 	CONFIG_BLOCK_TAGGED,
 	CONFIG_BLOCK_FWKNOP,
 	CONFIG_BLOCK_SERVICE,
+	CONFIG_BLOCK_PASSTHRU,
 	CONFIG_BLOCK_ACTION,
 	CONFIG_BLOCK_GROUP,
 	CONFIG_BLOCK_RESCUE,
@@ -107,6 +108,10 @@ enum config_type {
 	CONFIG_TYPE_IV,           /* eight bytes; the target is a struct config_cipher */
 	CONFIG_TYPE_KEY,          /* secret: base64 of min to max bytes */
 	CONFIG_TYPE_AES,          /* an enum config_aes */
+	CONFIG_TYPE_TCP_PORT,     /* "tcp/1352" */
+	CONFIG_TYPE_UDP_PORT,     /* "udp/62201" */
+	CONFIG_TYPE_PLACE,        /* "mail.example:25"; the field is a struct config_passthru */
+	CONFIG_TYPE_SPEAKS,       /* the same */
 };
 
 struct config_keyword {
@@ -140,6 +145,14 @@ const struct config_block_def *config_block_def(enum config_block b);
 
 /* Those of the classic knocks, from CONFIG_BLOCK_SEQUENCE to CONFIG_BLOCK_FWKNOP. */
 const struct config_block_def *config_block_def_classic(enum config_block b);
+
+/* That of CONFIG_BLOCK_PASSTHRU, and what such a block is read into: its parts go to their places from there. */
+const struct config_block_def *config_block_def_passthru(void);
+
+struct config_passthru_block {
+	struct config_passthru passthru;
+	struct config_service service;
+};
 
 /* CONFIG_BLOCK_ROOT when parent has no block of that name. */
 enum config_block config_block_find(enum config_block parent, const char *name);
@@ -228,6 +241,16 @@ struct config_place config_scan_place(
 bool config_scan_has(
 	const struct config_scan *s, enum config_block b, size_t ordinal, const char *keyword);
 
+/*
+ * The same for the nth service of c, which may be that of a passthru; its port is written "listen" there, and
+ * config_port_word says which.
+ */
+struct config_place config_service_place(
+	const struct config_scan *s, const struct config *c, size_t nth, const char *keyword);
+bool config_service_has(
+	const struct config_scan *s, const struct config *c, size_t nth, const char *keyword);
+const char *config_port_word(const struct config_service *s);
+
 /* Contradictions between options of c, whose statements are in s. */
 void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
@@ -241,6 +264,11 @@ bool config_step_parse(const char *text, struct config_endpoint *ret);
 bool config_classic_set(const struct config_keyword *k, const char *text, void *base,
 	struct config_arena *arena, char why[CONFIG_WHY_MAX]);
 bool config_classic_print(const struct config_keyword *k, const void *base, FILE *out);
+
+/* The same for what only a passthru has. */
+bool config_passthru_set(const struct config_keyword *k, const char *text, void *base,
+	struct config_arena *arena, char why[CONFIG_WHY_MAX]);
+bool config_passthru_print(const struct config_keyword *k, const void *base, FILE *out);
 
 /* Keep text at the field of k; a pointer to it, or with base NULL nothing. */
 bool config_value_keep(const struct config_keyword *k, const char *text, void *base,
@@ -270,6 +298,10 @@ void config_check_lockdown(
 
 /* The same for where services are forwarded to. */
 void config_check_forward(
+	const struct config *c, const struct config_scan *s, struct config_notes *notes);
+
+/* The same for passthrus. */
+void config_check_passthrus(
 	const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
 /* The same for what a script cannot do in the place of nftables. */

@@ -193,6 +193,29 @@ static const struct config_keyword server_keywords[] = {
 		.initial = "7",
 		CONFIG_FIELD(config_server, log_group),
 		.manual = "Log group on which the kernel reports that a gate was used." },
+	{ .name = "relay-id",
+		.type = CONFIG_TYPE_PATH,
+		CONFIG_FIELD(config_server, relay_id),
+		.manual = "ID file by which passthrus prove who they are: of the same name as\n"
+			  ".Ic id ,\nwith another key." },
+	{ .name = "relay-key",
+		.type = CONFIG_TYPE_SECRET,
+		CONFIG_FIELD(config_server, relay_key),
+		.manual = "File of 32 bytes that opens it without a password." },
+	{ .name = "relay-connections-max",
+		.type = CONFIG_TYPE_NUMBER,
+		.min = 1,
+		.max = 65536,
+		.initial = "1024",
+		CONFIG_FIELD(config_server, relay_connections_max),
+		.manual = "Connections of all passthrus at one time." },
+	{ .name = "relay-grace",
+		.type = CONFIG_TYPE_DURATION,
+		.min = 0,
+		.max = 3600,
+		.initial = "30s",
+		CONFIG_FIELD(config_server, relay_grace_s),
+		.manual = "How long they may go on when the daemon is stopped." },
 	{ .name = "lockdown",
 		.type = CONFIG_TYPE_BOOL,
 		.initial = "no",
@@ -486,6 +509,8 @@ const struct config_block_def *config_block_def(enum config_block b)
 {
 	if (b >= CONFIG_BLOCK_SEQUENCE && b <= CONFIG_BLOCK_FWKNOP)
 		return config_block_def_classic(b);
+	if (b == CONFIG_BLOCK_PASSTHRU)
+		return config_block_def_passthru();
 	return &blocks[b];
 }
 

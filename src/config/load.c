@@ -5,6 +5,7 @@
 
 #include <confuse.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -350,6 +351,44 @@ static void fill_services(struct loader *l)
 	}
 }
 
+/*
+ * A passthru's port is guarded like a service's, and is one. Nobody may through when nobody is named, also
+ * where a service without a list would admit: what lies behind is another machine.
+ */
+static void fill_passthru(struct loader *l, size_t i, struct config_service *s)
+{
+	struct config *c = &l->box->config;
+	struct config_passthru *p = &c->passthrus[i];
+	struct config_passthru_block b = { 0 };
+	b.service.at = block_text(l, CONFIG_BLOCK_PASSTHRU, i);
+	fill(l, cfg_getnsec(l->tree, "passthru", (unsigned)i), CONFIG_BLOCK_PASSTHRU, i, &b);
+	*s = b.service;
+	s->name = s->at.text;
+	s->proto = IPPROTO_TCP;
+	s->passthru = p;
+	if (!config_scan_has(&l->scan, CONFIG_BLOCK_PASSTHRU, i, "allow")) {
+		s->allow.is_set = true;
+		s->allow.at = (struct config_text){ "allow", s->at.file, s->at.line };
+	}
+	*p = b.passthru;
+	p->name = s->name;
+	p->at = s->at;
+	p->service = s;
+	struct config_place to = config_scan_place(&l->scan, CONFIG_BLOCK_PASSTHRU, i, "to");
+	p->to_at = (struct config_text){ p->host, to.file, to.line };
+}
+
+/* What finds no place among the services is a mistake, reported by the check. */
+static void fill_passthrus(struct loader *l)
+{
+	struct config *c = &l->box->config;
+	size_t n = count_blocks(l, CONFIG_BLOCK_PASSTHRU);
+	for (size_t i = 0; i < n && c->service_count < CONFIG_SERVICES_MAX; i++) {
+		fill_passthru(l, i, &c->services[c->service_count++]);
+		c->passthru_count++;
+	}
+}
+
 static void fill_actions(struct loader *l)
 {
 	struct config *c = &l->box->config;
@@ -409,6 +448,7 @@ static void fill_all(struct loader *l)
 	fill_openings(&l->box->config.server);
 	fill_doors(l);
 	fill_services(l);
+	fill_passthrus(l);
 	fill_actions(l);
 	fill_groups(l);
 	fill_rescue(l);

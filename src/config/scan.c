@@ -182,6 +182,33 @@ struct config_place config_scan_place(
 	return st->at;
 }
 
+const char *config_port_word(const struct config_service *s)
+{
+	return s->passthru == NULL ? "port" : "listen";
+}
+
+struct config_place config_service_place(
+	const struct config_scan *s, const struct config *c, size_t nth, const char *keyword)
+{
+	const struct config_service *v = &c->services[nth];
+	if (v->passthru == NULL)
+		return config_scan_place(s, CONFIG_BLOCK_SERVICE, nth, keyword);
+	if (strcmp(keyword, "port") == 0)
+		keyword = config_port_word(v);
+	return config_scan_place(
+		s, CONFIG_BLOCK_PASSTHRU, (size_t)(v->passthru - c->passthrus), keyword);
+}
+
+bool config_service_has(
+	const struct config_scan *s, const struct config *c, size_t nth, const char *keyword)
+{
+	const struct config_service *v = &c->services[nth];
+	if (v->passthru == NULL)
+		return config_scan_has(s, CONFIG_BLOCK_SERVICE, nth, keyword);
+	return config_scan_has(
+		s, CONFIG_BLOCK_PASSTHRU, (size_t)(v->passthru - c->passthrus), keyword);
+}
+
 /* Read over what follows an opening brace, to the brace that closes it. */
 static void skip_braces(struct config_scan *s, struct source *src, const struct config_place *at)
 {

@@ -490,6 +490,11 @@ bool config_value_set(const struct config_keyword *k, const char *text, void *ba
 	case CONFIG_TYPE_KEY:
 	case CONFIG_TYPE_AES:
 		return config_classic_set(k, text, base, arena, why);
+	case CONFIG_TYPE_TCP_PORT:
+	case CONFIG_TYPE_UDP_PORT:
+	case CONFIG_TYPE_PLACE:
+	case CONFIG_TYPE_SPEAKS:
+		return config_passthru_set(k, text, base, arena, why);
 	}
 	return refuse(why, "is a list");
 }
@@ -587,6 +592,11 @@ bool config_value_print(const struct config_keyword *k, const void *base, FILE *
 	case CONFIG_TYPE_IV:
 	case CONFIG_TYPE_AES:
 		return config_classic_print(k, base, out);
+	case CONFIG_TYPE_TCP_PORT:
+	case CONFIG_TYPE_UDP_PORT:
+	case CONFIG_TYPE_PLACE:
+	case CONFIG_TYPE_SPEAKS:
+		return config_passthru_print(k, base, out);
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_PATHS:
 	case CONFIG_TYPE_COMMAND:

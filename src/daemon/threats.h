@@ -2,7 +2,7 @@
 #define POSTERN_DAEMON_THREATS_H
 
 /*
- * What posternd --check says of each kind of knock that a configuration lets in: how much a stranger has
+ * What posternd --check says of each kind of knock that a configuration lets in, and of each passthru: how much a stranger has
  * to guess, and what others can do with what they see. doc/threat-model.md has the same as a table.
  */
 
@@ -30,6 +30,7 @@ struct threats threats_structured(const struct config_structured *s);
 struct threats threats_cipher(const struct config_cipher *p);
 struct threats threats_tagged(const struct config_tagged *t);
 struct threats threats_fwknop(const struct config_fwknop *f);
+struct threats threats_passthru(const struct config_passthru *p);
 
 /* All of c, as comments of a configuration. Keys that stand in it must not be wiped yet: their length counts. */
 void threats_print(const struct config *c, FILE *out);
@@ -42,5 +43,8 @@ void threats_check_names(const struct config *c, struct config_report *r);
  * "FILE:LINE: ...". Not an error: whoever is taken out of the directory must not stop a reload.
  */
 void threats_warn_names(const struct config *c, const struct directory *d, FILE *out);
+
+/* Passthrus that let nobody through: a sentence for each. */
+void threats_warn_passthrus(const struct config *c, FILE *out);
 
 #endif

@@ -96,6 +96,13 @@ void threats_print(const struct config *c, FILE *out)
 {
 	for (size_t i = 0; i < c->door_count; i++)
 		print_door(&c->doors[i], out);
+	for (size_t i = 0; i < c->passthru_count; i++) {
+		const struct config_passthru *p = &c->passthrus[i];
+		struct threats t = threats_passthru(p);
+		fprintf(out, "\n# passthru %s of %s:%u, %s\n", p->name, p->at.file, p->at.line,
+			p->encrypt ? "encrypted" : "not encrypted");
+		print(&t, out);
+	}
 }
 
 /* ------------------------------------------------------------------ names */

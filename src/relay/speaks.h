@@ -26,8 +26,8 @@
 #include "base/span.h"
 #include "config/config.h"
 
-/* No side is looked at further than this; one that has not fitted by then does not fit. */
-#define SPEAKS_MAX 4096
+/* No side is looked at further than this; one that has not fitted by then does not fit. RFC 9112 3: 8000 bytes of a request line. */
+#define SPEAKS_MAX 8192
 
 enum speaks_side { SPEAKS_CLIENT, SPEAKS_INNER };
 
@@ -41,7 +41,6 @@ struct speaks {
 	enum config_speaks kind;
 	const struct config_first_bytes *hex[2]; /* borrowed; for CONFIG_SPEAKS_HEX */
 	bool has_fitted[2];
-	bool has_spoken[2];
 	const char *flaw; /* of a misfit: a clause for people, static */
 };
 

@@ -46,6 +46,22 @@ static void check_service(const struct config_service *s)
 		require(s->allow.items[i].text[0] != '\0' && s->allow.items[i].line > 0);
 }
 
+static void check_passthru(const struct config *c, const struct config_passthru *p)
+{
+	const struct config_service *s = p->service;
+	require(s >= c->services && s < c->services + c->service_count && s->passthru == p);
+	require(s->proto == IPPROTO_TCP && s->port_last == 0 && !config_is_forwarded(s));
+	require(s->allow.is_set && strcmp(s->name, p->name) == 0);
+	require(p->host != NULL && p->host[0] != '\0' && strlen(p->host) <= CONFIG_HOST_MAX);
+	require(p->port != 0 && (!p->encrypt || c->server.relay_id != NULL));
+	require(p->knock == 0 || p->encrypt);
+	require(p->client.len <= CONFIG_SPEAKS_HEX_MAX && p->inner.len <= CONFIG_SPEAKS_HEX_MAX);
+	require((p->speaks == CONFIG_SPEAKS_HEX) == (p->client.len + p->inner.len > 0));
+	require(p->connections_max >= 1 && p->connections_max <= 65536);
+	require(p->name_connections_max >= 1 && p->name_connections_max <= 65536);
+	require(p->idle_s >= 10 && p->idle_s <= CONFIG_LEASE_MAX);
+}
+
 static void check_rescue(const struct config *c)
 {
 	const struct config_rescue *r = &c->rescue;
@@ -122,6 +138,8 @@ static void check(const struct config *c)
 		check_door(&c->doors[i]);
 	for (size_t i = 0; i < c->service_count; i++)
 		check_service(&c->services[i]);
+	for (size_t i = 0; i < c->passthru_count; i++)
+		check_passthru(c, &c->passthrus[i]);
 }
 
 /* With an empty directory and under key-check = all nobody is granted anything. */

@@ -152,12 +152,12 @@ static const struct mistake mistakes[] = {
 		"t.conf: no door, so no knock is seen; add door NAME { interface = ... spa { } }\n"
 		"t.conf: no service, so nothing is guarded; add service NAME { port = ... }\n" },
 	{ "unknown block", SERVER DOOR SERVICE "rescues { from = {a} }\n",
-		"t.conf:4: rescues: unknown; the blocks are server, door, service, action, group, rescue, "
+		"t.conf:4: rescues: unknown; the blocks are server, door, service, passthru, action, group, rescue, "
 		"include\n" },
 	{ "unknown block with name and blocks",
 		SERVER DOOR SERVICE "relay x { y { z = {1} } }\nw = 1",
-		"t.conf:4: relay: unknown; the blocks are server, door, service, action, group, rescue, include\n"
-		"t.conf:5: w: unknown; the blocks are server, door, service, action, group, rescue, include\n" },
+		"t.conf:4: relay: unknown; the blocks are server, door, service, passthru, action, group, rescue, include\n"
+		"t.conf:5: w: unknown; the blocks are server, door, service, passthru, action, group, rescue, include\n" },
 	{ "script",
 		"server { id = /a directory = /b backend = script script = /s script-user = x }\n" DOOR
 		"service ssh { port = tcp/22 allow = {} open = window }",

@@ -158,11 +158,56 @@ static void test_names(void **state)
 	config_free(c);
 }
 
+/* Encrypted, an address is worth nothing; not encrypted, it is all there is. */
+static void test_passthrus(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *options, *want, *unwanted, *warning;
+	} cases[] = {
+		{ "allow = {\"*\"}", "he has the\n#                    address and not the key",
+			"think over", "" },
+		{ "", "# passthru notes of t.conf:3, encrypted\n", "think over",
+			"warning: t.conf:3: passthru notes: nobody may through; add allow = {...}\n" },
+		{ "allow = {} encrypt = no", "as often as he likes", "2^128 tries each",
+			"warning: t.conf:3: passthru notes: nobody may through; add allow = {...}\n" },
+		{ "allow = {\"*\"} encrypt = no", "is the only proof here", "2^128 tries each",
+			"" },
+		{ "allow = {\"*\"} encrypt = no open = once", "can be let through first",
+			"as often as he likes", "" },
+	};
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		char conf[512], *text = NULL, *warning = NULL;
+		size_t len = 0;
+		struct config_report r = { 0 };
+		snprintf(conf, sizeof(conf),
+			"server { id = /s directory = /d relay-id = /r }\n" DOOR
+			"passthru notes { listen = tcp/1352 to = \"mail.inner:1352\" %s }\n",
+			cases[i].options);
+		struct config *c = parse(conf, &r);
+		print_report(&r);
+		assert_non_null(c);
+		FILE *out = open_memstream(&text, &len), *err = open_memstream(&warning, &len);
+		threats_print(c, out);
+		threats_warn_passthrus(c, err);
+		fclose(out);
+		fclose(err);
+		check_lines(cases[i].options, text);
+		TEST_CASE(cases[i].options, strstr(text, cases[i].want) != NULL);
+		TEST_CASE(cases[i].options, strstr(text, cases[i].unwanted) == NULL);
+		assert_string_equal(warning, cases[i].warning);
+		free(text);
+		free(warning);
+		config_free(c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_statements),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_passthrus),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
