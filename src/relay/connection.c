@@ -309,7 +309,7 @@ struct connection *connection_find(struct relay *r, uint32_t id)
 static void tell_caught(struct connection *c)
 {
 	/* Asked, not answered: when it was granted, the answer is followed by this end. */
-	if (c->is_asked)
+	if (c->is_asked || c->is_known)
 		return;
 	if (c->is_granted)
 		report_owe(c, OWED_CAUGHT);
@@ -333,11 +333,10 @@ void connection_refuse(
 		return;
 	set_reason(c, reason, text);
 	c->owed &= ~(unsigned)(OWED_ASK | OWED_THROUGH);
-	/* Why the lists say no is for the journal; and there it stands already. */
-	if (status != FRAME_DENIED) {
+	/* Why the lists say no is for the journal. */
+	if (status != FRAME_DENIED)
 		snprintf(f.text, sizeof(f.text), "%.*s", FRAME_TEXT_MAX, text);
-		tell_caught(c);
-	}
+	tell_caught(c);
 	c->state = STATE_FAREWELL;
 	c->deadline_ms = c->relay->now_ms + FAREWELL_MS;
 	connection_close_side(&c->inner, true);
@@ -464,6 +463,7 @@ static void answer_late(struct connection *c, const struct relay_msg *m)
 void connection_answer(struct connection *c, const struct relay_msg *m)
 {
 	c->is_asked = false;
+	c->is_known = !m->is_granted && c->state < STATE_FAREWELL;
 	if (c->state >= STATE_FAREWELL) {
 		answer_late(c, m);
 		connection_settle(c);

@@ -141,6 +141,7 @@ struct connection {
 	bool is_unproven; /* counts as one */
 	bool is_granted;  /* was; counts for the limits */
 	bool is_asked;    /* the knock process that is there now was, and has not answered */
+	bool is_known;      /* the knock process refused it, so it need not be told */
 	bool is_through;
 	unsigned owed;
 	uint64_t deadline_ms; /* of the state; UINT64_MAX: none */
