@@ -39,12 +39,12 @@ static bool is_issuer(const struct link *above, const struct link *of)
  * certifier vouches for this one. Not an organisation that vouches for itself.
  */
 static bool find_above(
-	const struct span *certs, size_t count, const struct link *of, struct link *ret)
+	const struct span *own, size_t count, const struct link *of, struct link *ret)
 {
 	struct link l;
 	bool is_found = false;
 	for (size_t i = 1; i < count; i++) {
-		if (!read_link(certs[i], &l) || !is_issuer(&l, of))
+		if (!read_link(own[i], &l) || !is_issuer(&l, of))
 			continue;
 		bool is_own_level = span_equal(l.parts.subject, l.parts.issuer);
 		if (is_own_level && is_key(l.key_identifier, l.cert.issuer_key_identifier))
@@ -62,14 +62,14 @@ static bool find_above(
 	return is_found;
 }
 
-bool chain_of_certs(const struct span *certs, size_t count, struct chain *ret)
+bool chain_of_own(const struct span *own, size_t count, struct chain *ret)
 {
 	struct link at, above;
 	*ret = (struct chain){ 0 };
-	if (count == 0 || !read_link(certs[0], &at))
+	if (count == 0 || !read_link(own[0], &at))
 		return false;
 	ret->der[ret->count++] = at.parts.der;
-	while (ret->count < CHAIN_CERTS_MAX && find_above(certs, count, &at, &above)) {
+	while (ret->count < CHAIN_CERTS_MAX && find_above(own, count, &at, &above)) {
 		at = above;
 		ret->der[ret->count++] = at.parts.der;
 	}
@@ -78,9 +78,9 @@ bool chain_of_certs(const struct span *certs, size_t count, struct chain *ret)
 
 bool chain_of_idfile(const struct idfile *file, struct chain *ret)
 {
-	struct span certs[IDFILE_CERTS_MAX];
-	size_t count = idfile_cert_count(file);
-	for (size_t i = 0; i < count; i++)
-		certs[i] = idfile_cert(file, i);
-	return chain_of_certs(certs, count, ret);
+	struct span own[IDFILE_CERTS_MAX];
+	size_t n = idfile_cert_count(file);
+	for (size_t i = 0; i < n && i < IDFILE_CERTS_MAX; i++)
+		own[i] = idfile_cert(file, i);
+	return chain_of_own(own, n < IDFILE_CERTS_MAX ? n : IDFILE_CERTS_MAX, ret);
 }

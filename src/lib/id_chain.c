@@ -4,6 +4,16 @@
 #include "identity/template.h"
 #include "lib/internal.h"
 
+bool lib_id_chain(const struct postern_id *id, struct chain *ret)
+{
+	struct lib_certs own;
+	*ret = (struct chain){ 0 };
+	if (id->trust == NULL)
+		return false;
+	lib_trust_own(id->trust, &own);
+	return chain_of_own(own.der, own.count, ret);
+}
+
 /* u16 length and DER, leaf first. */
 static size_t put_der(const struct chain *c, uint8_t *to, size_t cap)
 {
@@ -13,15 +23,6 @@ static size_t put_der(const struct chain *c, uint8_t *to, size_t cap)
 		writer_put(&w, c->der[i].data, c->der[i].len);
 	}
 	return w.is_full ? 0 : w.len;
-}
-
-bool lib_id_chain(const struct postern_id *id, struct chain *ret)
-{
-	struct lib_certs own;
-	if (id->trust == NULL)
-		return false;
-	lib_trust_own(id->trust, &own);
-	return chain_of_certs(own.der, own.count, ret);
 }
 
 void lib_id_set_chain(struct postern_id *id)
