@@ -84,8 +84,6 @@ class Edges(Lab):
         with open(self.path("certifier-password"), "w") as f:
             f.write(PASSWORD)
         os.chmod(self.path("certifier-password"), 0o600)
-        if not os.path.exists(self.path("etc", "relay.id")):
-            self.server_id("Mail", self.path("etc", "relay.id"))
 
     def server_id(self, name, out, host=None):
         """A server's ID and its key file beside it. Returns the key file."""
@@ -96,7 +94,7 @@ class Edges(Lab):
 
     def relay_options(self):
         return (f'relay-id = "{self.path("etc", "relay.id")}"  '
-                f'relay-key = "{self.path("etc", "relay.key")}"')
+                f'relay-key = "{self.path("etc", "server.key")}"')
 
     def passthru(self, blocks, server="", **kw):
         """The configuration of the edge with these blocks."""

@@ -360,7 +360,7 @@ def test_restarts():
         lab.ctl("reload")
         alive(b"reload")
         gates = until("the connection is listed", lambda: [
-            g for g in lab.ctl("gates") if g.get("passthru") == "echo"])
+            g for g in lab.ctl("gates") if g["event"] == "relayed"])
         assert gates[0]["name"] == "Admin/VSD", gates
         assert gates[0]["to_inner"] == gates[0]["to_client"] == len(b"beforeknockgatereload"), gates
         # Who is locked out is out at once, also of what runs.
