@@ -100,6 +100,16 @@ static void put_key(FILE *out, const struct setup_plan *p)
 	}
 }
 
+/* Read only when there is a passthru that encrypts. */
+static void put_relay(FILE *out, const struct setup_plan *p)
+{
+	fputs("\n\n\t# who it is to those that a passthru takes: its name, with another key\n\trelay-id = ",
+		out);
+	put_path(out, p, "relay.id");
+	fputs("\n\trelay-key = ", out);
+	put_key(out, p);
+}
+
 static void put_server(FILE *out, const struct setup_plan *p)
 {
 	char trust[sizeof(p->trust) + 8], name[NAME_TEXT_MAX + 2];
@@ -114,6 +124,7 @@ static void put_server(FILE *out, const struct setup_plan *p)
 			out);
 		put_path(out, p, "server.stealth");
 	}
+	put_relay(out, p);
 	fputs("\n\n\t# the certifiers whose certificates count here\n\ttrust = {", out);
 	snprintf(trust, sizeof(trust), "trust/%s", p->trust);
 	put_path(out, p, trust);

@@ -20,9 +20,11 @@
 #define YEARS_CERTIFIER 100
 #define YEARS_SERVER 10
 #define YEARS_USER 2
+#define SECRET_KEY "secret: opens server.id and relay.id"
 
 struct people {
-	struct issue *organisation, *unit, *server, *admin; /* unit: NULL without one */
+	struct issue *organisation, *unit;    /* unit: NULL without one */
+	struct issue *server, *relay, *admin; /* relay: the same name, another key */
 	struct password certifier_password, admin_password;
 	uint8_t stealth[ISSUE_STEALTH_LEN];
 };
@@ -34,6 +36,7 @@ static void people_free(struct people *m)
 	issue_free(m->organisation);
 	issue_free(m->unit);
 	issue_free(m->server);
+	issue_free(m->relay);
 	issue_free(m->admin);
 	sodium_free(m);
 }
@@ -77,6 +80,8 @@ static int make_people(const struct setup_plan *p, struct people *m, struct faul
 	const struct issue *by = p->has_unit ? m->unit : m->organisation;
 	if (rc == 0)
 		rc = make_one(p, &p->server, CERT_SERVER, YEARS_SERVER, by, &m->server, f);
+	if (rc == 0)
+		rc = make_one(p, &p->server, CERT_SERVER, YEARS_SERVER, by, &m->relay, f);
 	if (rc == 0)
 		rc = make_one(p, &p->admin, CERT_USER, YEARS_USER, by, &m->admin, f);
 	return rc;
@@ -122,16 +127,14 @@ static void add_key(struct fileset *s, const struct setup_plan *p, char *raw)
 {
 	switch (p->key) {
 	case SETUP_KEY_FILE:
-		fileset_add(s, p->folder, "server.key", raw, IDFILE_KEY_LEN, 0600,
-			"secret: opens server.id");
+		fileset_add(s, p->folder, "server.key", raw, IDFILE_KEY_LEN, 0600, SECRET_KEY);
 		break;
 	case SETUP_KEY_CREDENTIAL:
 		fileset_add(s, p->folder, SETUP_CREDENTIAL_FILE, raw, IDFILE_KEY_LEN, 0600,
-			"secret: opens server.id; to be encrypted, see below");
+			SECRET_KEY "; to be encrypted, see below");
 		break;
 	case SETUP_KEY_ELSEWHERE:
-		fileset_add(
-			s, NULL, p->key_path, raw, IDFILE_KEY_LEN, 0600, "secret: opens server.id");
+		fileset_add(s, NULL, p->key_path, raw, IDFILE_KEY_LEN, 0600, SECRET_KEY);
 		break;
 	}
 }
@@ -147,6 +150,9 @@ static void add_server(struct fileset *s, const struct setup_plan *p, const stru
 	struct issue_lock lock = { .raw_key = (const uint8_t *)raw };
 	char *id = issue_idfile(m->server, &lock, p->now_ms);
 	add_text(s, p->folder, "server.id", id, 0600, "the server's keys and certificate");
+	id = issue_idfile(m->relay, &lock, p->now_ms);
+	add_text(s, p->folder, "relay.id", id, 0600,
+		"the same name with another key, for passthrus");
 	add_key(s, p, raw);
 }
 
@@ -172,9 +178,9 @@ static void add_card(
 /* Only the names: enough to refuse before a password is asked for. */
 static int check_free(const struct setup_plan *p, struct fault *f)
 {
-	static const char *const names[] = { "certifier.id", "unit.id", "server.id", "server.key",
-		"server.stealth", SETUP_CREDENTIAL_FILE, "server.card", "admin.id", "directory",
-		"postern.conf" };
+	static const char *const names[] = { "certifier.id", "unit.id", "server.id", "relay.id",
+		"server.key", "server.stealth", SETUP_CREDENTIAL_FILE, "server.card", "admin.id",
+		"directory", "postern.conf" };
 	struct fileset s = { 0 };
 	char folder[PATH_MAX + 16];
 

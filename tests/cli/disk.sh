@@ -21,7 +21,7 @@ for blocks in 1 2 3 5 7 9 11 13 15; do
 	run $setup --dir "$W/small/pg"
 	if [ "$code" = 0 ]; then
 		whole=$blocks
-		is "$blocks blocks: all of it" [ "$(find "$W/small/pg" -type f | wc -l)" = 8 ]
+		is "$blocks blocks: all of it" [ "$(find "$W/small/pg" -type f | wc -l)" = 9 ]
 	else
 		is "$blocks blocks: code" [ "$code" = 4 ]
 		is "$blocks blocks: nothing left" [ "$(ls "$W/small")" = fill ]

@@ -59,7 +59,8 @@ printed 'Made server gw/VSD and administrator Admin/VSD in W/pg:
   certifier.id     secret: certifies; keep it offline
   admin.id         secret: the administrator'"'"'s; take it along
   server.id        the server'"'"'s keys and certificate
-  server.key       secret: opens server.id
+  relay.id         the same name with another key, for passthrus
+  server.key       secret: opens server.id and relay.id
   server.card      what a client needs; give it to them
   directory        who is known here
   trust/VSD.pem    the organisation'"'"'s certificate
@@ -77,9 +78,14 @@ certify more people and servers. Nothing is guarded yet. Next:
 modes() {
 	(cd "$W/pg" && find . -printf '%m %P\n' | sort)
 }
-is 'modes' [ "$(modes)" = "$(printf '%s\n' '600 admin.id' '600 certifier.id' '600 server.id' \
+is 'modes' [ "$(modes)" = "$(printf '%s\n' '600 admin.id' '600 certifier.id' '600 relay.id' '600 server.id' \
 	'600 server.key' '644 directory' '644 postern.conf' '644 server.card' \
 	'644 trust/VSD.pem' '755 ' '755 trust')" ]
+run id show "$W/pg/relay.id"
+is 'the relay has the name of the server' grep -q '^gw/VSD, server$' "$W/out"
+relay_key=$(grep -A1 'key id' "$W/out")
+run id show "$W/pg/server.id"
+is 'and another key' [ "$relay_key" != "$(grep -A1 'key id' "$W/out")" ]
 is 'the key file is 32 bytes' [ "$(wc -c <"$W/pg/server.key")" = 32 ]
 is 'one line in the directory' [ "$(grep -c '^name="Admin/VSD",kind=user,expires=' "$W/pg/directory")" = 1 ]
 says 0 '' -- directory check --directory "$W/pg/directory"
@@ -101,7 +107,7 @@ base='--org VSD --server gw --host gw.example.org --interface lo --kdf-mem 1'
 says 0 '' -- setup $base --dir "$W/away" --password-file "$W/p" --server-key "elsewhere=$W/stick/gw key"
 is 'the key is there' [ "$(stat -c '%a %s' "$W/stick/gw key")" = '600 32' ]
 is 'and not here' [ ! -e "$W/away/server.key" ]
-is 'its line' [ "$(normal "$W/out" | grep -c '^  W/stick/gw key  *secret: opens server.id$')" = 1 ]
+is 'its line' [ "$(normal "$W/out" | grep -c '^  W/stick/gw key  *secret: opens server.id and relay.id$')" = 1 ]
 is 'named in the configuration' grep -q "id-key = \"$W/stick/gw key\"" "$W/away/postern.conf"
 is 'what it means' grep -q '^Whoever has this disk but not .*/stick/gw key is not this server' "$W/out"
 says 4 'postern: W/stick/gw key: exists already; move it away or choose another name' \
