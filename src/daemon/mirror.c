@@ -364,6 +364,7 @@ void mirror_tick(struct knockd *k)
 	probe_store(k);
 	log_drops(k, mono_ms);
 	scrape_tick(k, mono_ms);
+	relays_tick(k, mono_ms);
 	if (k->ticks % BEAT_EVERY == 0)
 		beat(k, mono_ms);
 	if (k->ticks % EXPIRE_EVERY == 0) {

@@ -159,10 +159,8 @@ static void answer(struct relay *r, const struct relay_msg *m)
 		connection_answer(c, m);
 		return;
 	}
-	if (c->state == STATE_CARRYING)
-		connection_end(c, m->reason, m->text, false);
-	else
-		connection_refuse(c, FRAME_DENIED, m->reason, m->text);
+	/* In whatever state it is, the knock process hears that it ended. */
+	connection_end(c, m->reason, m->text, false);
 	connection_step(c);
 }
 
