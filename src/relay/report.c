@@ -159,8 +159,10 @@ static void answer(struct relay *r, const struct relay_msg *m)
 		connection_answer(c, m);
 		return;
 	}
-	/* In whatever state it is, the knock process hears that it ended. */
-	connection_end(c, m->reason, m->text, false);
+	if (c->state == STATE_CARRYING)
+		connection_end(c, m->reason, m->text, false);
+	else
+		connection_refuse(c, FRAME_DENIED, m->reason, m->text);
 	connection_step(c);
 }
 
