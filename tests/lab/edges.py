@@ -50,7 +50,8 @@ class Edges(Lab):
             run("ip", "-n", self.ns[who], "route", "add", "default", "via", "10.81.0.1")
         self.exec("router", "sysctl", "-qw", "net.ipv4.ip_forward=1", check=True)
         self.exec("router", "nft", "-f", "-", check=True, input="""table ip nat { chain post {
-            type nat hook postrouting priority 100; oifname "eth0" masquerade } }
+            type nat hook postrouting priority 100; oifname "eth0" masquerade;
+            }; }
             """)
 
     def _bridge(self, bridge, members, device):
@@ -129,6 +130,18 @@ class Edges(Lab):
         second = self.path("second", "etc", "server.card")
         if os.path.exists(second):
             shutil.copy(second, os.path.join(folder, SECOND + ".card"))
+
+    def certificate(self, id):
+        """Certificates and key of an ID, as files for other programs."""
+        key, chain = id + ".pkcs8", id + ".pem"
+        run(program("postern"), "id", "export", id, "--pkcs8", "--password-file", self.path("admin-password"),
+            "--new-password-file", self.path("admin-password"), "-o", key)
+        run("openssl", "pkey", "-in", key, "-passin", "file:" + self.path("admin-password"), "-out", id + ".key")
+        with open(id) as f, open(chain, "w") as to:
+            text = f.read()
+            begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----\n"
+            to.write("".join(begin + part.split(end)[0] + end for part in text.split(begin)[1:]))
+        return chain, id + ".key"
 
     # -- what they do ------------------------------------------------------------------------------
 
