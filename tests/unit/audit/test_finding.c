@@ -104,6 +104,8 @@ static void test_suites(void **state)
 		{ "3des", AUDIT_TLS12, "DES-CBC3-SHA", "suite-3des sweet32 !suite-des !beast" },
 		{ "idea", AUDIT_TLS12, "IDEA-CBC-SHA", "suite-idea sweet32" },
 		{ "poodle", AUDIT_SSL3, "AES128-SHA", "poodle beast ssl3 !lucky13" },
+		{ "dhe", AUDIT_TLS12, "DHE-RSA-AES128-GCM-SHA256", "suite-dhe !suite-static" },
+		{ "ecdhe", AUDIT_TLS12, "ECDHE-RSA-AES128-GCM-SHA256", "!suite-dhe" },
 		{ "psk", AUDIT_TLS12, "PSK-AES128-CBC-SHA", "suite-odd suite-static" },
 		{ "srp", AUDIT_TLS12, "SRP-AES-128-CBC-SHA", "suite-odd !suite-static" },
 		{ "ssl2", AUDIT_SSL2, "SSL_CK_RC4_128_WITH_MD5", "ssl2 drown suite-rc4 suite-md5" },
