@@ -277,6 +277,66 @@ static void test_broken(void **state)
 	}
 }
 
+/* A certificate of some length, for chains that are too long. */
+static X509 *make_large(int len)
+{
+	X509 *x = X509_dup(cert);
+	ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+	uint8_t *bytes = calloc(1, (size_t)len);
+	assert_true(x != NULL && value != NULL && bytes != NULL);
+	ASN1_OCTET_STRING_set(value, bytes, len);
+	X509_EXTENSION *e = X509_EXTENSION_create_by_NID(NULL, NID_netscape_comment, 0, value);
+	assert_int_equal(X509_add_ext(x, e, -1), 1);
+	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+	X509_EXTENSION_free(e);
+	ASN1_OCTET_STRING_free(value);
+	free(bytes);
+	return x;
+}
+
+/* Certificates beyond the bounds are left out, and that is marked: by number in the chain, by size instead of it. */
+static void test_long_chains(void **state)
+{
+	static const struct {
+		const char *name;
+		int more, len, version;
+		size_t kept;
+	} cases[] = {
+		{ "as many as there is room for", AUDIT_CHAIN_MAX - 1, 0, TLS1_3_VERSION,
+			AUDIT_CHAIN_MAX },
+		{ "one more", AUDIT_CHAIN_MAX, 0, TLS1_3_VERSION, AUDIT_CHAIN_MAX },
+		{ "one more, TLS 1.2", AUDIT_CHAIN_MAX, 0, TLS1_2_VERSION, AUDIT_CHAIN_MAX },
+		{ "more than a mebibyte", 20, 60000, TLS1_3_VERSION, 0 },
+		{ "more than a mebibyte, TLS 1.2", 20, 60000, TLS1_2_VERSION, 0 },
+	};
+	uint8_t hello[AUDIT_HELLO_MAX];
+	struct audit_target t = target_of(AUDIT_SMTP, "mail.test");
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct server server;
+		struct audit_facts *f = audit_facts_new(&t);
+		size_t len = 0;
+		server_init(&server, cases[i].version);
+		for (int k = 0; k < cases[i].more; k++) {
+			X509 *x = make_large(cases[i].len);
+			assert_int_equal(SSL_add1_chain_cert(server.ssl, x), 1);
+			X509_free(x);
+		}
+		struct audit_session *s = audit_session_new(AUDIT_SESSION_FETCH, &t, hello, &len);
+		assert_true(s != NULL && f != NULL);
+		talk(s, &server, hello, len, "", 100000);
+		TEST_CASE(cases[i].name, audit_session_chain(s, f) == (cases[i].kept > 0));
+		TEST_CASE(cases[i].name, f->is_chain_list_cut == (cases[i].kept == 0));
+		TEST_CASE(cases[i].name, f->chains[0].count == cases[i].kept);
+		TEST_CASE(cases[i].name,
+			f->chains[0].is_cut ==
+				(cases[i].kept > 0 && cases[i].more >= AUDIT_CHAIN_MAX));
+		audit_session_free(s);
+		audit_facts_free(f);
+		server_deinit(&server);
+	}
+}
+
 #define HELLO_STAGE .stage = AUDIT_STAGE_HELLO
 #define ASKED .stage = AUDIT_STAGE_DIALOGUE, .is_asked = true
 static const struct audit_words said_554 = { .code = 554 }, said_421 = { .code = 421 },
@@ -355,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_long_chains),
 	};
 	return cmocka_run_group_tests(tests, make_cert, free_cert);
 }
