@@ -7,6 +7,7 @@
 #include "audit/report_html.h"
 
 #define DAY_S 86400
+#define SHORT 12 /* suites */
 
 static void put_versions(FILE *out, const struct audit_facts *f)
 {
@@ -109,8 +110,10 @@ static void put_suites(FILE *out, const struct audit_facts *f)
 		const struct audit_protocol *p = &f->protocols[v];
 		if (p->suite_count == 0)
 			continue;
+		/* A short list is not torn apart by the end of a column. */
 		fprintf(out,
-			"<section><h3>%s <small>%zu suite%s%s</small></h3>\n<ul class=\"suites\">\n",
+			"<section%s><h3>%s <small>%zu suite%s%s</small></h3>\n<ul class=\"suites\">\n",
+			p->suite_count <= SHORT ? " class=\"short\"" : "",
 			audit_version_name((enum audit_version)v), p->suite_count,
 			p->suite_count == 1 ? "" : "s", p->is_incomplete ? ", incomplete" : "");
 		for (size_t i = 0; i < p->suite_count; i++)
@@ -195,22 +198,23 @@ static void put_tlsa(FILE *out, const struct audit_dane *d)
 	fputs("</p>\n", out);
 }
 
-/* Single probes: the answer that is wished for is green, the other one red; what was not asked is left out. */
+/* Single probes: the answer that is wished for is green, the other one is not; what was not asked is left out. */
 static void put_probes(FILE *out, const struct audit_probes *p)
 {
 	const struct {
 		const char *name;
 		enum audit_answer answer, wished;
+		enum audit_html_tone otherwise;
 	} rows[] = {
-		{ "Heartbleed", p->heartbleed, AUDIT_NO },
-		{ "early ChangeCipherSpec", p->ccs_injection, AUDIT_NO },
-		{ "ROBOT", p->robot, AUDIT_NO },
-		{ "injected commands", p->starttls_injection, AUDIT_NO },
-		{ "compression", p->compression, AUDIT_NO },
-		{ "secure renegotiation", p->secure_renegotiation, AUDIT_YES },
-		{ "downgrade signal", p->fallback_scsv, AUDIT_YES },
-		{ "extended master secret", p->extended_master_secret, AUDIT_YES },
-		{ "unknown values ignored", p->grease, AUDIT_YES },
+		{ "Heartbleed", p->heartbleed, AUDIT_NO, AUDIT_HTML_BAD },
+		{ "early ChangeCipherSpec", p->ccs_injection, AUDIT_NO, AUDIT_HTML_BAD },
+		{ "ROBOT", p->robot, AUDIT_NO, AUDIT_HTML_BAD },
+		{ "injected commands", p->starttls_injection, AUDIT_NO, AUDIT_HTML_BAD },
+		{ "compression", p->compression, AUDIT_NO, AUDIT_HTML_BAD },
+		{ "secure renegotiation", p->secure_renegotiation, AUDIT_YES, AUDIT_HTML_OLD },
+		{ "downgrade signal", p->fallback_scsv, AUDIT_YES, AUDIT_HTML_OLD },
+		{ "extended master secret", p->extended_master_secret, AUDIT_YES, AUDIT_HTML_OLD },
+		{ "unknown values ignored", p->grease, AUDIT_YES, AUDIT_HTML_OLD },
 	};
 	bool is_begun = false;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -222,7 +226,8 @@ static void put_probes(FILE *out, const struct audit_probes *p)
 		snprintf(text, sizeof(text), "%s: %s", rows[i].name,
 			audit_answer_text(rows[i].answer));
 		audit_html_tag(out,
-			rows[i].answer == rows[i].wished ? AUDIT_HTML_GOOD : AUDIT_HTML_BAD, text);
+			rows[i].answer == rows[i].wished ? AUDIT_HTML_GOOD : rows[i].otherwise,
+			text);
 	}
 	fputs(is_begun ? "</p>\n" : "", out);
 }
