@@ -86,7 +86,7 @@ static bool make(struct audit_session *s, const struct audit_target *t)
 	SSL_CTX_set_security_level(s->ctx, 0);
 	SSL_CTX_set_verify(s->ctx, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_min_proto_version(s->ctx, 0);
-	SSL_CTX_set_options(s->ctx, SSL_OP_LEGACY_SERVER_CONNECT);
+	SSL_CTX_set_options(s->ctx, SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_max_cert_list(s->ctx, AUDIT_CERT_LEN_MAX);
 	if (SSL_CTX_set_cipher_list(s->ctx, "ALL:@SECLEVEL=0") != 1)
 		return false;
@@ -208,6 +208,10 @@ bool audit_session_more(void *arg, const struct audit_flight *f, struct span byt
 	struct audit_session *s = arg;
 	bool goes_on = true;
 	(void)f;
+	*ret_len = 0;
+	/* Tickets and new keys could go on for ever. */
+	if (bytes.len > AUDIT_FLIGHT_MAX - s->came)
+		return false;
 	if (bytes.len > 0 && BIO_write(s->in, bytes.data, (int)bytes.len) != (int)bytes.len)
 		return false;
 	/* Its answer to the command, in plain text: no record of a handshake or an alert begins so. */

@@ -246,6 +246,37 @@ static void test_bound(void **state)
 	server_deinit(&server);
 }
 
+/* A server that says nothing but changes its keys, for ever, is left in the end. */
+static void test_endless(void **state)
+{
+	uint8_t hello[AUDIT_HELLO_MAX], to[AUDIT_HELLO_MAX], from[AUDIT_HELLO_MAX];
+	struct audit_target t = target_of(AUDIT_SMTP, "mail.test");
+	struct server server;
+	size_t len = 0, total = 0;
+	bool goes_on;
+	(void)state;
+	server_init(&server, TLS1_3_VERSION);
+	struct audit_session *s = audit_session_new(AUDIT_SESSION_INJECTION, &t, hello, &len);
+	assert_non_null(s);
+	assert_true(talk(s, &server, hello, len, "", 100000));
+	assert_true(audit_session_is_open(s));
+	do {
+		for (int i = 0; i < 300; i++) {
+			SSL_key_update(server.ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+			SSL_do_handshake(server.ssl);
+		}
+		int n = BIO_read(server.out, from, sizeof(from));
+		assert_true(n > 0);
+		total += (size_t)n;
+		goes_on = audit_session_more(
+			s, NULL, span_of(from, (size_t)n), false, to, sizeof(to), &len);
+	} while (goes_on && total < 2 * AUDIT_FLIGHT_MAX);
+	assert_true(!goes_on && total <= AUDIT_FLIGHT_MAX + sizeof(from));
+	assert_int_equal(audit_session_answer(s), AUDIT_UNKNOWN);
+	audit_session_free(s);
+	server_deinit(&server);
+}
+
 /* A first flight that was changed or cut anywhere opens nothing and proves nothing. */
 static void test_broken(void **state)
 {
@@ -413,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_long_chains),
