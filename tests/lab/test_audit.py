@@ -265,6 +265,28 @@ def test_long_chain():
         g = hall.gateway("127.0.0.1:4433")
         assert sorted(offered(g)) == ["TLSv1.2", "TLSv1.3"] and g["end"] == "complete", (g["end"], g["incomplete"])
         assert max(len(c["certificates"]) for c in g["chains"]) == 14, [len(c["certificates"]) for c in g["chains"]]
+        assert not any(c["cut"] for c in g["chains"]), g["chains"]
+
+
+def test_cut_chains():
+    """What is beyond the bounds is left out, and said to be."""
+    with Hall("cut") as hall:
+        leaf = hall.certificate("leaf.pem")
+        filler = ",".join(f"DNS:{'x' * 55}{i}.example.org" for i in range(900))
+        big = hall.certificate("big.pem", options=("-addext", f"subjectAltName={filler}"))
+        for name, other, count in (("many.pem", leaf, 20), ("large.pem", big, 19)):
+            with open(hall.path(name), "w") as f:
+                f.write(open(leaf).read())
+                for _ in range(count):
+                    f.write(open(other).read().split("END PRIVATE KEY-----\n")[1])
+        hall.start_fake({**modern(hall, 4433), "rsa-cert": hall.path("many.pem")},
+                        {**modern(hall, 4434), "rsa-cert": hall.path("large.pem")})
+        g = hall.gateway("127.0.0.1:4433")
+        assert [len(c["certificates"]) for c in g["chains"] if c["cut"]] == [16], g["chains"]
+        assert "cert-chain-long" in {f["id"] for f in g["findings"]}, g["findings"]
+        g = hall.gateway("127.0.0.1:4434")
+        assert g["chains_incomplete"] and not any(c["cut"] for c in g["chains"]), g["chains"]
+        assert "cert-chain-long" in {f["id"] for f in g["findings"]}, g["findings"]
 
 
 def test_interrupt():
@@ -400,4 +422,4 @@ def test_gentle():
 
 if __name__ == "__main__":
     main(test_everything, test_sound, test_random, test_odd, test_drops, test_words, test_delay, test_long_chain,
-         test_interrupt, test_forms, test_domain, test_mute_names, test_gentle)
+         test_cut_chains, test_interrupt, test_forms, test_domain, test_mute_names, test_gentle)
