@@ -79,6 +79,9 @@ void audit_scan_give_up(struct audit_scan *s, struct audit_job *j)
 	case AUDIT_DO_GROUPS:
 		s->facts->is_group_list_incomplete = true;
 		break;
+	case AUDIT_DO_RANK:
+		s->versions[j->version].is_ranked = true;
+		break;
 	case AUDIT_DO_CANARY:
 	case AUDIT_DO_CALIBRATE:
 	case AUDIT_DO_ORDER:
@@ -198,6 +201,9 @@ void audit_scan_refused(struct audit_scan *s, struct audit_job *j, bool is_alert
 	case AUDIT_DO_CALIBRATE:
 		audit_scan_calibrated(s, j, AUDIT_DROP_ALERT);
 		return;
+	case AUDIT_DO_RANK:
+		s->versions[j->version].is_ranked = true;
+		break;
 	case AUDIT_DO_CANARY:
 	case AUDIT_DO_GROUPS:
 	case AUDIT_DO_ORDER:
@@ -239,6 +245,9 @@ static void answered(struct audit_scan *s, struct audit_job *j, const struct aud
 		break;
 	case AUDIT_DO_ORDER:
 		audit_order_answer(s, j, f);
+		break;
+	case AUDIT_DO_RANK:
+		audit_rank_answer(s, j, f);
 		break;
 	case AUDIT_DO_GROUPS:
 	case AUDIT_DO_FALLBACK:
@@ -360,6 +369,7 @@ static unsigned urgency(const struct audit_job *j)
 	case AUDIT_DO_MODERN:
 		return 450;
 	case AUDIT_DO_ORDER:
+	case AUDIT_DO_RANK:
 		return 400;
 	case AUDIT_DO_GROUPS:
 		return 390;
@@ -441,6 +451,7 @@ static enum audit_ask_kind kind_of(enum audit_purpose purpose)
 	case AUDIT_DO_CALIBRATE:
 	case AUDIT_DO_GROUPS:
 	case AUDIT_DO_ORDER:
+	case AUDIT_DO_RANK:
 	case AUDIT_DO_FALLBACK:
 	case AUDIT_DO_NAMELESS:
 		break;

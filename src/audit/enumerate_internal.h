@@ -20,7 +20,8 @@ enum audit_purpose {
 	AUDIT_DO_SSL2,
 	AUDIT_DO_CALIBRATE, /* a hello that nobody can accept: how does this server refuse? */
 	AUDIT_DO_GROUPS,    /* TLS <= 1.2: is there a group that was not seen yet? */
-	AUDIT_DO_ORDER, /* whose preference counts; then the order of what several tracks found */
+	AUDIT_DO_ORDER,     /* whose preference counts, and what is chosen out of all */
+	AUDIT_DO_RANK,      /* which of two accepted suites the server prefers */
 	AUDIT_DO_FALLBACK,
 	AUDIT_DO_NAMELESS, /* without server name */
 	AUDIT_DO_HEARTBLEED,
@@ -87,10 +88,19 @@ struct audit_job {
 
 /* How an accepted suite was found. */
 struct audit_place {
-	uint8_t chain; /* job, or AUDIT_CHAIN_NONE */
-	uint16_t seq;  /* in its chain */
-	uint16_t at;   /* where it stood in the hello */
-	uint16_t rank; /* in the server's order, from 1; 0: not placed */
+	uint8_t chain;     /* job, or AUDIT_CHAIN_NONE */
+	uint16_t seq;      /* in its chain */
+	uint16_t at;       /* where it stood in the hello */
+	uint16_t rank;     /* at the end: where it is listed, from 1 */
+	bool is_misjudged; /* a guess where it stands in the server's order was wrong */
+};
+
+#define AUDIT_ORDER_FACTS_MAX 512 /* answers to AUDIT_DO_RANK, of one version */
+
+/* In which order do servers have their suites? */
+enum audit_guess {
+	AUDIT_GUESS_CLASS,    /* forward secrecy and AEAD first, then strength */
+	AUDIT_GUESS_STRENGTH, /* strength first */
 };
 
 struct audit_version_state {
@@ -103,11 +113,19 @@ struct audit_version_state {
 	bool has_early_order; /* asked ahead of the end: may a track be split? */
 	uint8_t splits;
 	uint16_t answered;       /* suites of the longest hello with extensions that was answered */
-	uint16_t ranks;          /* given out */
 	uint32_t first_chosen;   /* what was taken when it stood first; 0: nothing */
 	enum audit_drop refusal; /* by calibration */
 	uint8_t calibrations;
 	bool is_calibrating;
+	bool has_top; /* places[top] was chosen out of everything */
+	uint16_t top;
+	/* The full order: is an answer to be waited for, is it over? */
+	bool is_rank_asked, is_ranked;
+	uint8_t wrong_guesses;
+	uint16_t fact_count;
+	struct {
+		uint16_t first, second; /* of suites[] */
+	} facts[AUDIT_ORDER_FACTS_MAX];
 	struct audit_place places[AUDIT_SUITES_MAX];
 };
 
@@ -125,7 +143,7 @@ struct audit_scan {
 	bool shows_groups;     /* each flight of an old version still shows another group */
 	bool no_name, no_alpn; /* the server took offence */
 	bool has_planned_singles, has_planned_groups;
-	unsigned early_in_row, merges;
+	unsigned early_in_row, ranked;
 	uint32_t given_up;
 	/* TLS 1.3 */
 	enum audit_modern modern;
@@ -181,16 +199,33 @@ size_t audit_modern_groups(const struct audit_scan *s, uint16_t *to, size_t cap)
 
 /* enumerate_order.c */
 bool audit_order_plan(struct audit_scan *s); /* true when a job was added */
+bool audit_order_is_chacha(uint32_t suite);
+/* Was a chosen out of a hello that offered b too? */
+bool audit_order_is_before(
+	const struct audit_scan *s, const struct audit_place *a, const struct audit_place *b);
 /* Whose order counts, as far as is known; asks for it while tracks still run. */
 enum audit_answer audit_order_early(struct audit_scan *s, enum audit_version v);
 void audit_order_answer(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f);
 /* Accepted suites behind the n in to, first one that the server has passed over before. Returns how many. */
 size_t audit_order_accepted(
 	const struct audit_scan *s, enum audit_version v, uint32_t *to, size_t n);
-size_t audit_order_suites(const struct audit_scan *s, struct audit_job *j, uint32_t *to);
 void audit_order_seen(struct audit_scan *s, enum audit_version v, const uint32_t *offered, size_t n,
 	uint32_t chosen);
 void audit_order_finish(struct audit_scan *s);
+
+/* enumerate_rank.c: the full order of a version whose lists are closed, where the server has one */
+bool audit_rank_plan(struct audit_scan *s, enum audit_version v); /* true when a job was added */
+void audit_rank_answer(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f);
+bool audit_rank_finish(struct audit_scan *s, enum audit_version v); /* sets ranks; is it proved? */
+/* Which is known to be before all others? Its index among the suites. */
+bool audit_rank_top(const struct audit_scan *s, enum audit_version v, size_t *ret);
+
+/* enumerate_guess.c */
+unsigned audit_guess_key(enum audit_guess g, uint32_t suite); /* those with less come first */
+/* The guess that is nearest to what is known; does it agree with that? */
+enum audit_guess audit_guess_best(const struct audit_scan *s, enum audit_version v, bool *ret_fits);
+/* Cut a track into what the server probably prefers and what not; one flag a suite. */
+void audit_guess_cut(const struct audit_scan *s, const struct audit_job *j, bool *ret_is_late);
 
 /* enumerate_single.c */
 bool audit_single_plan(struct audit_scan *s); /* true when a job was added */

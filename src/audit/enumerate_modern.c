@@ -94,12 +94,10 @@ size_t audit_modern_groups(const struct audit_scan *s, uint16_t *to, size_t cap)
 
 static void note_order(struct audit_scan *s, const struct audit_job *j, uint32_t chosen)
 {
-	uint16_t narrow[AUDIT_CHUNK_MAX];
 	uint32_t offered[AUDIT_CHUNK_MAX];
-	size_t n = audit_modern_suites(s, j, narrow);
-	for (size_t i = 0; i < n; i++)
-		offered[i] = narrow[i];
-	audit_order_seen(s, AUDIT_TLS13, offered, n, chosen);
+	for (size_t i = 0; i < j->asked_count; i++)
+		offered[i] = j->asked[i];
+	audit_order_seen(s, AUDIT_TLS13, offered, j->asked_count, chosen);
 }
 
 static bool take_out(struct audit_job *j, uint32_t suite, uint16_t *ret_at)

@@ -9,12 +9,12 @@
 #include "audit/enumerate_internal.h"
 #include "audit/suite.h"
 
-#define SPLIT_FOUND 5          /* answers of a track before it may be split */
-#define SPLIT_FOUND_ORDERED 12 /* where the server's order counts */
-#define SPLIT_LEFT 8           /* suites in it that make a split worth a connection */
-#define SPLITS_MAX 5           /* of one version */
-#define HALVE_MIN 16           /* no smaller hello is tried */
-#define TRY_SMALL 32           /* the size tried where nothing was ever answered */
+#define SPLIT_FOUND 5         /* answers of a track before it may be split */
+#define SPLIT_FOUND_ORDERED 8 /* where the server's order counts */
+#define SPLIT_LEFT 8          /* suites in it that make a split worth a connection */
+#define SPLITS_MAX 5          /* of one version */
+#define HALVE_MIN 16          /* no smaller hello is tried */
+#define TRY_SMALL 32          /* the size tried where nothing was ever answered */
 #define ALERT_PROTOCOL_VERSION 70
 
 static bool is_modern_enough(const struct audit_scan *s, enum audit_version v)
@@ -90,8 +90,9 @@ static struct audit_job *take_out(
 		for (size_t k = 0; k < j->count; k++) {
 			if (j->suites[k] != suite)
 				continue;
-			*place = (struct audit_place){ audit_scan_job_index(s, j), j->found,
-				j->at[k], 0 };
+			*place = (struct audit_place){
+				.chain = audit_scan_job_index(s, j), .seq = j->found, .at = j->at[k]
+			};
 			size_t rest = (size_t)j->count - k - 1;
 			memmove(&j->suites[k], &j->suites[k + 1], rest * sizeof(j->suites[0]));
 			memmove(&j->at[k], &j->at[k + 1], rest * sizeof(j->at[0]));
@@ -124,25 +125,41 @@ void audit_track_take(struct audit_scan *s, enum audit_version v, const struct a
 		end_if_empty(j);
 }
 
+/* May it be cut now? Where the server's order counts, only so that it can be told afterwards. */
+static bool may_split(struct audit_scan *s, struct audit_job *j, enum audit_answer *ret_order)
+{
+	bool fits;
+	if (!s->is_hungry || j->found_since_split < SPLIT_FOUND || j->count < SPLIT_LEFT ||
+		s->versions[j->version].splits == SPLITS_MAX || s->job_count == AUDIT_JOBS_MAX)
+		return false;
+	*ret_order = audit_order_early(s, j->version);
+	if (*ret_order != AUDIT_YES)
+		return *ret_order == AUDIT_NO;
+	if (j->found < SPLIT_FOUND_ORDERED && j->parent == AUDIT_CHAIN_NONE)
+		return false;
+	audit_guess_best(s, j->version, &fits);
+	return fits || s->is_short;
+}
+
 /* Two sets that are about equally long take half the rounds, for one refusal more. */
 static void split(struct audit_scan *s, struct audit_job *j)
 {
-	struct audit_version_state *v = &s->versions[j->version];
-	if (!s->is_hungry || j->found_since_split < SPLIT_FOUND || j->count < SPLIT_LEFT ||
-		v->splits == SPLITS_MAX || s->job_count == AUDIT_JOBS_MAX)
-		return;
-	/* One track alone shows the server's own order, which a short list is worth waiting for. */
-	enum audit_answer order = audit_order_early(s, j->version);
-	if (order == AUDIT_UNKNOWN || (order == AUDIT_YES && j->found < SPLIT_FOUND_ORDERED))
+	enum audit_answer order;
+	bool is_moved[AUDIT_CHUNK_MAX];
+	if (!may_split(s, j, &order))
 		return;
 	struct audit_job *half = audit_scan_add(s, AUDIT_DO_TRACK, j->version);
 	half->is_rare = j->is_rare;
 	half->has_asked_grease = true;
 	half->parent = audit_scan_job_index(s, j);
 	half->parent_found = j->found;
+	for (size_t i = 0; i < j->count; i++)
+		is_moved[i] = i % 2 == 1;
+	if (order == AUDIT_YES)
+		audit_guess_cut(s, j, is_moved);
 	uint16_t kept = 0;
 	for (uint16_t i = 0; i < j->count; i++) {
-		if (i % 2 == 1) {
+		if (is_moved[i]) {
 			put(half, j->suites[i], j->at[i]);
 			continue;
 		}
@@ -151,7 +168,7 @@ static void split(struct audit_scan *s, struct audit_job *j)
 	}
 	j->count = kept;
 	j->found_since_split = half->found_since_split = 1;
-	v->splits++;
+	s->versions[j->version].splits++;
 	s->is_hungry = false;
 }
 
