@@ -120,7 +120,7 @@ static bool is_promising(const struct audit_scan *s, enum audit_version v, uint3
 	return false;
 }
 
-static size_t count_promising(const struct audit_scan *s, const struct audit_job *j)
+size_t audit_guess_rest(const struct audit_scan *s, const struct audit_job *j)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < j->count; i++)
@@ -133,7 +133,7 @@ void audit_guess_cut(const struct audit_scan *s, const struct audit_job *j, bool
 {
 	bool fits;
 	enum audit_guess g = audit_guess_best(s, j->version, &fits);
-	size_t total = count_promising(s, j), sum = 0;
+	size_t total = audit_guess_rest(s, j), sum = 0;
 	uint16_t order[AUDIT_CHUNK_MAX];
 	for (uint16_t i = 0; i < j->count; i++) {
 		uint16_t k = i;

@@ -156,10 +156,10 @@ static size_t groups_seen_first(const struct audit_scan *s, uint16_t *to)
 	return n;
 }
 
-static size_t list_groups(const struct audit_scan *s, const struct audit_job *j, uint16_t *to)
+static size_t list_groups(const struct audit_scan *s, struct audit_job *j, uint16_t *to)
 {
 	if (j->purpose == AUDIT_DO_MODERN)
-		return audit_modern_groups(s, to, AUDIT_GROUPS_MAX);
+		return audit_modern_groups(s, j, to, AUDIT_GROUPS_MAX);
 	if (j->purpose == AUDIT_DO_CCS || j->purpose == AUDIT_DO_NAMELESS)
 		return groups_seen_first(s, to);
 	return audit_scan_groups(s, j->purpose != AUDIT_DO_GROUPS, to, AUDIT_GROUPS_MAX);
@@ -179,8 +179,8 @@ static bool is_small(const struct audit_scan *s, const struct audit_job *j)
 	return j->is_small || s->versions[j->version].is_small;
 }
 
-static void set_extensions(const struct audit_scan *s, const struct audit_job *j,
-	struct audit_hello *h, struct lists *l)
+static void set_extensions(
+	const struct audit_scan *s, struct audit_job *j, struct audit_hello *h, struct lists *l)
 {
 	const struct audit_target *t = &s->facts->target;
 	bool is_old = h->max < AUDIT_TLS13;

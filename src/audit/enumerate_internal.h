@@ -43,7 +43,7 @@ enum audit_job_state {
 enum audit_modern {
 	AUDIT_MODERN_BOTH,   /* suites and groups that are left */
 	AUDIT_MODERN_SUITES, /* suites that are left, all groups */
-	AUDIT_MODERN_GROUPS, /* all suites, groups that are left */
+	AUDIT_MODERN_GROUPS, /* suites that were found, groups that are left */
 	AUDIT_MODERN_LAST,   /* suites that are left, then those found; all groups */
 };
 
@@ -83,7 +83,8 @@ struct audit_job {
 	uint16_t asked[AUDIT_CHUNK_MAX]; /* of the ask in the air: its first suites */
 	size_t groups_before;            /* known when it was asked */
 	bool has_asked_grease;
-	bool is_early; /* ORDER: ahead of the end */
+	bool has_asked_curves; /* MODERN: the ask in the air looks for those as well */
+	bool is_early;         /* ORDER: ahead of the end */
 };
 
 /* How an accepted suite was found. */
@@ -141,14 +142,16 @@ struct audit_scan {
 	bool is_last_chance; /* no TLS hello was answered: is SSLv2 spoken? */
 	bool is_done, is_refused_for_now, is_short, is_stopped;
 	bool shows_groups;     /* each flight of an old version still shows another group */
+	bool has_new_group;    /* the last flight showed one */
 	bool no_name, no_alpn; /* the server took offence */
-	bool has_planned_singles, has_planned_groups;
+	bool has_planned_singles, has_planned_groups, has_planned_fallback;
 	unsigned early_in_row, ranked;
+	uint32_t early_known; /* asks up to this one count as one loss */
 	uint32_t given_up;
 	/* TLS 1.3 */
 	enum audit_modern modern;
 	bool is_modern_last_tried, is_modern_suites_done, is_modern_groups_done,
-		is_modern_mixed_refused;
+		is_modern_mixed_refused, are_new_groups_done;
 	/* public values of key exchanges, newest last */
 	size_t seen_count;
 	struct {
@@ -193,9 +196,16 @@ void audit_track_give_up(struct audit_scan *s, struct audit_job *j);
 /* enumerate_modern.c */
 void audit_modern_start(struct audit_scan *s);
 void audit_modern_accept(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f);
+/* What the canary was told. */
+void audit_modern_take(struct audit_scan *s, const struct audit_flight *f);
 void audit_modern_refuse(struct audit_scan *s, struct audit_job *j);
 size_t audit_modern_suites(const struct audit_scan *s, const struct audit_job *j, uint16_t *to);
-size_t audit_modern_groups(const struct audit_scan *s, uint16_t *to, size_t cap);
+size_t audit_modern_groups(
+	const struct audit_scan *s, struct audit_job *j, uint16_t *to, size_t cap);
+bool audit_modern_is_groups(const struct audit_job *j); /* the job for groups alone */
+/* What it would ask for is about to be shown for nothing. */
+bool audit_modern_waits(const struct audit_scan *s, const struct audit_job *j);
+void audit_modern_give_up(struct audit_scan *s, struct audit_job *j);
 
 /* enumerate_order.c */
 bool audit_order_plan(struct audit_scan *s); /* true when a job was added */
@@ -224,15 +234,22 @@ bool audit_rank_top(const struct audit_scan *s, enum audit_version v, size_t *re
 unsigned audit_guess_key(enum audit_guess g, uint32_t suite); /* those with less come first */
 /* The guess that is nearest to what is known; does it agree with that? */
 enum audit_guess audit_guess_best(const struct audit_scan *s, enum audit_version v, bool *ret_fits);
+/* Suites of a track that the server may well accept. */
+size_t audit_guess_rest(const struct audit_scan *s, const struct audit_job *j);
 /* Cut a track into what the server probably prefers and what not; one flag a suite. */
 void audit_guess_cut(const struct audit_scan *s, const struct audit_job *j, bool *ret_is_late);
 
 /* enumerate_single.c */
 bool audit_single_plan(struct audit_scan *s); /* true when a job was added */
 bool audit_single_plan_groups(struct audit_scan *s);
+bool audit_single_plan_fallback(struct audit_scan *s);
+/* Will a single probe, or does one that is under way, tell whose order counts in v? */
+bool audit_single_tells_order(const struct audit_scan *s, enum audit_version v);
 void audit_single_answer(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f);
 void audit_single_verdict(struct audit_scan *s, struct audit_job *j, enum audit_answer answer,
 	const struct audit_flight *f);
+/* One of them stays without an answer: then all say nothing. */
+void audit_single_end_robots(struct audit_scan *s);
 /* Accepted suites that this job offers; at most AUDIT_CHUNK_MAX. */
 size_t audit_single_suites(const struct audit_scan *s, const struct audit_job *j, uint32_t *to);
 /* The newest version up to max with an accepted suite; false: none. */

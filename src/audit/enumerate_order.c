@@ -54,6 +54,27 @@ static void judge_tracks(struct audit_scan *s, enum audit_version v)
 			}
 }
 
+static bool is_open(const struct audit_scan *s, enum audit_version v)
+{
+	for (size_t i = 0; i < s->job_count; i++) {
+		const struct audit_job *j = &s->jobs[i];
+		bool is_list = j->purpose == AUDIT_DO_TRACK || j->purpose == AUDIT_DO_MODERN;
+		if (is_list && j->version == v && j->state != AUDIT_JOB_DONE)
+			return true;
+	}
+	return false;
+}
+
+/* Would any server have chosen it by the order that counts there? ChaCha20 may have a second one. */
+static bool is_fair(const struct audit_scan *s, enum audit_version v, uint32_t chosen)
+{
+	const struct audit_protocol *p = &s->facts->protocols[v];
+	size_t others = 0;
+	for (size_t i = 0; i < p->suite_count; i++)
+		others += !audit_order_is_chacha(p->suites[i].suite);
+	return !audit_order_is_chacha(chosen) || (others < 2 && !is_open(s, v));
+}
+
 void audit_order_seen(struct audit_scan *s, enum audit_version v, const uint32_t *offered, size_t n,
 	uint32_t chosen)
 {
@@ -71,22 +92,21 @@ void audit_order_seen(struct audit_scan *s, enum audit_version v, const uint32_t
 			return;
 		}
 		bool is_other = state->first_chosen != 0 && state->first_chosen != chosen;
-		if (p->server_order == AUDIT_UNKNOWN &&
-			(is_passed_over(&state->places[k]) || is_other))
+		bool is_telling = is_passed_over(&state->places[k]) || is_other;
+		if (p->server_order == AUDIT_UNKNOWN && is_telling && is_fair(s, v, chosen))
 			p->server_order = AUDIT_NO;
 		state->first_chosen = chosen;
 		return;
 	}
 }
 
-static bool is_open(const struct audit_scan *s, enum audit_version v)
+/* Ahead of the end, and not answered yet. */
+static bool is_asked(const struct audit_scan *s, enum audit_version v)
 {
-	for (size_t i = 0; i < s->job_count; i++) {
-		const struct audit_job *j = &s->jobs[i];
-		bool is_list = j->purpose == AUDIT_DO_TRACK || j->purpose == AUDIT_DO_MODERN;
-		if (is_list && j->version == v && j->state != AUDIT_JOB_DONE)
+	for (size_t i = 0; i < s->job_count; i++)
+		if (s->jobs[i].purpose == AUDIT_DO_ORDER && s->jobs[i].version == v &&
+			s->jobs[i].state != AUDIT_JOB_DONE)
 			return true;
-	}
 	return false;
 }
 
@@ -105,6 +125,8 @@ static bool plan_version(struct audit_scan *s, enum audit_version v)
 	bool is_told = p->server_order == AUDIT_YES && audit_rank_top(s, v, &top);
 	/* What it prefers is asked for only when the whole order does not tell it. */
 	if (is_told || (p->server_order == AUDIT_YES && !state->is_ranked))
+		return false;
+	if (is_asked(s, v) || (p->server_order == AUDIT_UNKNOWN && audit_single_tells_order(s, v)))
 		return false;
 	state->has_order = true;
 	return audit_scan_add(s, AUDIT_DO_ORDER, v) != NULL;
@@ -152,14 +174,23 @@ static size_t pick_first(const struct audit_scan *s, enum audit_version v)
 	return best;
 }
 
+static size_t pick_other(const struct audit_scan *s, enum audit_version v, size_t first)
+{
+	const struct audit_protocol *p = &s->facts->protocols[v];
+	for (size_t i = 0; i < p->suite_count; i++)
+		if (i != first && !audit_order_is_chacha(p->suites[i].suite))
+			return i;
+	return p->suite_count < 2 ? first : first == 0 ? 1 : 0;
+}
+
 size_t audit_order_accepted(
 	const struct audit_scan *s, enum audit_version v, uint32_t *to, size_t n)
 {
 	const struct audit_protocol *p = &s->facts->protocols[v];
 	size_t first = pick_first(s, v);
 	/* The second time another one, when the first said nothing. */
-	if (s->versions[v].first_chosen == p->suites[first].suite && p->suite_count > 1)
-		first = first == 0 ? 1 : 0;
+	if (s->versions[v].first_chosen == p->suites[first].suite)
+		first = pick_other(s, v, first);
 	to[n++] = p->suites[first].suite;
 	for (size_t i = p->suite_count; i > 0 && n < AUDIT_CHUNK_MAX; i--)
 		if (i - 1 != first)

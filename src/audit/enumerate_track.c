@@ -9,10 +9,13 @@
 #include "audit/enumerate_internal.h"
 #include "audit/suite.h"
 
-#define SPLIT_FOUND 5         /* answers of a track before it may be split */
+#define SPLIT_FOUND 10        /* answers of a track before it is split for the first time */
+#define SPLIT_FOUND_OLD 7     /* of a server that has old versions, and so mostly long lists */
 #define SPLIT_FOUND_ORDERED 8 /* where the server's order counts */
+#define SPLIT_FOUND_AGAIN 3   /* since the last time */
 #define SPLIT_LEFT 8          /* suites in it that make a split worth a connection */
-#define SPLITS_MAX 5          /* of one version */
+#define SPLITS_MAX 7          /* of one version */
+#define SPLITS_MAX_ORDERED 4  /* each costs a question more there */
 #define HALVE_MIN 16          /* no smaller hello is tried */
 #define TRY_SMALL 32          /* the size tried where nothing was ever answered */
 #define ALERT_PROTOCOL_VERSION 70
@@ -125,20 +128,45 @@ void audit_track_take(struct audit_scan *s, enum audit_version v, const struct a
 		end_if_empty(j);
 }
 
+/* Does none of the others promise to go on for longer? */
+static bool is_longest(const struct audit_scan *s, const struct audit_job *j)
+{
+	size_t rest = audit_guess_rest(s, j);
+	for (size_t i = 0; i < s->job_count; i++) {
+		const struct audit_job *o = &s->jobs[i];
+		bool is_open = o->state == AUDIT_JOB_READY || o->state == AUDIT_JOB_AIR;
+		if (o != j && o->purpose == AUDIT_DO_TRACK && is_open && o->found > 0 &&
+			audit_guess_rest(s, o) > rest + rest / 2)
+			return false;
+	}
+	return true;
+}
+
+static size_t found_to_split(const struct audit_scan *s, const struct audit_job *j)
+{
+	if (j->parent != AUDIT_CHAIN_NONE || j->found != j->found_since_split)
+		return SPLIT_FOUND_AGAIN;
+	for (size_t v = AUDIT_SSL3; v < AUDIT_TLS12; v++)
+		if (s->facts->protocols[v].suite_count > 0)
+			return SPLIT_FOUND_OLD;
+	return SPLIT_FOUND;
+}
+
 /* May it be cut now? Where the server's order counts, only so that it can be told afterwards. */
 static bool may_split(struct audit_scan *s, struct audit_job *j, enum audit_answer *ret_order)
 {
+	const struct audit_version_state *v = &s->versions[j->version];
 	bool fits;
-	if (!s->is_hungry || j->found_since_split < SPLIT_FOUND || j->count < SPLIT_LEFT ||
-		s->versions[j->version].splits == SPLITS_MAX || s->job_count == AUDIT_JOBS_MAX)
+	if (!s->is_hungry || j->found_since_split < found_to_split(s, j) || j->count < SPLIT_LEFT ||
+		v->splits == SPLITS_MAX || s->job_count == AUDIT_JOBS_MAX || !is_longest(s, j))
 		return false;
 	*ret_order = audit_order_early(s, j->version);
 	if (*ret_order != AUDIT_YES)
 		return *ret_order == AUDIT_NO;
-	if (j->found < SPLIT_FOUND_ORDERED && j->parent == AUDIT_CHAIN_NONE)
+	if (j->parent == AUDIT_CHAIN_NONE && j->found < SPLIT_FOUND_ORDERED)
 		return false;
 	audit_guess_best(s, j->version, &fits);
-	return fits || s->is_short;
+	return v->splits < SPLITS_MAX_ORDERED && (fits || s->is_short);
 }
 
 /* Two sets that are about equally long take half the rounds, for one refusal more. */
@@ -259,7 +287,7 @@ void audit_track_accept(struct audit_scan *s, struct audit_job *j, const struct 
 		place = (struct audit_place){ .chain = AUDIT_CHAIN_NONE };
 	}
 	audit_scan_learn_suite(s, j->version, f, place);
-	s->shows_groups = s->facts->group_count > j->groups_before;
+	s->shows_groups = s->has_new_group;
 	audit_scan_again(j);
 	audit_track_present(s, j->version);
 	if (j->count == 0)

@@ -160,7 +160,8 @@ static void test_lean(void **state)
 			check_suites("lean", &s, f);
 			check_groups("lean", &s, f);
 			check_order("lean", &s, f);
-			assert_true(n <= 25);
+			/* Answers in another order than that of the questions cost one or two more. */
+			assert_true(n <= 27);
 			assert_int_equal(f->probes.fallback_scsv, AUDIT_YES);
 			assert_int_equal(f->probes.needs_name, AUDIT_NO);
 			assert_int_equal(f->probes.grease, AUDIT_YES);
