@@ -184,6 +184,27 @@ inet_interfaces = all
             stop()
 
 
+def start_nginx(hall, pem):
+    """The same as s_server, for many at a time."""
+    run("openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048", "-out", hall.path("dh.pem"))
+    temporary = "".join(f"{kind}_temp_path {hall.path('t-' + kind)}; "
+                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    with open(hall.path("nginx.conf"), "w") as f:
+        f.write(f"""
+daemon off; pid {hall.path('nginx.pid')}; error_log {hall.path('error.log')};
+events {{ worker_connections 512; }}
+http {{
+    access_log off; {temporary}
+    server {{
+        listen 4434 ssl; ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_dhparam {hall.path('dh.pem')};
+        ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM;
+    }}
+}}
+""")
+    hall.spawn("nginx", "-p", hall.dir, "-c", hall.path("nginx.conf"))
+    hall.listening(4434)
+
+
 def bench_lean():
     with Bench("lean") as hall:
         pem = hall.certificate("rsa.pem")
@@ -191,7 +212,10 @@ def bench_lean():
         hall.spawn("openssl", "s_server", "-accept", "4433", "-cert", pem, "-quiet", "-naccept", "1000000", "-cipher",
                    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM")
         hall.listening(4433)
-        compare(hall, "OpenSSL, TLS 1.2 and 1.3, few suites", 4433, False)
+        compare(hall, "openssl s_server (one connection at a time), TLS 1.2 and 1.3, 8 suites", 4433, False)
+        if shutil.which("nginx"):
+            start_nginx(hall, pem)
+            compare(hall, "nginx, the same suites", 4434, False)
 
 
 def postfix_profile(port, certs):
