@@ -9,15 +9,14 @@
 #include "audit/enumerate_internal.h"
 #include "audit/suite.h"
 
-#define SPLIT_FOUND 10        /* answers of a track before it is split for the first time */
-#define SPLIT_FOUND_OLD 7     /* of a server that has old versions, and so mostly long lists */
-#define SPLIT_FOUND_ORDERED 8 /* where the server's order counts */
-#define SPLIT_FOUND_AGAIN 3   /* since the last time */
-#define SPLIT_LEFT 8          /* suites in it that make a split worth a connection */
-#define SPLITS_MAX 7          /* of one version */
-#define SPLITS_MAX_ORDERED 4  /* each costs a question more there */
-#define HALVE_MIN 16          /* no smaller hello is tried */
-#define TRY_SMALL 32          /* the size tried where nothing was ever answered */
+#define SPLIT_FOUND 10       /* answers of a track before it is split for the first time */
+#define SPLIT_FOUND_OLD 7    /* of a server that has old versions, and so mostly long lists */
+#define SPLIT_FOUND_AGAIN 3  /* since the last time */
+#define SPLIT_LEFT 8         /* suites in it that make a split worth a connection */
+#define SPLITS_MAX 7         /* of one version */
+#define SPLITS_MAX_ORDERED 4 /* each costs a question more there */
+#define HALVE_MIN 16         /* no smaller hello is tried */
+#define TRY_SMALL 32         /* the size tried where nothing was ever answered */
 #define ALERT_PROTOCOL_VERSION 70
 
 static bool is_modern_enough(const struct audit_scan *s, enum audit_version v)
@@ -163,8 +162,6 @@ static bool may_split(struct audit_scan *s, struct audit_job *j, enum audit_answ
 	*ret_order = audit_order_early(s, j->version);
 	if (*ret_order != AUDIT_YES)
 		return *ret_order == AUDIT_NO;
-	if (j->parent == AUDIT_CHAIN_NONE && j->found < SPLIT_FOUND_ORDERED)
-		return false;
 	audit_guess_best(s, j->version, &fits);
 	return v->splits < SPLITS_MAX_ORDERED && (fits || s->is_short);
 }
