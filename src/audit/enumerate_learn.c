@@ -179,7 +179,9 @@ void audit_scan_learn(struct audit_scan *s, const struct audit_job *j, const str
 		learn_number(to->extensions, &to->extension_count, AUDIT_EXTENSIONS_MAX,
 			f->extensions[i]);
 	learn_chain(s, j, f);
+	size_t before = to->group_count;
 	audit_scan_learn_group(s, f->group);
+	s->has_new_group = to->group_count > before;
 	if (f->signature != 0)
 		learn_number(
 			to->signatures, &to->signature_count, AUDIT_SIGNATURES_MAX, f->signature);

@@ -88,6 +88,25 @@ static void put_suites(FILE *out, const struct audit_facts *f, const struct audi
 			put_suite(out, "", (enum audit_version)v, f->protocols[v].preferred, o);
 }
 
+/* Whose order decides in each version, and whether the list above is in it. */
+static void put_orders(FILE *out, const struct audit_facts *f)
+{
+	bool is_any = false;
+	for (int v = 0; v < AUDIT_VERSION_COUNT; v++) {
+		const struct audit_protocol *p = &f->protocols[v];
+		if (p->suite_count < 2 || p->server_order == AUDIT_UNKNOWN)
+			continue;
+		if (!is_any)
+			fputs("Order of Cipher(s):\n", out);
+		is_any = true;
+		fprintf(out, "%s %s\n", audit_version_name((enum audit_version)v),
+			p->server_order == AUDIT_NO ? "the client's"
+				: p->is_order_known
+				? "the server's, as listed"
+				: "the server's, not known in full; --order asks for it");
+	}
+}
+
 static void put_groups(FILE *out, const struct audit_facts *f)
 {
 	if (f->group_count > 0)
@@ -199,8 +218,10 @@ void audit_text_gateway(FILE *out, const struct audit_entry *e, const struct aud
 		put_error(out, f, o);
 	} else {
 		put_suites(out, f, o);
-		if (!o->is_classic)
+		if (!o->is_classic) {
+			put_orders(out, f);
 			put_groups(out, f);
+		}
 		put_certificates(out, f, o->is_classic);
 	}
 	if (!o->is_classic)

@@ -75,6 +75,41 @@ static void test_text(void **state)
 	audit_facts_free(f);
 }
 
+/* Whose order it is, and whether the list is in it. */
+static void test_order(void **state)
+{
+	static const struct {
+		enum audit_answer by_server;
+		bool is_known;
+		const char *line;
+	} cases[] = {
+		{ AUDIT_UNKNOWN, false, NULL },
+		{ AUDIT_NO, false, "SSLv3 the client's\n" },
+		{ AUDIT_YES, true, "SSLv3 the server's, as listed\n" },
+		{ AUDIT_YES, false,
+			"SSLv3 the server's, not known in full; --order asks for it\n" },
+	};
+	static struct audit_findings found;
+	struct audit_entry e;
+	struct audit_text_options plain = { 0 };
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct audit_facts *f = gateway(&found, &e);
+		f->protocols[AUDIT_SSL3].server_order = cases[i].by_server;
+		f->protocols[AUDIT_SSL3].is_order_known = cases[i].is_known;
+		f->protocols[AUDIT_TLS10].server_order = AUDIT_YES; /* one suite has no order */
+		FILE *out = begin();
+		audit_text_gateway(out, &e, &plain);
+		fclose(out);
+		const char *order = strstr(written, "Order of Cipher(s):\n");
+		assert_true((order != NULL) == (cases[i].line != NULL));
+		if (order != NULL)
+			assert_non_null(strstr(order, cases[i].line));
+		assert_null(strstr(written, "TLSv1 the server's"));
+		audit_facts_free(f);
+	}
+}
+
 static void test_ends(void **state)
 {
 	static const struct {
@@ -479,6 +514,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_width),
 		cmocka_unit_test(test_refusals),
