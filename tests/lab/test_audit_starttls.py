@@ -202,6 +202,9 @@ c2s_ports = {{ {client} }}
 s2s_ports = {{ {server} }}
 ssl = {{ certificate = "{hall.path('rsa.pem')}"; key = "{hall.path('rsa.pem')}"; protocol = "tlsv1_2+";
     ciphers = "{OPENSSL}"; curveslist = {{ "X25519" }} }}
+c2s_require_encryption = false
+s2s_require_encryption = false
+allow_unencrypted_plain_auth = true
 VirtualHost "127.0.0.1"
 """)
     hall.spawn(*as_user("prosody"), "prosody", "-F", "--config", conf)
@@ -327,7 +330,9 @@ tlsciphers: "{OPENSSL}"
         env["INNCONF"] = write(os.path.join(etc, "plain.conf"), common)
         hall.spawn("/usr/lib/news/bin/nnrpd", "-D", "-f", "-p", "1119", env=env)
         hall.listening(1119)
-        plain(hall, "nntp", 1119, "101 Capability list:")
+        # It offers what it cannot do without a certificate.
+        g = hall.gateway("nntp://127.0.0.1:1119", "--no-policy", "--deadline", "3s")
+        assert g["end"] == "refused" and g["words"]["text"] == "580 Error initializing TLS", (g["end"], g["words"])
 
 
 def start_inspircd(hall, name, rest):
@@ -335,6 +340,7 @@ def start_inspircd(hall, name, rest):
 <server name="irc.example.org" description="test" network="test">
 <admin name="a" nick="a" email="a@example.org">
 <connect name="quick" allow="*" port="6668" resolvehostnames="no" localmax="1000" globalmax="1000" timeout="10">
+<connect name="hasty" allow="*" port="6671" timeout="1">
 <connect allow="*" localmax="1000" globalmax="1000" timeout="10" maxconnwarn="no">
 <files motd="{write(hall.path('motd'), 'hello')}">
 <dns server="127.0.0.1" timeout="1">
@@ -342,7 +348,8 @@ def start_inspircd(hall, name, rest):
 <log method="file" type="* -USERINPUT -USEROUTPUT" level="default" target="{hall.path(name + '.log')}">
 {rest}
 """)
-    hall.spawn("inspircd", "--runasroot", "--nofork", "--config", conf)
+    # It crashes when it is ended.
+    hall.spawn("prlimit", "--core=0", "inspircd", "--runasroot", "--nofork", "--config", conf)
 
 
 def test_irc():
@@ -359,13 +366,19 @@ def test_irc():
 <bind address="127.0.0.1" port="6667" type="clients">
 <bind address="127.0.0.1" port="6668" type="clients">
 """)
-        start_inspircd(hall, "plain", '<bind address="127.0.0.1" port="6670" type="clients">')
-        for port in (6667, 6668, 6670):
+        start_inspircd(hall, "plain", """
+<module name="cap">
+<module name="ircv3">
+<bind address="127.0.0.1" port="6670" type="clients">
+""")
+        start_inspircd(hall, "listless", '<bind address="127.0.0.1" port="6671" type="clients">')
+        for port in (6667, 6668, 6670, 6671):
             hall.listening(port)
         # The witness cannot read the notice that goes in front of the answer at the first.
         g = look(hall, "irc", 6667, GNUTLS_BOTH, witness_port=6668)
         assert "NOTICE" in g["words"]["greeting"], g["words"]
-        plain(hall, "irc", 6670, "STARTTLS")
+        plain(hall, "irc", 6670, "CAP ")
+        plain(hall, "irc", 6671, "Registration timeout")
 
 
 if __name__ == "__main__":

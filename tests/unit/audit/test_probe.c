@@ -329,7 +329,7 @@ static const struct spec specs[] = {
 		{ { "STARTTLS\r\n", 20, S(":irc NOTICE * :hi\r\n:irc 670 * :go\r\n"), ACT_GO_ON },
 			ALERT },
 		.end = AUDIT_PROBE_FLIGHT, .stage = AUDIT_STAGE_HELLO, .flight = AUDIT_FLIGHT_ALERT,
-		.heard = "STARTTLS\r\n" HELLO },
+		.heard = "CAP LS 302\r\nSTARTTLS\r\n" HELLO },
 	{ "xmpp: a name", AUDIT_XMPP_CLIENT, { XMPP }, .end = AUDIT_PROBE_DIALOGUE,
 		.stage = AUDIT_STAGE_DIALOGUE, .dialogue_end = AUDIT_END_NO_STARTTLS,
 		.heard = XMPP_TO("mail.test") },
