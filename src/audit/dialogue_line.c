@@ -64,7 +64,7 @@ static void nntp_list(struct audit_dialogue *d, struct span line)
 	} else if (d->has_starttls) {
 		nntp_ask(d);
 	} else {
-		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, 101, line);
+		audit_dialogue_end_list(d, 101, line);
 	}
 }
 

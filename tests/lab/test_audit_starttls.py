@@ -10,7 +10,7 @@ import signal
 
 from hall import Hall
 from lab import main, program, run
-from test_audit_servers import ALL13, check
+from test_audit_servers import ALL13, check, start_postfix
 
 # Of both libraries, GnuTLS and OpenSSL, under each other's names.
 TLS12 = {0xc02f, 0xc030}
@@ -87,9 +87,9 @@ def plain(hall, scheme, port, words):
     assert f"on 127.0.0.1 port {port} did not appear to support STARTTLS." in text, text
 
 
-def start_dovecot(hall, pem, ssl, lmtp, sieve):
+def start_dovecot(hall, pem, ssl, lmtp, sieve, imap, pop3):
     conf = write(hall.path(f"dovecot-{ssl}.conf"), f"""
-protocols = lmtp sieve
+protocols = lmtp sieve imap pop3
 base_dir = {hall.path('run-' + ssl)}
 log_path = {hall.path('dovecot.log')}
 ssl = {ssl}
@@ -116,26 +116,56 @@ service managesieve-login {{
         port = {sieve}
     }}
 }}
+service imap-login {{
+    inet_listener imap {{
+        port = {imap}
+    }}
+    inet_listener imaps {{
+        port = 0
+    }}
+}}
+service pop3-login {{
+    inet_listener pop3 {{
+        port = {pop3}
+    }}
+    inet_listener pop3s {{
+        port = 0
+    }}
+}}
 """)
     hall.spawn("dovecot", "-F", "-c", conf)
-    hall.listening(lmtp)
-    hall.listening(sieve)
+    for port in (lmtp, sieve, imap, pop3):
+        hall.listening(port)
 
 
 def test_dovecot():
-    """LMTP and ManageSieve of Dovecot."""
+    """LMTP, ManageSieve, IMAP and POP3 of Dovecot."""
     if not installed("dovecot", "lmtp", "managesieve"):
         return
     with Hall("lmtp") as hall:
         pem = hall.certificate("rsa.pem")
-        start_dovecot(hall, pem, "yes", 24, 4190)
-        start_dovecot(hall, pem, "no", 1024, 5190)
+        start_dovecot(hall, pem, "yes", 24, 4190, 143, 110)
+        start_dovecot(hall, pem, "no", 1024, 5190, 1143, 1110)
         g = look(hall, "lmtp", 24, BOTH)
         assert "STARTTLS" in g["words"]["keywords"], g["words"]
         g = look(hall, "sieve", 4190, BOTH)
         assert "STARTTLS" in g["words"]["keywords"], g["words"]
         plain(hall, "lmtp", 1024, "250")
         plain(hall, "sieve", 5190, "OK")
+        plain(hall, "imap", 1143, "a1 OK")
+        plain(hall, "pop3", 1110, "UIDL")
+
+
+def test_smtp():
+    """Postfix without TLS; test_audit_servers has it with."""
+    if not installed("postfix"):
+        return
+    with Hall("smtp") as hall:
+        stop = start_postfix(hall, "smtpd_tls_security_level = none")
+        try:
+            plain(hall, "smtp", 25, "250 CHUNKING")
+        finally:
+            stop()
 
 
 def test_ftp():
@@ -235,8 +265,8 @@ def start_mariadb(hall, port, *options):
     data = folder(hall, f"data{port}", "mysql")
     hall.spawn("mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--socket={data}/socket",
                f"--pid-file={data}/pid", "--skip-grant-tables", "--bind-address=127.0.0.1", f"--port={port}",
-               "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M", "--innodb-data-file-path=ibdata1:2M:autoextend",
-               "--innodb-temp-data-file-path=ibtmp1:2M:autoextend", *options)
+               "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M",
+               "--innodb-data-file-path=ibdata1:2M:autoextend", "--innodb-temp-data-file-path=ibtmp1:2M:autoextend", *options)
 
 
 def test_mysql():
@@ -382,4 +412,4 @@ def test_irc():
 
 
 if __name__ == "__main__":
-    main(test_dovecot, test_ftp, test_ldap, test_xmpp, test_mysql, test_postgres, test_nntp, test_irc)
+    main(test_dovecot, test_smtp, test_ftp, test_ldap, test_xmpp, test_mysql, test_postgres, test_nntp, test_irc)
