@@ -137,7 +137,9 @@ const char *audit_end_sentence(const struct audit_facts *f, char to[AUDIT_SENTEN
 		put(to, f, "is rate limited");
 		break;
 	case AUDIT_END_MUTE:
-		put(to, f, "took the connection and said nothing");
+		put(to, f,
+			f->words.greeting[0] != '\0' ? "greeted and said nothing more"
+						     : "took the connection and said nothing");
 		break;
 	case AUDIT_END_NOT_TLS:
 		put(to, f, "does not speak TLS");

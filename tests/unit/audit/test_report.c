@@ -203,6 +203,7 @@ static void test_refusals(void **state)
 		{ "450 4.2.0 Greylisted, see", "come again" },
 		{ "554 5.7.1 blocked using zen.spamhaus.org", "Spamhaus" },
 		{ "421 Too many concurrent SMTP connections", "--polite" },
+		{ "<stream:error><host-unknown xmlns='urn'/></stream:error>", "other domains" },
 		{ "250 ok", NULL },
 		{ "", NULL },
 	};
