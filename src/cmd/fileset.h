@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 
-#define FILESET_MAX 16
+#define FILESET_MAX 32
 #define FILESET_FOLDERS_MAX 4
 
 struct fileset_item {

@@ -3,6 +3,7 @@
  * decided. setup_make.c carries it out.
  */
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,20 @@ static const char help[] =
 	"                      systemd; elsewhere=PATH, on a stick or mount\n"
 	"  --stealth           put a secret into the server card: without it a client is\n"
 	"                      not heard, so the card is to be kept like a key\n"
+	"  --edge              an exposed server that lets people of inner organisations\n"
+	"                      through to machines inside; its organisation is one of its\n"
+	"                      own, such as VSD-EDGE, and every list is written out\n"
+	"  --inner-certifier F\n"
+	"                      with --edge: the certificate of an inner unit whose people\n"
+	"                      may come; may stand several times\n"
+	"  --passthru tcp/1352=notes=mail.inner:1352\n"
+	"                      with --edge: a port, its name and where it leads; may\n"
+	"                      stand several times\n"
+	"  --certifier-dir D   with --edge: where the ID files of certifier and\n"
+	"                      administrator go, which are to be taken away (default:\n"
+	"                      the folder's name with -certifier)\n"
+	"  --yes               do not ask about inner certificates: they came by a way\n"
+	"                      that is trusted\n"
 	"  --password-file F   read the passwords from F: line 1 the certifier's, line 2\n"
 	"                      the administrator's; one line serves for both\n"
 	"  --kdf-mem MIB       memory that a try of a password costs, 1 to 4096 (default:\n"
@@ -59,6 +74,11 @@ enum {
 	OPT_STEALTH,
 	OPT_PASSWORD_FILE,
 	OPT_KDF_MEM,
+	OPT_EDGE,
+	OPT_INNER,
+	OPT_PASSTHRU,
+	OPT_APART,
+	OPT_YES,
 };
 
 static const struct option options[] = {
@@ -74,6 +94,11 @@ static const struct option options[] = {
 	{ "stealth", no_argument, NULL, OPT_STEALTH },
 	{ "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
 	{ "kdf-mem", required_argument, NULL, OPT_KDF_MEM },
+	{ "edge", no_argument, NULL, OPT_EDGE },
+	{ "inner-certifier", required_argument, NULL, OPT_INNER },
+	{ "passthru", required_argument, NULL, OPT_PASSTHRU },
+	{ "certifier-dir", required_argument, NULL, OPT_APART },
+	{ "yes", no_argument, NULL, OPT_YES },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -81,7 +106,10 @@ static const struct option options[] = {
 /* What was said on the command line, or typed or taken for granted later; NULL: not said. */
 struct words {
 	const char *org, *unit, *server, *admin, *dir, *interface, *host, *password_file;
-	bool is_help;
+	const char *apart;
+	size_t inner_count;
+	const char *inners[SETUP_INNERS_MAX];
+	bool is_help, is_yes;
 	struct {
 		char org[ANSWER_MAX], server[ANSWER_MAX], admin[ANSWER_MAX], host[ANSWER_MAX],
 			interface[ANSWER_MAX];
@@ -90,20 +118,64 @@ struct words {
 
 /* ------------------------------------------------------------------ the command line */
 
+static bool is_apart(const struct setup_guard *a, const char *option, const char *text,
+	const struct setup_guard *b)
+{
+	if (strcmp(a->name, b->name) == 0)
+		say_usage("setup", "%s %s: there is a service %s already", option, text, b->name);
+	else if (a->proto == b->proto && a->port == b->port)
+		say_usage("setup", "%s %s: %s guards that port already", option, text, a->name);
+	else
+		return true;
+	return false;
+}
+
+/* Neither its name nor its port is another's. */
+static bool is_free(const struct setup_plan *p, const char *option, const char *text,
+	const struct setup_guard *g)
+{
+	bool is_good = true;
+	for (size_t i = 0; is_good && i < p->guard_count; i++)
+		is_good = is_apart(&p->guards[i], option, text, g);
+	for (size_t i = 0; is_good && i < p->passthru_count; i++)
+		is_good = is_apart(&p->passthrus[i].at, option, text, g);
+	return is_good;
+}
+
+static int take_passthru(const char *text, struct setup_plan *p)
+{
+	struct setup_passthru t;
+	struct fault f;
+	if (setup_passthru_parse(text, &t, &f) < 0)
+		return say_usage("setup", "--passthru %s", f.text);
+	if (!is_free(p, "--passthru", text, &t.at))
+		return EXIT_USAGE;
+	if (p->passthru_count == SETUP_PASSTHRUS_MAX)
+		return say_usage("setup",
+			"--passthru %s: that is more than %d; write the others into postern.conf "
+			"afterwards",
+			text, SETUP_PASSTHRUS_MAX);
+	p->passthrus[p->passthru_count++] = t;
+	return EXIT_DONE;
+}
+
+static int take_inner(const char *path, struct words *w)
+{
+	if (w->inner_count == SETUP_INNERS_MAX)
+		return say_usage("setup", "--inner-certifier %s: that is more than %d", path,
+			SETUP_INNERS_MAX);
+	w->inners[w->inner_count++] = path;
+	return EXIT_DONE;
+}
+
 static int take_guard(const char *text, struct setup_plan *p)
 {
 	struct setup_guard g;
 	struct fault f;
 	if (setup_guard_parse(text, &g, &f) < 0)
 		return say_usage("setup", "--guard %s", f.text);
-	for (size_t i = 0; i < p->guard_count; i++) {
-		if (strcmp(p->guards[i].name, g.name) == 0)
-			return say_usage(
-				"setup", "--guard %s: there is a service %s already", text, g.name);
-		if (p->guards[i].proto == g.proto && p->guards[i].port == g.port)
-			return say_usage("setup", "--guard %s: %s guards that port already", text,
-				p->guards[i].name);
-	}
+	if (!is_free(p, "--guard", text, &g))
+		return EXIT_USAGE;
 	if (p->guard_count == SETUP_GUARDS_MAX)
 		return say_usage("setup",
 			"--guard %s: that is more than %d; write the others into "
@@ -166,6 +238,19 @@ static int take_option(int c, struct words *w, struct setup_plan *p)
 		break;
 	case OPT_PASSWORD_FILE:
 		w->password_file = optarg;
+		break;
+	case OPT_EDGE:
+		p->is_edge = true;
+		break;
+	case OPT_INNER:
+		return take_inner(optarg, w);
+	case OPT_PASSTHRU:
+		return take_passthru(optarg, p);
+	case OPT_APART:
+		w->apart = optarg;
+		break;
+	case OPT_YES:
+		w->is_yes = true;
 		break;
 	case OPT_KDF_MEM:
 		if (!say_parse_mem(optarg, &p->mem_kib))
@@ -275,18 +360,44 @@ static int plan_names(const struct words *w, struct setup_plan *p)
 	return EXIT_DONE;
 }
 
-static int plan_place(const struct words *w, struct setup_plan *p)
+/* A folder as it was said, from / on. */
+static int plan_folder(const char *option, const char *said, char to[PATH_MAX])
 {
 	char here[PATH_MAX] = "";
-	size_t len = strlen(w->dir);
-	while (len > 1 && w->dir[len - 1] == '/')
+	size_t len = strlen(said);
+	while (len > 1 && said[len - 1] == '/')
 		len--;
-	if (w->dir[0] != '/' && getcwd(here, sizeof(here)) == NULL)
-		return say_usage("setup", "--dir %s: name it from / on", w->dir);
-	int n = snprintf(p->folder, sizeof(p->folder), "%s%s%.*s", here, here[0] ? "/" : "",
-		(int)len, w->dir);
-	if (n < 0 || (size_t)n > sizeof(p->folder) - NAME_VALUE_MAX - 64)
-		return say_usage("setup", "--dir %s: the name is too long", w->dir);
+	if (said[0] != '/' && getcwd(here, sizeof(here)) == NULL)
+		return say_usage("setup", "%s %s: name it from / on", option, said);
+	int n = snprintf(to, PATH_MAX, "%s%s%.*s", here, here[0] ? "/" : "", (int)len, said);
+	if (n < 0 || n > PATH_MAX - NAME_MAX - 64)
+		return say_usage("setup", "%s %s: the name is too long", option, said);
+	return EXIT_DONE;
+}
+
+/* Nothing that certifies is made where it could be forgotten. */
+static int plan_apart(const struct words *w, struct setup_plan *p)
+{
+	char said[PATH_MAX + 16];
+	snprintf(p->apart, sizeof(p->apart), "%s", p->folder);
+	if (!p->is_edge)
+		return EXIT_DONE;
+	snprintf(said, sizeof(said), "%s-certifier", p->folder);
+	int rc = plan_folder("--certifier-dir", w->apart != NULL ? w->apart : said, p->apart);
+	if (rc == EXIT_DONE && setup_is_within(p->apart, p->folder))
+		return say_usage("setup",
+			"--certifier-dir %s: this is within the folder that stays; name another",
+			p->apart);
+	return rc;
+}
+
+static int plan_place(const struct words *w, struct setup_plan *p)
+{
+	int rc = plan_folder("--dir", w->dir, p->folder);
+	if (rc == EXIT_DONE)
+		rc = plan_apart(w, p);
+	if (rc != EXIT_DONE)
+		return rc;
 	if (!interface_name_is_good(w->interface))
 		return say_usage(
 			"setup", "--interface %s: not the name of an interface", w->interface);
@@ -297,6 +408,52 @@ static int plan_place(const struct words *w, struct setup_plan *p)
 	p->is_user_own = getpwnam("postern") != NULL;
 	p->user = p->is_user_own ? "postern" : "nobody";
 	return EXIT_DONE;
+}
+
+/* ------------------------------------------------------------------ an edge */
+
+static bool confirm_inner(const struct setup_inner *in)
+{
+	char name[NAME_TEXT_MAX], answer[ANSWER_MAX];
+	printf("%s, certifier\n  fingerprint   %s\n", name_format(&in->name, name),
+		in->fingerprint);
+	do {
+		if (!ask("Is this what its owner reads out? (yes/no)", "", answer))
+			return false;
+	} while (strcmp(answer, "yes") != 0 && strcmp(answer, "no") != 0);
+	return answer[0] == 'y';
+}
+
+static int plan_inner(const struct words *w, const char *path, struct setup_plan *p, bool is_asking)
+{
+	struct fault f;
+	int rc = setup_inner_read(path, p, &f);
+	if (rc < 0) {
+		say_trouble("%s", f.text);
+		return rc == -EDOM ? EXIT_REFUSED : EXIT_LOCAL;
+	}
+	if (w->is_yes)
+		return EXIT_DONE;
+	if (is_asking && confirm_inner(&p->inners[p->inner_count - 1]))
+		return EXIT_DONE;
+	say_trouble(
+		"%s: nobody said that this is the owner's certificate; compare its fingerprint and "
+		"say --yes",
+		path);
+	return EXIT_REFUSED;
+}
+
+static int plan_edge(const struct words *w, struct setup_plan *p, bool is_asking)
+{
+	int rc = EXIT_DONE;
+	if (!p->is_edge && (w->inner_count > 0 || p->passthru_count > 0 || w->apart != NULL))
+		return say_usage("setup", "%s goes with --edge",
+			w->inner_count > 0              ? "--inner-certifier"
+				: p->passthru_count > 0 ? "--passthru"
+							: "--certifier-dir");
+	for (size_t i = 0; i < w->inner_count && rc == EXIT_DONE; i++)
+		rc = plan_inner(w, w->inners[i], p, is_asking);
+	return rc;
 }
 
 static int plan(struct words *w, struct setup_plan *p)
@@ -330,7 +487,9 @@ static int plan(struct words *w, struct setup_plan *p)
 	int rc = fill_guards(p, is_asking);
 	if (rc == EXIT_DONE)
 		rc = plan_names(w, p);
-	return rc == EXIT_DONE ? plan_place(w, p) : rc;
+	if (rc == EXIT_DONE)
+		rc = plan_place(w, p);
+	return rc == EXIT_DONE ? plan_edge(w, p, is_asking) : rc;
 }
 
 /* ------------------------------------------------------------------ the command */

@@ -110,9 +110,58 @@ static void put_relay(FILE *out, const struct setup_plan *p)
 	put_key(out, p);
 }
 
+static void put_below(FILE *out, const struct name *certifier)
+{
+	char name[NAME_TEXT_MAX + 2] = "*/";
+	name_format(certifier, name + 2);
+	put_string(out, name);
+}
+
+/* Everybody below the inner certifiers; and with is_own below the own organisation. */
+static void put_all(FILE *out, const struct setup_plan *p, bool is_own)
+{
+	fputs("\tallow = {", out);
+	if (is_own)
+		put_below(out, &p->organisation);
+	for (size_t i = 0; i < p->inner_count; i++) {
+		fputs(i > 0 || is_own ? ",\n\t\t" : "", out);
+		put_below(out, &p->inners[i].name);
+	}
+	fputs("}\n", out);
+}
+
+static void put_trust(FILE *out, const struct setup_plan *p)
+{
+	char file[NAME_MAX + 8];
+	fputs("\n\n\t# the certifiers whose certificates count here\n\ttrust = {", out);
+	snprintf(file, sizeof(file), "trust/%s", p->trust);
+	put_path(out, p, file);
+	for (size_t i = 0; i < p->inner_count; i++) {
+		fputs(",\n\t\t", out);
+		snprintf(file, sizeof(file), "trust/%s", p->inners[i].file);
+		put_path(out, p, file);
+	}
+	fputs("}", out);
+}
+
+static void put_server_lists(FILE *out, const struct setup_plan *p)
+{
+	fputs("\n\n\t# who may use this server at all: everyone certified below ", out);
+	fputs(p->inner_count > 0 ? "these names\n" : "this name\n", out);
+	put_all(out, p, true);
+	if (p->is_edge)
+		fputs("\tdeny = {}\n\n\t# a key that is not the one in the directory is refused; who is "
+		      "not in it comes by\n\t# certificate alone (all: is refused)\n"
+		      "\tkey-check = listed\n}\n",
+			out);
+	else
+		fputs("\t# deny = {\"Somebody Else\"}\n\n\t# a key that is not in the directory, or not "
+		      "the one there, is refused\n\tkey-check = all\n}\n",
+			out);
+}
+
 static void put_server(FILE *out, const struct setup_plan *p)
 {
-	char trust[sizeof(p->trust) + 8], name[NAME_TEXT_MAX + 2];
 
 	fputs("server {\n\t# who this server is, and the key file that opens its ID file\n\tid = ",
 		out);
@@ -125,10 +174,8 @@ static void put_server(FILE *out, const struct setup_plan *p)
 		put_path(out, p, "server.stealth");
 	}
 	put_relay(out, p);
-	fputs("\n\n\t# the certifiers whose certificates count here\n\ttrust = {", out);
-	snprintf(trust, sizeof(trust), "trust/%s", p->trust);
-	put_path(out, p, trust);
-	fputs("}\n\n\t# who is known; edit it with \"postern directory\", then reload\n\tdirectory = ",
+	put_trust(out, p);
+	fputs("\n\n\t# who is known; edit it with \"postern directory\", then reload\n\tdirectory = ",
 		out);
 	put_path(out, p, "directory");
 	fputs("\n\n\t# the process that reads strangers' packets runs as this user\n", out);
@@ -137,15 +184,7 @@ static void put_server(FILE *out, const struct setup_plan *p)
 			out);
 	fputs("\tuser = ", out);
 	put_string(out, p->user);
-	fputs("\n\n\t# who may use this server at all: everyone certified below this name\n"
-	      "\tallow = {",
-		out);
-	snprintf(name, sizeof(name), "*/");
-	name_format(&p->organisation, name + 2);
-	put_string(out, name);
-	fputs("}\n\t# deny = {\"Somebody Else\"}\n\n\t# a key that is not in the directory, or not "
-	      "the one there, is refused\n\tkey-check = all\n}\n",
-		out);
+	put_server_lists(out, p);
 }
 
 static void put_example(FILE *out, const struct setup_plan *p, const char *what, const char *block,
@@ -190,6 +229,11 @@ static void put_door(FILE *out, const struct setup_plan *p)
 {
 	fputs("\n# Where knocks come in.\ndoor wan {\n\tcapture = pcap\n\tinterface = ", out);
 	put_string(out, p->interface);
+	if (p->is_edge) {
+		fputs("\n", out);
+		put_all(out, p, true);
+		fputs("\tdeny = {}", out);
+	}
 	fprintf(out,
 		"\n\tspa {\n\t\tudp = %d\n"
 		"\t\twindow = 30s # how far a client's clock may be off\n\t}\n",
@@ -204,10 +248,33 @@ static void put_service(FILE *out, const struct setup_plan *p, const struct setu
 	fprintf(out, "\nservice %s {\n\tport = %s/%u\n\tallow = {", g->name,
 		g->proto == IPPROTO_UDP ? "udp" : "tcp", (unsigned)g->port);
 	put_string(out, name_format(&p->admin, name));
-	fputs("}\n\topen = once # one connection for each knock\n"
+	fputs(p->is_edge ? "}\n\tdeny = {}" : "}", out);
+	fputs("\n\topen = once # one connection for each knock\n"
 	      "\twait = 30s  # that comes within this time\n"
 	      "\tlease = 8h  # and is cut after this time\n}\n",
 		out);
+}
+
+static void put_passthrus(FILE *out, const struct setup_plan *p)
+{
+	fputs("\n# From where people are let through to a machine inside: encrypted, proved by\n"
+	      "# certificate, see postern.conf(5).\n",
+		out);
+	for (size_t i = 0; i < p->passthru_count; i++) {
+		const struct setup_passthru *t = &p->passthrus[i];
+		fprintf(out, "\npassthru %s {\n\tlisten = tcp/%u\n\tto = ", t->at.name,
+			(unsigned)t->at.port);
+		put_string(out, t->to);
+		fputs("\n", out);
+		put_all(out, p, false);
+		fputs("\tdeny = {}\n\tspeaks = any # or ssh, tls, smtp, imap, http, postgres\n"
+		      "\tlease = 8h\n}\n",
+			out);
+	}
+	if (p->passthru_count == 0)
+		fputs("# passthru notes {\n#\tlisten = tcp/1352\n#\tto = \"mail.inner:1352\"\n"
+		      "#\tallow = {\"*/Sales/VSD\"}\n#\tdeny = {}\n#\tspeaks = any\n# }\n",
+			out);
 }
 
 char *setup_config_format(const struct setup_plan *p)
@@ -228,6 +295,8 @@ char *setup_config_format(const struct setup_plan *p)
 		out);
 	for (size_t i = 0; i < p->guard_count; i++)
 		put_service(out, p, &p->guards[i]);
+	if (p->is_edge)
+		put_passthrus(out, p);
 	bool is_bad = ferror(out) != 0;
 	if (fclose(out) != 0 || is_bad) {
 		free(text);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/certifier.h"
 #include "cmd/commands.h"
 #include "cmd/fileset.h"
 #include "cmd/id_make.h"
@@ -20,6 +21,7 @@
 #define YEARS_CERTIFIER 100
 #define YEARS_SERVER 10
 #define YEARS_USER 2
+#define YEARS_CROSS 10
 #define SECRET_KEY "secret: opens server.id and relay.id"
 
 struct people {
@@ -120,7 +122,7 @@ static void add_locked(struct fileset *s, const struct setup_plan *p, const char
 		.quality_min = quality_min,
 		.mem_kib = p->mem_kib,
 	};
-	add_text(s, p->folder, name, issue_idfile(i, &lock, p->now_ms), 0600, note);
+	add_text(s, p->apart, name, issue_idfile(i, &lock, p->now_ms), 0600, note);
 }
 
 static void add_key(struct fileset *s, const struct setup_plan *p, char *raw)
@@ -178,21 +180,42 @@ static void add_card(
 /* Only the names: enough to refuse before a password is asked for. */
 static int check_free(const struct setup_plan *p, struct fault *f)
 {
-	static const char *const names[] = { "certifier.id", "unit.id", "server.id", "relay.id",
-		"server.key", "server.stealth", SETUP_CREDENTIAL_FILE, "server.card", "admin.id",
-		"directory", "postern.conf" };
+	static const char *const names[] = { "server.id", "relay.id", "server.key",
+		"server.stealth", SETUP_CREDENTIAL_FILE, "server.card", "directory",
+		"postern.conf" };
+	static const char *const apart[] = { "certifier.id", "unit.id", "admin.id" };
 	struct fileset s = { 0 };
 	char folder[PATH_MAX + 16];
 
+	for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++)
+		add_text(&s, p->apart, apart[i], strdup(""), 0600, NULL);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		add_text(&s, p->folder, names[i], strdup(""), 0600, NULL);
 	snprintf(folder, sizeof(folder), "%s/trust", p->folder);
 	add_text(&s, folder, p->trust, strdup(""), 0600, NULL);
+	for (size_t i = 0; i < p->inner_count; i++)
+		add_text(&s, folder, p->inners[i].file, strdup(""), 0600, NULL);
 	if (p->key == SETUP_KEY_ELSEWHERE)
 		id_make_add_text(&s, p->key_path, strdup(""), 0600, NULL);
 	int rc = fileset_check(&s, f);
 	fileset_deinit(&s);
 	return rc;
+}
+
+/* What the edge's organisation says of those that it lets in: each unit, and nothing above it. */
+static char *cross_pem(
+	const struct setup_plan *p, const struct issue *by, const struct setup_inner *inner)
+{
+	struct fault f;
+	uint8_t bytes[CERT_LEN_MAX];
+	size_t len = 0;
+	struct issue_signer signer = issue_signer(by);
+	struct issue_grant g = { CERT_CROSS, &inner->name, CERT_CERTIFIER, inner->pk, p->now_ms,
+		issue_last_ms(issue_end_ms(p->now_ms, YEARS_CROSS, 0), by->not_after_ms) };
+	if (issue_certify(&signer, &g, bytes, &len, &f) < 0)
+		return NULL;
+	struct span der = span_of(bytes, len);
+	return certifier_pem("CERTIFICATE", &der, 1);
 }
 
 static int make_files(
@@ -212,6 +235,8 @@ static int make_files(
 	snprintf(trust, sizeof(trust), "%s/trust", p->folder);
 	fileset_folder(s, p->folder);
 	fileset_folder(s, trust);
+	if (p->is_edge)
+		fileset_folder(s, p->apart);
 	add_locked(s, p, "certifier.id", m->organisation, &m->certifier_password,
 		PASSWORD_QUALITY_CERTIFIER, "secret: certifies; keep it offline");
 	if (p->has_unit)
@@ -224,6 +249,9 @@ static int make_files(
 	add_text(s, p->folder, "directory", directory_text(m), 0644, "who is known here");
 	add_text(s, trust, p->trust, issue_certificate_pem(m->organisation), 0644,
 		"the organisation's certificate");
+	for (size_t i = 0; i < p->inner_count; i++)
+		add_text(s, trust, p->inners[i].file, cross_pem(p, m->organisation, &p->inners[i]),
+			0644, "trust in those who come from inside");
 	add_text(s, p->folder, "postern.conf", setup_config_format(p), 0644, "the configuration");
 	return s->is_short ? -ENOMEM : 0;
 }
@@ -267,25 +295,60 @@ static const char *file_below(const struct setup_plan *p, const char *path)
 	return strncmp(path, p->folder, len) == 0 && path[len] == '/' ? path + len + 1 : path;
 }
 
+/* The commands that leave nothing of it on the disk, and what the inner organisation has to do. */
+static void report_edge(const struct setup_plan *p)
+{
+	char name[NAME_TEXT_MAX];
+	printf("Take %s away from this machine, which is the one that may be stolen.\n"
+	       "If it lies on this disk, copy it to a stick and leave nothing of it:\n\n"
+	       "  cp -rp %s /media/STICK && sync\n"
+	       "  find %s -type f -exec shred -u {} + && rm -r %s\n\n",
+		p->apart, p->apart, p->apart, p->apart);
+	if (p->inner_count > 0) {
+		puts("Trusted to certify who comes from inside; compare what the owners read out:\n");
+		for (size_t i = 0; i < p->inner_count; i++)
+			printf("  %s\n    %s\n", name_format(&p->inners[i].name, name),
+				p->inners[i].fingerprint);
+		putchar('\n');
+	}
+	printf("Inside, let people trust this edge, and write the directory that it needs; with a\n"
+	       "copy of %s/postern.conf and of server.card there:\n\n"
+	       "  postern certifier cross server.card --for organisation --certifier certifier.id\n"
+	       "  postern directory export-edge --config postern.conf \\\n"
+	       "      --directory /etc/postern/directory -o edge-directory\n\n"
+	       "and put edge-directory in the place of %s/directory. Nothing is guarded\n"
+	       "yet. Next:\n\n",
+		p->folder, p->folder);
+}
+
 static void report(const struct setup_plan *p, const struct fileset *s)
 {
 	char server[NAME_TEXT_MAX], admin[NAME_TEXT_MAX];
+	size_t width = 16;
 
-	printf("Made server %s and administrator %s in %s:\n\n", name_format(&p->server, server),
-		name_format(&p->admin, admin), p->folder);
+	printf("Made %sserver %s and administrator %s in %s:\n\n", p->is_edge ? "edge " : "",
+		name_format(&p->server, server), name_format(&p->admin, admin), p->folder);
+	for (size_t i = 0; i < s->count; i++) {
+		size_t len = strlen(file_below(p, s->items[i].path));
+		width = len > width ? len : width;
+	}
 	for (size_t i = 0; i < s->count; i++)
-		printf("  %-16s %s\n", file_below(p, s->items[i].path), s->items[i].note);
+		printf("  %-*s %s\n", (int)width, file_below(p, s->items[i].path),
+			s->items[i].note);
 	putchar('\n');
 	report_key(p);
-	printf("Move certifier.id%s to a place that is not on a network; it is needed only to\n"
-	       "certify more people and servers. Nothing is guarded yet. Next:\n\n",
-		p->has_unit ? " and unit.id" : "");
+	if (p->is_edge)
+		report_edge(p);
+	else
+		printf("Move certifier.id%s to a place that is not on a network; it is needed only to\n"
+		       "certify more people and servers. Nothing is guarded yet. Next:\n\n",
+			p->has_unit ? " and unit.id" : "");
 	if (p->key == SETUP_KEY_CREDENTIAL)
 		puts("  systemctl daemon-reload && systemctl restart posternd");
 	else
 		printf("  posternd -c %s/postern.conf\n", p->folder);
 	printf("  postern knock %s %s --id %s/admin.id \\\n      --card %s/server.card\n", p->host,
-		p->guards[0].name, p->folder, p->folder);
+		p->guards[0].name, p->apart, p->folder);
 }
 
 static int fail(int rc, const struct fault *f)

@@ -415,6 +415,9 @@ static inline uint16_t config_service_last_port(const struct config_service *s)
 /* "127.0.0.1:9462" or "[::1]:9462"; false (nothing written) unless it is a loopback address and a port. */
 bool config_loopback_parse(const char *text, struct addr *ret, uint16_t *ret_port);
 
+/* "mail.example:25" as in to of a passthru: NULL when it is such a place, else why not, a clause. */
+const char *config_place_refusal(const char *text);
+
 /* The service with this name, or that guards this port of a protocol; NULL when there is none. */
 const struct config_service *config_service_by_name(const struct config *c, const char *name);
 const struct config_action *config_action_by_name(const struct config *c, const char *name);

@@ -112,30 +112,48 @@ static bool split(
 	return parse_port(colon + 1, ret_port);
 }
 
+struct place {
+	char host[CONFIG_HOST_MAX + 1];
+	struct addr addr; /* zero: host is a name */
+	uint16_t port;
+};
+
+/* NULL, or why not. */
+static const char *parse_place(const char *text, struct place *ret)
+{
+	struct place p = { .port = 0 };
+	bool is_bracketed = false;
+	if (!split(text, p.host, &is_bracketed, &p.port))
+		return "is not a host and a port; write mail.example:25, 10.0.0.8:25 or [2001:db8::8]:25";
+	bool is_numeric = addr_parse(p.host, &p.addr);
+	if (is_numeric && (strchr(p.host, ':') != NULL) != is_bracketed)
+		return "is not clear; write IPv6, and only that, as [2001:db8::8]:25";
+	if (!is_numeric && (is_bracketed || !is_host_name(p.host)))
+		return "names no host; write a host name or an address";
+	if (is_numeric && is_unreachable(&p.addr))
+		return "is not the address of a machine; name one that can be connected to";
+	*ret = p;
+	return NULL;
+}
+
+const char *config_place_refusal(const char *text)
+{
+	struct place place;
+	return parse_place(text, &place);
+}
+
 static bool set_place(const char *text, struct config_passthru *p, struct config_arena *arena,
 	char why[CONFIG_WHY_MAX])
 {
-	char host[CONFIG_HOST_MAX + 1];
-	struct addr addr = { { 0 } };
-	bool is_bracketed = false;
-	uint16_t port = 0;
-	if (!split(text, host, &is_bracketed, &port))
-		return refuse(why, text,
-			"is not a host and a port; write mail.example:25, 10.0.0.8:25 or [2001:db8::8]:25");
-	bool is_numeric = addr_parse(host, &addr);
-	if (is_numeric && (strchr(host, ':') != NULL) != is_bracketed)
-		return refuse(
-			why, text, "is not clear; write IPv6, and only that, as [2001:db8::8]:25");
-	if (!is_numeric && (is_bracketed || !is_host_name(host)))
-		return refuse(why, text, "names no host; write a host name or an address");
-	if (is_numeric && is_unreachable(&addr))
-		return refuse(why, text,
-			"is not the address of a machine; name one that can be connected to");
+	struct place place;
+	const char *refusal = parse_place(text, &place);
+	if (refusal != NULL)
+		return refuse(why, text, "%s", refusal);
 	if (p == NULL)
 		return true;
-	p->host = config_arena_keep(arena, host, strlen(host));
-	p->addr = is_numeric ? addr : (struct addr){ { 0 } };
-	p->port = port;
+	p->host = config_arena_keep(arena, place.host, strlen(place.host));
+	p->addr = place.addr;
+	p->port = place.port;
 	return p->host != NULL || refuse(why, text, "cannot be kept: no memory");
 }
 

@@ -50,7 +50,8 @@ class Edges(Lab):
             run("ip", "-n", self.ns[who], "route", "add", "default", "via", "10.81.0.1")
         self.exec("router", "sysctl", "-qw", "net.ipv4.ip_forward=1", check=True)
         self.exec("router", "nft", "-f", "-", check=True, input="""table ip nat { chain post {
-            type nat hook postrouting priority 100; oifname "eth0" masquerade } }
+            type nat hook postrouting priority 100; oifname "eth0" masquerade;
+            }; }
             """)
 
     def _bridge(self, bridge, members, device):
@@ -83,8 +84,6 @@ class Edges(Lab):
         with open(self.path("certifier-password"), "w") as f:
             f.write(PASSWORD)
         os.chmod(self.path("certifier-password"), 0o600)
-        if not os.path.exists(self.path("etc", "relay.id")):
-            self.server_id("Mail", self.path("etc", "relay.id"))
 
     def server_id(self, name, out, host=None):
         """A server's ID and its key file beside it. Returns the key file."""
@@ -95,7 +94,7 @@ class Edges(Lab):
 
     def relay_options(self):
         return (f'relay-id = "{self.path("etc", "relay.id")}"  '
-                f'relay-key = "{self.path("etc", "relay.key")}"')
+                f'relay-key = "{self.path("etc", "server.key")}"')
 
     def passthru(self, blocks, server="", **kw):
         """The configuration of the edge with these blocks."""
@@ -129,6 +128,18 @@ class Edges(Lab):
         second = self.path("second", "etc", "server.card")
         if os.path.exists(second):
             shutil.copy(second, os.path.join(folder, SECOND + ".card"))
+
+    def certificate(self, id):
+        """Certificates and key of an ID, as files for other programs."""
+        key, chain = id + ".pkcs8", id + ".pem"
+        run(program("postern"), "id", "export", id, "--pkcs8", "--password-file", self.path("admin-password"),
+            "--new-password-file", self.path("admin-password"), "-o", key)
+        run("openssl", "pkey", "-in", key, "-passin", "file:" + self.path("admin-password"), "-out", id + ".key")
+        with open(id) as f, open(chain, "w") as to:
+            text = f.read()
+            begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----\n"
+            to.write("".join(begin + part.split(end)[0] + end for part in text.split(begin)[1:]))
+        return chain, id + ".key"
 
     # -- what they do ------------------------------------------------------------------------------
 

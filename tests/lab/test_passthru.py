@@ -50,7 +50,7 @@ def test_ssh():
         line = lab.line(event="relayed")
         assert (line["name"], line["service"]) == ("Admin/VSD", "shell"), line
         ended = lab.line(event="ended")
-        assert ended["name"] == "Admin/VSD" and "MiB" in ended["text"], ended
+        assert ended["name"] == "Admin/VSD" and "kB in" in ended["text"], ended
         assert lab.lines(event="granted") and not lab.lines(event="refused")
 
 
@@ -229,8 +229,8 @@ def test_refusals():
         assert status == 1 and out == b"", (status, out, err)
         lab.line(event="refused", name="Mallory/VSD", reason="deny-service")
         lab.must_open("tcp/22")
-        status, out, err = lab.talk(INNER, 22, "--id", mallory, "--no-knock", input=b"SSH-2.0-x\r\n")
-        assert status == 1 and out == b"" and "deny" in err.lower(), (status, out, err)
+        assert all_that_comes(tls(lab, "client", 22, *lab.certificate(mallory)), b"SSH-2.0-x\r\n") == b""
+        until("the relay's line", lambda: len(lab.lines(name="Mallory/VSD", reason="deny-service")) == 2)
 
         # Deleted from the directory, still certified.
         assert lab.talk(INNER, 7001, "--id", leaver, input=b"here")[:2] == (0, b"here")
@@ -298,7 +298,7 @@ def test_gigabyte():
         assert n == size and p.wait(BOUND) == 0
         feeder.join()
         ended = lab.line(event="ended")
-        assert "1.0 GiB" in ended["text"] or "1 GiB" in ended["text"], ended
+        assert "1073 MB in, 1073 MB out" in ended["text"], ended
 
 
 def test_without_tls():
@@ -352,7 +352,7 @@ def test_restarts():
             assert p.stdout.read(len(word)) == word
         alive(b"before")
         for victim in ("knock", "gate"):
-            old = lab.pids()[victim]
+            old = until(f"a {victim} process", lambda: lab.pids().get(victim))
             os.kill(old, 9)
             until(f"another {victim} process", lambda: lab.pids().get(victim, old) != old)
             alive(victim.encode())
@@ -360,13 +360,13 @@ def test_restarts():
         lab.ctl("reload")
         alive(b"reload")
         gates = until("the connection is listed", lambda: [
-            g for g in lab.ctl("gates") if g.get("passthru") == "echo"])
+            g for g in lab.ctl("gates") if "connection" in g and g["to_client"]])
         assert gates[0]["name"] == "Admin/VSD", gates
         assert gates[0]["to_inner"] == gates[0]["to_client"] == len(b"beforeknockgatereload"), gates
         # Who is locked out is out at once, also of what runs.
         lab.ctl("revoke", "Admin/VSD")
         assert p.stdout.read() == b"" and p.wait(BOUND) != 0
-        assert lab.line(event="ended")["reason"] == "locked"
+        assert lab.line(event="ended")["reason"] == "revoked", lab.lines(event="ended")
 
 
 def test_relay_dies():
@@ -416,7 +416,7 @@ def relay_kib(lab, field="VmHWM"):
 
 def test_crowd():
     """10,000 connections at once from behind the same address: bounded, and others are not disturbed."""
-    with edge("crowd", block("echo", 7000), "relay-connections = 200") as lab:
+    with edge("crowd", block("echo", 7000), "relay-connections-max = 200") as lab:
         lab.things.append(Server(lab.ns["inner"], INNER, 7000, echo))
         lab.must_open("tcp/7000")
         p = lab.popen("client", *lab.through(INNER, 7000), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
@@ -434,17 +434,17 @@ def test_crowd():
         for i in range(50):
             p.stdin.write(b"b")
             assert p.stdout.read(1) == b"b"
-        until("the crowd's line", lambda: lab.lines(event="refused", reason="relay-limit"))
+        until("the crowd's line", lambda: lab.lines(event="refused", address=ROUTER))
         for s in crowd:
             s.close()
         assert relay_kib(lab) < 128 * 1024, relay_kib(lab)
-        assert len(lab.lines(event="refused")) < 60, len(lab.lines(event="refused"))
+        assert len(lab.journal()) < 100, [(o["event"], o["text"]) for o in lab.journal()]
         assert until("others get in again", lambda: lab.talk(INNER, 7000, input=b"c")[1] == b"c")
 
 
 def test_limits():
     """So many of one name, and no more."""
-    with edge("limits", block("echo", 7000, "connections-per-name = 2")) as lab:
+    with edge("limits", block("echo", 7000, "name-connections-max = 2")) as lab:
         lab.things.append(Server(lab.ns["inner"], INNER, 7000, echo))
         kept = []
         for _ in range(2):
@@ -473,7 +473,7 @@ def test_stop():
             assert p.stdout.read(1) == b"k"
             two.append(p)
         lab.daemon.terminate()
-        until("it takes no more", lambda: "stop" in lab.log())
+        until("it takes no more", lambda: ":7000 " not in lab.exec("server", "ss", "-ltnH").stdout)
         two[0].stdin.write(b"goes on")
         assert two[0].stdout.read(7) == b"goes on"
         two[0].stdin.close()

@@ -46,9 +46,6 @@ class Edge(Lab):
         with open(self.path("certifier-password"), "w") as f:
             f.write("correct horse 7 battery\n")
         os.chmod(self.path("certifier-password"), 0o600)
-        run(program("postern"), "id", "new", "Mail/VSD", "--server", "--certifier",
-            self.path("etc", "certifier.id"), "--certifier-password-file", self.path("certifier-password"),
-            "--out", self.path("etc", "relay.id"))
         self.person("Ann/VSD")
         self.keys = {who: self.tls_files(who) for who in ("admin", "ann")}
 
@@ -67,7 +64,7 @@ class Edge(Lab):
     def configure(self, allow='"*/VSD"', deny="", more="", others="", server="", to=INNER["inner"], grace="0s"):
         self.config(services=PASSTHRU.format(allow=allow, deny=deny, more=more, others=others, to=to),
                     server=f'relay-id = "{self.path("etc", "relay.id")}"\n'
-                           f'    relay-key = "{self.path("etc", "relay.key")}"\n    relay-grace = {grace}\n    {server}')
+                           f'    relay-key = "{self.path("etc", "server.key")}"\n    relay-grace = {grace}\n    {server}')
 
     def relay(self):
         """The relay process, or None."""
@@ -237,7 +234,7 @@ def test_reload_keeps_and_judges():
         assert line["name"] == "Ann/VSD" and line["reason"] == "deny-service", line
         assert line["list"] == "service notes deny", line
         # Its port goes, and comes back.
-        lab.config(server=f'relay-id = "{lab.path("etc", "relay.id")}" relay-key = "{lab.path("etc", "relay.key")}"')
+        lab.config(server=f'relay-id = "{lab.path("etc", "relay.id")}" relay-key = "{lab.path("etc", "server.key")}"')
         lab.ctl("reload")
         lab.settled()
         assert is_cut(s)
