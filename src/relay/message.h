@@ -10,7 +10,8 @@
  *   monitor -> relay
  *     BEGIN     a new configuration follows: limits
  *     IDENTITY  the relay's certificates and key (only when a passthru encrypts)
- *     PASSTHRU  one passthru; with one descriptor, its listening socket
+ *     PASSTHRU  one passthru; with one descriptor, its listening socket. Of one that stays it is a duplicate of
+ *               the same socket, which takes the place of the one before: nobody who waits in it is lost
  *     TARGET    the addresses of a passthru's host, now
  *     COMMIT    it is whole: from here on it counts. Ports that are no longer named are closed; their
  *               connections, like all others, are presented to the next knock process, which judges
@@ -27,7 +28,7 @@
  *     ENDED     one that was let through ended: why, bytes, time
  *     LISTED    one connection; after the last one LISTED with id 0
  *   knock -> relay
- *     ANSWER    to ASK and HELD
+ *     ANSWER    to ASK and HELD; a lease in answer to HELD never makes that of the connection longer
  *     CUT       end this connection
  *     LIST      tell what there is
  */
