@@ -14,9 +14,9 @@ struct link {
 	uint8_t key_identifier[CERT_KEY_IDENTIFIER_LEN];
 };
 
-static bool read_link(const struct idfile *file, size_t i, struct link *ret)
+static bool read_link(struct span der, struct link *ret)
 {
-	if (cert_decode(idfile_cert(file, i), &ret->cert, &ret->parts) != CERT_OK)
+	if (cert_decode(der, &ret->cert, &ret->parts) != CERT_OK)
 		return false;
 	cert_key_identifier(ret->cert.pk, ret->key_identifier);
 	return true;
@@ -38,12 +38,13 @@ static bool is_issuer(const struct link *above, const struct link *of)
  * The certificate above: one by the next certifier up, else one by which an older or newer key of the same
  * certifier vouches for this one. Not an organisation that vouches for itself.
  */
-static bool find_above(const struct idfile *file, const struct link *of, struct link *ret)
+static bool find_above(
+	const struct span *own, size_t count, const struct link *of, struct link *ret)
 {
 	struct link l;
 	bool is_found = false;
-	for (size_t i = 1; i < idfile_cert_count(file); i++) {
-		if (!read_link(file, i, &l) || !is_issuer(&l, of))
+	for (size_t i = 1; i < count; i++) {
+		if (!read_link(own[i], &l) || !is_issuer(&l, of))
 			continue;
 		bool is_own_level = span_equal(l.parts.subject, l.parts.issuer);
 		if (is_own_level && is_key(l.key_identifier, l.cert.issuer_key_identifier))
@@ -61,16 +62,25 @@ static bool find_above(const struct idfile *file, const struct link *of, struct 
 	return is_found;
 }
 
-bool chain_of_idfile(const struct idfile *file, struct chain *ret)
+bool chain_of_own(const struct span *own, size_t count, struct chain *ret)
 {
 	struct link at, above;
 	*ret = (struct chain){ 0 };
-	if (idfile_cert_count(file) == 0 || !read_link(file, 0, &at))
+	if (count == 0 || !read_link(own[0], &at))
 		return false;
 	ret->der[ret->count++] = at.parts.der;
-	while (ret->count < CHAIN_CERTS_MAX && find_above(file, &at, &above)) {
+	while (ret->count < CHAIN_CERTS_MAX && find_above(own, count, &at, &above)) {
 		at = above;
 		ret->der[ret->count++] = at.parts.der;
 	}
 	return true;
+}
+
+bool chain_of_idfile(const struct idfile *file, struct chain *ret)
+{
+	struct span own[IDFILE_CERTS_MAX];
+	size_t n = idfile_cert_count(file);
+	for (size_t i = 0; i < n && i < IDFILE_CERTS_MAX; i++)
+		own[i] = idfile_cert(file, i);
+	return chain_of_own(own, n < IDFILE_CERTS_MAX ? n : IDFILE_CERTS_MAX, ret);
 }

@@ -4,6 +4,16 @@
 #include "identity/template.h"
 #include "lib/internal.h"
 
+bool lib_id_chain(const struct postern_id *id, struct chain *ret)
+{
+	struct lib_certs own;
+	*ret = (struct chain){ 0 };
+	if (id->trust == NULL)
+		return false;
+	lib_trust_own(id->trust, &own);
+	return chain_of_own(own.der, own.count, ret);
+}
+
 /* u16 length and DER, leaf first. */
 static size_t put_der(const struct chain *c, uint8_t *to, size_t cap)
 {
@@ -15,12 +25,12 @@ static size_t put_der(const struct chain *c, uint8_t *to, size_t cap)
 	return w.is_full ? 0 : w.len;
 }
 
-void lib_id_set_chain(struct postern_id *id, const struct idfile *file)
+void lib_id_set_chain(struct postern_id *id)
 {
 	struct chain c;
 
 	id->chain_len = 0;
-	if (!chain_of_idfile(file, &c))
+	if (!lib_id_chain(id, &c))
 		return;
 	id->chain_type = SPA_ID_TEMPLATE;
 	id->chain_len = template_encode(&c, id->chain, sizeof(id->chain));

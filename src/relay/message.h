@@ -20,15 +20,19 @@
  *   relay -> monitor
  *     TAKEN     after COMMIT: result
  *   relay -> knock
- *     ASK       somebody is there: by certificates, or (passthru without encryption) by address alone
- *     HELD      a connection that another knock process let through, for judgement
+ *     ASK       somebody is there: by certificates, or (passthru without encryption) by address alone. Asked
+ *               again of a new knock process while it is not through, also when the last one granted it
+ *     HELD      a connection that another knock process let through, for judgement; also one that has ended
+ *               since, when nobody was told: then ENDED follows
  *     THROUGH   it was let through and the inner machine has answered: bytes flow
- *     CAUGHT    a connection ended before it was let through: why. Never more than a few a second: count
- *               says how many of the same source, passthru and reason there were since the last one
+ *     CAUGHT    a connection ended before it was through: why. Not sent for one that an ANSWER refused, but
+ *               for one that CUT ended. Of those that were never granted never more than a few a second: count
+ *               says how many of the same source, passthru and reason there were since the last one; a zero
+ *               source stands for several
  *     ENDED     one that was let through ended: why, bytes, time
  *     LISTED    one connection; after the last one LISTED with id 0
  *   knock -> relay
- *     ANSWER    to ASK and HELD; a lease in answer to HELD never makes that of the connection longer
+ *     ANSWER    to ASK and HELD. A later lease may end a connection sooner than the first, never later
  *     CUT       end this connection
  *     LIST      tell what there is
  */

@@ -19,7 +19,11 @@ struct relayd_start {
 	uint32_t descriptors_max; /* for RLIMIT_NOFILE, set before the drop */
 };
 
-/* Drop, sandbox, obey. Returns the exit status: 0 stopped, 1 trouble (logged). */
+/*
+ * Drop, sandbox, obey. Returns the exit status: 0 stopped, 1 trouble (logged), or the monitor is gone. A
+ * connection needs two descriptors, three while it brings knocks along; without free ones nothing is accepted
+ * for a moment.
+ */
 int relayd_run(const struct relayd_start *start);
 
 #endif
