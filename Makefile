@@ -44,6 +44,7 @@ bench: deps build-bench/build.ninja
 	ninja -C build-bench
 	bench/run.sh build-bench
 	bench/gates.sh build-bench
+	bench/relay.py build-bench
 	bench/classic.sh build-bench
 
 format:

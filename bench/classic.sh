@@ -7,15 +7,11 @@
 #   RATES='0 100000'                other rates, packets a second; max: as many as can be sent
 # Prefixes, options and lists of processes are words to be split.
 # shellcheck disable=SC2086,SC2046,SC2207
-set -u
-build=${1:?usage: bench/classic.sh BUILD-FOLDER}
-build=$(cd "$build" && pwd) || exit 4
-[ "$(id -u)" = 0 ] || { echo "bench: needs root for network namespaces; run: sudo make bench" >&2; exit 4; }
-export PATH=$build/bench:$build/src/cmd:/usr/sbin:/sbin:$PATH
-for program in ip iptables fwknop fwknopd knock knockd taskset setpriv jq; do
-	command -v "$program" >/dev/null || { echo "bench: $program is missing; run: make deps" >&2; exit 4; }
-done
-ninja -C "$build" bench-tools >/dev/null || exit 4
+need='ip iptables fwknop fwknopd knock knockd taskset setpriv jq'
+prefix=pc
+unmake() { remove $daemons client stranger hub; }
+# shellcheck source=bench/common.sh
+. "$(dirname "$0")/common.sh"
 
 rates=${RATES:-0 1000 10000 100000 max}
 attempts=20
@@ -29,58 +25,10 @@ declare -A address=([postern]=10.77.0.1 [knockd]=10.77.0.3 [fwknopd]=10.77.0.4)
 declare -A hardware figure
 pids=
 source=1 # the next address that nobody has used
-tag=pc$$
-tmp=$(mktemp -d /tmp/postern-bench-XXXXXX)
-chmod 755 "$tmp"
-began=$SECONDS
 
-clean() {
-	trap '' INT TERM
-	[ -t 2 ] && printf '\r\e[K' >&2
-	exec 2>/dev/null # the shell would tell of each job that is killed here
-	jobs -p | xargs -r kill
-	for ns in $daemons client stranger hub; do
-		ip netns pids "$tag-$ns" | xargs -r kill -9
-		ip netns del "$tag-$ns"
-	done
-	rm -rf "$tmp"
-}
-trap clean EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-tell() { if [ -t 2 ]; then printf '\r\e[K%3d s  %s' $((SECONDS - began)) "$*" >&2; fi; }
-fail() { [ -t 2 ] && echo >&2; echo "bench: $*" >&2; exit 1; }
-until_true() { # until_true WHAT COMMAND...: at most 10 seconds
-	local what=$1 end=$((SECONDS + 10))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || fail "$what: did not happen; see below$(printf '\n'; tail -n 5 "$tmp"/*.log)"
-		sleep 0.05
-	done
-}
-value() { # value KEY TEXT: of "key=value key=value"
-	local word
-	for word in $2; do
-		[ "${word%%=*}" = "$1" ] && { echo "${word#*=}"; return; }
-	done
-	echo 0
-}
-calc() { awk "BEGIN { printf \"%.${2:-2}f\", $1 }"; }
-
-# The daemons have one core, whoever sends the other. With one core they share it.
-if [ "$(nproc)" -gt 1 ]; then here='taskset -c 0' there='taskset -c 1'; else here='' there=''; fi
-daemon() { local who=$1; shift; exec $here ip netns exec "$tag-$who" "$@"; } # with &: $! is the program itself
 client() { $there ip netns exec "$tag-client" "$@"; }
 
 # -- the machines ----------------------------------------------------------------------------------
-
-plug() { # plug NAME ADDRESS
-	ip -n "$tag-hub" link add "$1" type veth peer name eth0 netns "$tag-$1" &&
-		ip -n "$tag-hub" link set "$1" master br0 up &&
-		ip -n "$tag-$1" addr add "$2/24" dev eth0 &&
-		ip -n "$tag-$1" link set eth0 up
-}
 
 build_network() {
 	local who
@@ -88,10 +36,10 @@ build_network() {
 		ip netns add "$tag-$who" && ip -n "$tag-$who" link set lo up || return
 	done
 	ip -n "$tag-hub" link add br0 type bridge && ip -n "$tag-hub" link set br0 up || return
-	plug client 10.77.0.2 && plug stranger 10.77.0.9 &&
+	plug_hub client 10.77.0.2 && plug_hub stranger 10.77.0.9 &&
 		ip -n "$tag-client" route add local 10.78.0.0/15 dev lo || return
 	for who in $daemons; do
-		plug "$who" "${address[$who]}" &&
+		plug_hub "$who" "${address[$who]}" &&
 			ip -n "$tag-$who" route add 10.78.0.0/15 via 10.77.0.2 || return
 		hardware[$who]=$(ip -n "$tag-$who" -json link show eth0 | jq -r '.[0].address')
 	done

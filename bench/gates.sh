@@ -7,45 +7,17 @@
 #   GATES='0 1000' RULES='0 100'    other sizes
 # Prefixes and options are words to be split.
 # shellcheck disable=SC2086
-set -u
-build=${1:?usage: bench/gates.sh BUILD-FOLDER}
-build=$(cd "$build" && pwd) || exit 4
-[ "$(id -u)" = 0 ] || { echo "bench: needs root for network namespaces; run: sudo make bench" >&2; exit 4; }
-export PATH=$build/bench:/usr/sbin:/sbin:$PATH
-for program in ip nft iptables-nft taskset; do
-	command -v "$program" >/dev/null || { echo "bench: $program is missing; run: make deps" >&2; exit 4; }
-done
-ninja -C "$build" bench-tools >/dev/null || exit 4
+need='ip nft iptables-nft taskset'
+prefix=pg
+unmake() { remove server bare client; }
+# shellcheck source=bench/common.sh
+. "$(dirname "$0")/common.sh"
 
 gates=${GATES:-0 1000 100000 1000000}
 rules=${RULES:-0 100 1000 5000}
 forks=15 # times that one more rule is added
 port=22
-tag=pg$$
-tmp=$(mktemp -d /tmp/postern-gates-XXXXXX)
-began=$SECONDS
 declare -A figure
-
-clean() {
-	trap '' INT TERM
-	[ -t 2 ] && printf '\r\e[K' >&2
-	unmake 2>/dev/null
-	rm -rf "$tmp"
-}
-trap clean EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-tell() { if [ -t 2 ]; then printf '\r\e[K%3d s  %s' $((SECONDS - began)) "$*" >&2; fi; }
-fail() { [ -t 2 ] && echo >&2; echo "bench: $*" >&2; exit 1; }
-calc() { awk "BEGIN { printf \"%.${2:-2}f\", $1 }"; }
-value() { # value KEY TEXT: of "key=value key=value"
-	local word
-	for word in $2; do
-		[ "${word%%=*}" = "$1" ] && { echo "${word#*=}"; return; }
-	done
-	echo 0
-}
 
 # Sender and receiver on one processor: then a packet is handled at once, and time is cost.
 if [ "$(nproc)" -gt 1 ]; then on='taskset -c 1'; else on=; fi
@@ -65,7 +37,6 @@ make() { # the machines: the client's, the one that is measured, and one that ha
 		ip netns exec "$tag-bare" nft 'add table ip first; add chain ip first c { type filter hook prerouting priority -400; }
 			add rule ip first c tcp dport 21 drop' || fail 'the network namespaces cannot be made'
 }
-unmake() { for ns in server bare client; do ip netns del "$tag-$ns"; done; }
 
 path() { $on bench-path "$1" "/run/netns/$tag-client" "/run/netns/$tag-bare" "/run/netns/$tag-server"; }
 

@@ -5,15 +5,11 @@
 #   bench/run.sh BUILD-FOLDER     root; an optimised build (make bench makes one)
 # Prefixes, options and lists of processes are words to be split.
 # shellcheck disable=SC2086,SC2046
-set -u
-build=${1:?usage: bench/run.sh BUILD-FOLDER}
-build=$(cd "$build" && pwd) || exit 4
-[ "$(id -u)" = 0 ] || { echo "bench: needs root for network namespaces; run: sudo make bench" >&2; exit 4; }
-export PATH=$build/bench:$build/src/cmd:/usr/sbin:/sbin:$PATH
-for program in ip nft iptables fwknop fwknopd knockd taskset jq; do
-	command -v "$program" >/dev/null || { echo "bench: $program is missing; run: make deps" >&2; exit 4; }
-done
-ninja -C "$build" bench-tools >/dev/null || exit 4
+need='ip nft iptables fwknop fwknopd knockd taskset jq'
+prefix=pb
+unmake() { remove $daemons client hub; }
+# shellcheck source=bench/common.sh
+. "$(dirname "$0")/common.sh"
 
 tries=200     # knocks for the latency figures
 under_load=20 # knocks while garbage arrives
@@ -30,61 +26,13 @@ daemons='postern pcap udp knockd'
 declare -A address=([postern]=10.77.0.1 [pcap]=10.77.0.3 [udp]=10.77.0.4 [knockd]=10.77.0.5)
 declare -A port=([postern]=62201 [pcap]=62201 [udp]=62201 [knockd]=7000)
 declare -A pids figure
-tag=pb$$
-tmp=$(mktemp -d /tmp/postern-bench-XXXXXX)
-chmod 755 "$tmp"
-began=$SECONDS
-
-clean() {
-	trap '' INT TERM
-	[ -t 2 ] && printf '\r\e[K' >&2
-	exec 2>/dev/null # the shell would tell of each job that is killed here
-	jobs -p | xargs -r kill
-	for ns in $daemons client hub; do
-		ip netns pids "$tag-$ns" | xargs -r kill -9
-		ip netns del "$tag-$ns"
-	done
-	rm -rf "$tmp"
-}
-trap clean EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-tell() { if [ -t 2 ]; then printf '\r\e[K%3d s  %s' $((SECONDS - began)) "$*" >&2; fi; }
-fail() { [ -t 2 ] && echo >&2; echo "bench: $*" >&2; exit 1; }
-until_true() { # until_true WHAT COMMAND...: at most 10 seconds
-	local what=$1 end=$((SECONDS + 10))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || fail "$what: did not happen; see below$(printf '\n'; tail -n 5 "$tmp"/*.log)"
-		sleep 0.05
-	done
-}
-value() { # value KEY TEXT: of "key=value key=value"
-	local word
-	for word in $2; do
-		[ "${word%%=*}" = "$1" ] && { echo "${word#*=}"; return; }
-	done
-	echo 0
-}
-calc() { awk "BEGIN { printf \"%.${2:-2}f\", $1 }"; }
 
 milliseconds() { if [ "$1" = 0 ]; then echo -; else calc "$1 / 1000" 2; fi; } # 0: too few opened to say
 
-# The daemons have one core, whoever sends the other. With one core they share it.
-if [ "$(nproc)" -gt 1 ]; then here='taskset -c 0' there='taskset -c 1'; else here='' there=''; fi
 on() { local who=$1; shift; $here ip netns exec "$tag-$who" "$@"; }
-daemon() { local who=$1; shift; exec $here ip netns exec "$tag-$who" "$@"; } # with &: $! is the program itself
 client() { exec $there ip netns exec "$tag-client" "$@"; } # the same
 
 # -- the machines ----------------------------------------------------------------------------------
-
-plug() { # plug NAME ADDRESS
-	ip -n "$tag-hub" link add "$1" type veth peer name eth0 netns "$tag-$1" &&
-		ip -n "$tag-hub" link set "$1" master br0 up &&
-		ip -n "$tag-$1" addr add "$2/24" dev eth0 &&
-		ip -n "$tag-$1" link set eth0 up
-}
 
 build_network() {
 	local who
@@ -92,9 +40,9 @@ build_network() {
 		ip netns add "$tag-$who" && ip -n "$tag-$who" link set lo up || return
 	done
 	ip -n "$tag-hub" link add br0 type bridge && ip -n "$tag-hub" link set br0 up || return
-	plug client 10.77.0.2 && ip -n "$tag-client" route add local 10.78.0.0/15 dev lo || return
+	plug_hub client 10.77.0.2 && ip -n "$tag-client" route add local 10.78.0.0/15 dev lo || return
 	for who in $daemons; do
-		plug "$who" "${address[$who]}" &&
+		plug_hub "$who" "${address[$who]}" &&
 			ip -n "$tag-$who" route add 10.78.0.0/15 via 10.77.0.2 || return
 	done
 	return 0

@@ -19,6 +19,7 @@ int cmd_knock(int argc, char **argv);
 int cmd_close(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
+int cmd_tunnel(int argc, char **argv);
 int cmd_id(int argc, char **argv);
 int cmd_directory(int argc, char **argv);
 int cmd_certifier(int argc, char **argv);

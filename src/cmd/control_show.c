@@ -148,8 +148,41 @@ void control_show_metrics(const json_t *o, bool first)
 	fputs(text(o, "metrics"), stdout);
 }
 
+static const char *show_bytes(long long n, char to[32])
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+	size_t u = 0;
+	for (; u + 1 < sizeof(units) / sizeof(units[0]) && n >= 10000; n /= 1000)
+		u++;
+	snprintf(to, 32, "%lld %s", n, units[u]);
+	return to;
+}
+
+/* Below its gate: "through  Ann/VSD from 192.0.2.7:50014 to 10.0.0.8:1352, 12 kB in (3 kB/s), ..." */
+static void show_relayed(const json_t *o)
+{
+	char in[32], out[32], in_rate[32], out_rate[32], age[TIME_TEXT_MAX],
+		inner[64] = "the inner host";
+	if (*text(o, "inner") != '\0')
+		snprintf(inner, sizeof(inner), "%s port %lld", text(o, "inner"),
+			number(o, "inner_port"));
+	printf("  through %s: %s from %s:%lld to %s,\n", text(o, "service"), text(o, "name"),
+		text(o, "address"), number(o, "port"), inner);
+	printf("          %s in (%s/s), %s out (%s/s), for %s%s\n",
+		show_bytes(number(o, "to_inner"), in),
+		show_bytes(number(o, "to_inner_rate"), in_rate),
+		show_bytes(number(o, "to_client"), out),
+		show_bytes(number(o, "to_client_rate"), out_rate),
+		show_age(number(o, "seconds"), age),
+		json_is_true(json_object_get(o, "through")) ? "" : ", not connected yet");
+}
+
 void control_show_gate(const json_t *o, bool first)
 {
+	if (json_object_get(o, "connection") != NULL) {
+		show_relayed(o);
+		return;
+	}
 	char left[40], port[40];
 	char until[TIME_TEXT_MAX];
 	if (first)
@@ -183,13 +216,20 @@ static size_t columns(const char *s)
 	return n;
 }
 
+/* Is the record about one connection, rather than about a knock or a gate? */
+static bool has_connection(const char *event)
+{
+	return strcmp(event, "connected") == 0 || strcmp(event, "relayed") == 0 ||
+		strcmp(event, "ended") == 0;
+}
+
 /* Who and what: "Admin/VSD ssh from 192.0.2.7:50014"; "" when a record is about nobody. */
 static void describe(const json_t *o, char *to, size_t cap)
 {
 	const char *who = text(o, "name"), *what = text(o, "service"), *from = text(o, "address");
 	char port[24] = "";
 	/* The port a knock came from says nothing; that of a connection finds it in other logs. */
-	if (strcmp(text(o, "event"), "connected") == 0)
+	if (json_object_get(o, "port") != NULL && has_connection(text(o, "event")))
 		snprintf(port, sizeof(port), ":%lld", number(o, "port"));
 	if (*from == '\0')
 		from = text(o, "door");

@@ -1,5 +1,5 @@
 /*
- * The socket half of a knock; libpostern decides what is sent when and what counts as an answer.
+ * The carrying half of a knock; libpostern decides what is sent when and what counts as an answer.
  * Invariant: no ICMP message ends the waiting, for anybody on the path can make one up.
  */
 
@@ -21,6 +21,33 @@ static void ask_for_errors(int fd, int family)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
 	else
 		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+}
+
+static int udp_send(void *of, const uint8_t *datagram, size_t len)
+{
+	const int *fd = of;
+	return send(*fd, datagram, len, 0) < 0 ? -errno : 0;
+}
+
+static int udp_wait(void *of, int timeout_ms)
+{
+	const int *fd = of;
+	struct pollfd p = { .fd = *fd, .events = POLLIN };
+	return poll(&p, 1, timeout_ms) > 0;
+}
+
+static int udp_receive(void *of, uint8_t *to, size_t cap)
+{
+	const int *fd = of;
+	uint8_t lost[POSTERN_DATAGRAM_MAX + 1];
+	ssize_t n = recv(*fd, to, cap, 0);
+	int rc = n < 0 ? -errno : (int)n;
+	if (rc == -EINTR)
+		rc = -EAGAIN;
+	/* The packets that errors are about are of no use, but while they wait poll does not. */
+	while (rc == -EAGAIN && recv(*fd, lost, sizeof(lost), MSG_ERRQUEUE) >= 0)
+		continue;
+	return rc;
 }
 
 static int open_socket(const struct exchange_peer *peer, struct fault *f)
@@ -45,49 +72,50 @@ static void note(int error, int *unreachable)
 }
 
 /* Take all datagrams and errors that are there. */
-static void receive(int fd, struct postern_session *s, int *unreachable)
+static void receive(const struct exchange_carrier *c, struct postern_session *s, int *unreachable)
 {
 	uint8_t datagram[POSTERN_DATAGRAM_MAX + 1];
 	for (int i = 0; i < 64; i++) {
-		ssize_t n = recv(fd, datagram, sizeof(datagram), 0);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		int n = c->receive(c->of, datagram, sizeof(datagram));
+		if (n == -EAGAIN)
 			break;
 		if (n < 0)
-			note(errno, unreachable);
+			note(-n, unreachable);
 		else if ((size_t)n <= POSTERN_DATAGRAM_MAX &&
 			postern_session_offer(s, datagram, (size_t)n, clock_wall_ms()))
 			break;
 	}
-	/* The packets that errors are about are of no use, but while they wait poll does not. */
-	while (recv(fd, datagram, sizeof(datagram), MSG_ERRQUEUE) >= 0)
-		continue;
 }
 
-/* Drive the session to its end: POSTERN_DONE, POSTERN_SILENT or POSTERN_FAILED. */
-static enum postern_step drive(int fd, struct postern_session *s, int *unreachable)
+/* How the session ended, or what broke the carrier: 0 with *ret, or -errno. */
+static int drive(const struct exchange_carrier *c, struct postern_session *s, int *unreachable,
+	enum postern_step *ret)
 {
 	for (;;) {
 		const uint8_t *datagram = NULL;
 		size_t len = 0;
 		uint32_t wait_ms = 0;
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int rc = 0;
 
 		enum postern_step step = postern_session_next(
 			s, clock_wall_ms(), clock_mono_ms(), &datagram, &len, &wait_ms);
 		switch (step) {
 		case POSTERN_SEND:
-			if (send(fd, datagram, len, 0) < 0)
-				note(errno, unreachable);
+			note(-c->send(c->of, datagram, len), unreachable);
 			break;
 		case POSTERN_WAIT:
-			if (poll(&p, 1, wait_ms > 60000 ? 60000 : (int)wait_ms) > 0)
-				receive(fd, s, unreachable);
+			rc = c->wait(c->of, wait_ms > 60000 ? 60000 : (int)wait_ms);
+			if (rc > 0)
+				receive(c, s, unreachable);
 			break;
 		case POSTERN_DONE:
 		case POSTERN_SILENT:
 		case POSTERN_FAILED:
-			return step;
+			*ret = step;
+			return 0;
 		}
+		if (rc < 0)
+			return rc;
 	}
 }
 
@@ -100,34 +128,43 @@ static int new_session(const struct exchange *x, struct postern_session **ret, s
 	return rc;
 }
 
-int exchange_run(const struct exchange *x, const struct exchange_peer *peer,
+int exchange_by(const struct exchange *x, const struct exchange_carrier *c,
 	struct postern_answer *ret, uint64_t *ret_us, struct fault *f)
 {
 	struct postern_session *s = NULL;
+	enum postern_step end = POSTERN_SILENT;
 	int unreachable = 0;
 
+	int rc = new_session(x, &s, f);
+	if (rc < 0)
+		return rc;
+	f->text[0] = '\0';
+	uint64_t start_us = clock_mono_us();
+	rc = drive(c, s, &unreachable, &end);
+	if (rc == 0 && end == POSTERN_DONE) {
+		*ret_us = clock_mono_us() - start_us;
+		postern_session_answer(s, ret);
+	} else if (rc == 0 && end == POSTERN_FAILED) {
+		rc = -ECANCELED;
+		fault_set(f, "%s", postern_session_error(s));
+	} else if (rc == 0 && unreachable != 0) {
+		rc = -unreachable;
+		fault_set(f, "nothing answered, and the network says: %s", strerror(unreachable));
+	} else if (rc == 0) {
+		rc = -ETIMEDOUT;
+	}
+	postern_session_free(s);
+	return rc;
+}
+
+int exchange_run(const struct exchange *x, const struct exchange_peer *peer,
+	struct postern_answer *ret, uint64_t *ret_us, struct fault *f)
+{
 	int fd = open_socket(peer, f);
 	if (fd < 0)
 		return fd;
-	int rc = new_session(x, &s, f);
-	if (rc < 0)
-		goto out;
-	uint64_t start_us = clock_mono_us();
-	enum postern_step end = drive(fd, s, &unreachable);
-	if (end == POSTERN_DONE) {
-		*ret_us = clock_mono_us() - start_us;
-		postern_session_answer(s, ret);
-	} else if (end == POSTERN_FAILED) {
-		rc = -ECANCELED;
-		fault_set(f, "%s", postern_session_error(s));
-	} else if (unreachable != 0) {
-		rc = -unreachable;
-		fault_set(f, "nothing answered, and the network says: %s", strerror(unreachable));
-	} else {
-		rc = -ETIMEDOUT;
-	}
-out:
-	postern_session_free(s);
+	const struct exchange_carrier udp = { &fd, udp_send, udp_wait, udp_receive };
+	int rc = exchange_by(x, &udp, ret, ret_us, f);
 	close(fd);
 	return rc;
 }

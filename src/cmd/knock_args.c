@@ -29,6 +29,7 @@ static const char *const command_names[] = {
 	[KNOCK_CLOSE] = "close",
 	[KNOCK_CONNECT] = "connect",
 	[KNOCK_SEND] = "send",
+	[KNOCK_TUNNEL] = "tunnel",
 };
 
 const char *knock_command_name(enum knock_command command)
@@ -51,10 +52,18 @@ static bool is_on_line(const struct words *w, enum knock_option_id id)
 static const struct option end_options[] = {
 	{ "ipv4", no_argument, NULL, '4' },
 	{ "ipv6", no_argument, NULL, '6' },
+	{ "local", required_argument, NULL, 'L' },
 	{ "help", no_argument, NULL, 'h' },
 };
 
 #define END_OPTIONS (sizeof(end_options) / sizeof(end_options[0]))
+
+static bool has_letter(enum knock_command command, int letter)
+{
+	if (letter == 'L')
+		return command == KNOCK_TUNNEL;
+	return letter == 'h' || (command != KNOCK_SEND && command != KNOCK_TUNNEL);
+}
 
 static void make_options(
 	enum knock_command command, struct option to[KNOCK_OPTION_COUNT + END_OPTIONS + 1])
@@ -62,8 +71,8 @@ static void make_options(
 	size_t count = 0;
 	for (int i = 0; i < KNOCK_OPTION_COUNT; i++) {
 		const struct knock_option *o = knock_option_row((enum knock_option_id)i);
-		bool has_letter = i == KNOCK_OPTION_IPV4 || i == KNOCK_OPTION_IPV6;
-		if ((o->commands & command) == 0 || has_letter)
+		bool is_lettered = i == KNOCK_OPTION_IPV4 || i == KNOCK_OPTION_IPV6;
+		if ((o->commands & command) == 0 || is_lettered)
 			continue;
 		to[count++] = (struct option){
 			.name = o->name,
@@ -72,12 +81,40 @@ static void make_options(
 		};
 	}
 	for (size_t i = 0; i < END_OPTIONS; i++)
-		if (command != KNOCK_SEND || end_options[i].val == 'h')
+		if (has_letter(command, end_options[i].val))
 			to[count++] = end_options[i];
 }
 
-static int read_line(
-	enum knock_command command, int argc, char **argv, struct words *w, bool *ret_is_help)
+static int add_tunnel(const char *text, struct knock_args *a)
+{
+	struct fault f;
+	if (a->tunnel_count == TUNNELS_MAX)
+		return say_usage("tunnel", "more than %d tunnels; start another postern tunnel",
+			TUNNELS_MAX);
+	if (!through_parse_tunnel(text, &a->tunnels[a->tunnel_count], &f))
+		return say_usage("tunnel", "-L %s: %s", text, f.text);
+	a->tunnel_count++;
+	return EXIT_DONE;
+}
+
+/* Said again it means the next edge. */
+static int add_edge(const char *text, struct knock_args *a)
+{
+	size_t len = strlen(a->through_text), cap = sizeof(a->through_text) - len;
+	int n = snprintf(a->through_text + len, cap, "%s%s", len > 0 ? "," : "", text);
+	if (n < 0 || (size_t)n >= cap)
+		return say_usage(command_names[a->command], "--through: the names are too long");
+	return EXIT_DONE;
+}
+
+/* What may be said several times, c. EXIT_DONE, or EXIT_USAGE after saying why. */
+static int add_repeated(int c, struct knock_args *a)
+{
+	return c == 'L' ? add_tunnel(optarg, a) : add_edge(optarg, a);
+}
+
+static int read_line(enum knock_command command, int argc, char **argv, struct words *w,
+	struct knock_args *a, bool *ret_is_help)
 {
 	struct option options[KNOCK_OPTION_COUNT + END_OPTIONS + 1] = { 0 };
 	int c;
@@ -91,11 +128,18 @@ static int read_line(
 			*ret_is_help = true;
 			return EXIT_DONE;
 		}
+		bool is_edge = c == LONG_OPTION + KNOCK_OPTION_THROUGH;
+		if ((is_edge || c == 'L') && add_repeated(c, a) != EXIT_DONE)
+			return EXIT_USAGE;
+		if (c == 'L')
+			continue;
 		int id = c == '4' ? KNOCK_OPTION_IPV4
 				  : (c == '6' ? KNOCK_OPTION_IPV6 : c - LONG_OPTION);
 		w->of[id] = (struct knock_value){
 			.option = knock_option_row((enum knock_option_id)id),
-			.text = optarg != NULL ? optarg : "yes",
+			.text = is_edge          ? a->through_text
+				: optarg != NULL ? optarg
+						 : "yes",
 			.command = command,
 		};
 	}
@@ -106,6 +150,10 @@ static int read_line(
 static int count_operands(enum knock_command command, int count, char **operands)
 {
 	const char *name = command_names[command];
+	if (command == KNOCK_TUNNEL && count > 0)
+		return say_usage(name, "%s: no argument is taken beside options", operands[0]);
+	if (command == KNOCK_TUNNEL)
+		return EXIT_DONE;
 	if (count < 1)
 		return say_usage(name, "which HOST?");
 	if (command == KNOCK_CONNECT && count < 2)
@@ -374,6 +422,20 @@ int knock_args_save(const struct knock_args *a)
 	return EXIT_LOCAL;
 }
 
+/* Tunnels have no operands, and with them no profile. */
+static int parse_tunnels(struct words *w, struct knock_args *a)
+{
+	int rc = take_all(w, a);
+	if (rc == EXIT_DONE)
+		rc = knock_check(a, NULL);
+	if (rc == EXIT_DONE && a->through.count == 0)
+		return say_usage("tunnel", "through which edge? say --through EDGE");
+	if (rc == EXIT_DONE && a->tunnel_count == 0)
+		return say_usage("tunnel", "from where to where? say -L PORT:HOST:PORT");
+	a->host = a->through.edges[0].host;
+	return rc;
+}
+
 int knock_args_parse(enum knock_command command, int argc, char **argv, struct knock_args *ret,
 	bool *ret_is_help)
 {
@@ -390,12 +452,14 @@ int knock_args_parse(enum knock_command command, int argc, char **argv, struct k
 		},
 	};
 	*ret_is_help = false;
-	int rc = read_line(command, argc, argv, &w, ret_is_help);
+	int rc = read_line(command, argc, argv, &w, ret, ret_is_help);
 	if (rc != EXIT_DONE || *ret_is_help)
 		return rc;
 	rc = count_operands(command, argc - optind, argv + optind);
 	if (rc != EXIT_DONE)
 		return rc;
+	if (command == KNOCK_TUNNEL)
+		return parse_tunnels(&w, ret);
 	ret->host = argv[optind];
 	const char *second = argc - optind == 2 ? argv[optind + 1] : NULL;
 	rc = read_profile(&w, ret);

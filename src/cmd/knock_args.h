@@ -2,7 +2,7 @@
 #define POSTERN_CMD_KNOCK_ARGS_H
 
 /*
- * What knock, close, connect and send are told: on the command line, and by the profile that HOST names.
+ * What knock, close, connect, tunnel and send are told: on the command line, and by the profile that HOST names.
  * All text is borrowed from argv or belongs to the profiles.
  */
 
@@ -12,10 +12,17 @@
 
 #include "base/addr.h"
 #include "cmd/profile.h"
+#include "cmd/through_args.h"
 #include "knock/fwknop.h"
 #include "knock/tagged.h"
 
-enum knock_command { KNOCK_OPEN = 1, KNOCK_CLOSE = 2, KNOCK_CONNECT = 4, KNOCK_SEND = 8 };
+enum knock_command {
+	KNOCK_OPEN = 1,
+	KNOCK_CLOSE = 2,
+	KNOCK_CONNECT = 4,
+	KNOCK_SEND = 8,
+	KNOCK_TUNNEL = 16,
+};
 
 enum knock_scheme {
 	KNOCK_SPA = 1,
@@ -69,7 +76,7 @@ struct knock_classic {
 struct knock_args {
 	enum knock_command command;
 	enum knock_scheme scheme;
-	const char *host;
+	const char *host;    /* of tunnel: the nearest edge */
 	const char *message; /* of send; "-": standard input; NULL: none */
 	const char *service; /* by name, NULL: by port, or the card's default when port is 0 too */
 	uint8_t proto;
@@ -85,6 +92,10 @@ struct knock_args {
 	enum postern_identity identity;
 	bool is_agent, may_forward; /* a key in an SSH agent instead of an ID file */
 	bool is_probe, is_dry_run, is_json, is_quiet, is_verbose;
+	struct through_path through;         /* count 0: straight */
+	char through_text[THROUGH_TEXT_MAX]; /* all that the command line says of it */
+	size_t tunnel_count;
+	struct through_tunnel tunnels[TUNNELS_MAX];
 	struct knock_classic classic;
 	const char *save;          /* name of the profile to be written; NULL: none */
 	struct profile saved;      /* what it is to say; borrowed */

@@ -1,4 +1,4 @@
-/* What --help of knock, close, connect and send prints. */
+/* What --help of knock, close, connect, tunnel and send prints. */
 
 #include <stdio.h>
 
@@ -31,7 +31,28 @@ static const char help_connect[] =
 	"    ProxyCommand postern connect %h %p\n"
 	"HOST may be the name of a profile. In a classic scheme, which has no answer, the\n"
 	"port is tried until it opens, 5 seconds at most.\n"
-	"\n";
+	"\n"
+	"  --through EDGE[:PORT]\n"
+	"                      by way of the edge server EDGE: knock there for PORT\n"
+	"                      (default: that of HOST), prove yourself by certificate\n"
+	"                      in TLS, and be let through to HOST. Said again, or\n"
+	"                      EDGE1,EDGE2: edges in a row, the nearest first. --card\n"
+	"                      and --port are then the edge's\n";
+
+static const char help_tunnel[] =
+	"usage: postern tunnel --through EDGE[:PORT] -L [BIND:]PORT:HOST:PORT [options]\n"
+	"\n"
+	"Stays, listens on PORT of this machine, and carries each connection through\n"
+	"the edge server EDGE to PORT of HOST. It knocks when a connection needs it, and\n"
+	"asks for the password once.\n"
+	"\n"
+	"  --through EDGE[:PORT]\n"
+	"                      the edge server, and its port for this (default: that\n"
+	"                      of HOST). Said again, or EDGE1,EDGE2: edges in a row,\n"
+	"                      the nearest first\n"
+	"  -L, --local [BIND:]PORT:HOST:PORT\n"
+	"                      listen on PORT, of the address BIND (default:\n"
+	"                      localhost; *: all); may be said again\n";
 
 static const char help_send[] =
 	"usage: postern send HOST ACTION [options]\n"
@@ -67,6 +88,25 @@ static const char help_report[] =
 	"  --dry-run           do everything but send\n"
 	"  --json              print the answer as JSON\n"
 	"  --quiet             print nothing when all is well\n";
+
+/* Without what is of no use to it: an agent, for TLS, and a source port, for several connections. */
+static const char help_common_tunnel[] =
+	"  --address ADDR      the address to open, signed into the knock; observed (the\n"
+	"                      default) is the one the edge sees\n"
+	"  --prefix N          with --address: for its whole network of N bits (24, 64)\n"
+	"  --id FILE           your ID file (default: default.id in the client folder)\n"
+	"  --identity KIND     say who you are by your key's id (key) or by certificates\n"
+	"                      (chain); auto, the default, finds out which is known there\n"
+	"  --card FILE         the edge's card (default: in the client folder\n"
+	"                      EDGE.card, or the card that names EDGE)\n"
+	"  --password-file F   read the password of the ID from the first line of F\n"
+	"  --port N            UDP port to knock on (default: the card's, often 62201)\n";
+
+static const char help_report_tunnel[] =
+	"  --json              a line of JSON for what begins and ends\n"
+	"  --quiet             do not say where it listens\n"
+	"  --verbose           also say what knocks open, and which connections come\n"
+	"                      and go\n";
 
 static const char help_report_close[] = "  --dry-run           do everything but send\n"
 					"  --json              print the answer as JSON\n"
@@ -149,6 +189,10 @@ void knock_help_print(enum knock_command command)
 	case KNOCK_CLOSE:
 		printf("%s%s%s%s%s%s", help_close, help_common, help_report_close,
 			help_classic_short, help_verbose, help_end);
+		break;
+	case KNOCK_TUNNEL:
+		printf("%s%s%s%s%s", help_tunnel, help_for, help_common_tunnel, help_report_tunnel,
+			help_end);
 		break;
 	case KNOCK_SEND:
 		printf("%s%s%s%s%s", help_send, help_common, help_report_close, help_verbose,

@@ -366,6 +366,14 @@ static int take_delay(const struct knock_value *v, struct knock_args *a)
 	return EXIT_DONE;
 }
 
+static int take_through(const struct knock_value *v, struct knock_args *a)
+{
+	struct fault f;
+	if (through_parse_path(v->text, &a->through, &f))
+		return EXIT_DONE;
+	return knock_option_bad(v, "%s", f.text);
+}
+
 static int take_save(const struct knock_value *v, struct knock_args *a)
 {
 	a->save = v->text;
@@ -375,9 +383,11 @@ static int take_save(const struct knock_value *v, struct knock_args *a)
 		v, "not a name; write 1 to %d of letters, digits, . _ and -", PROFILE_NAME_MAX);
 }
 
-#define ALL (KNOCK_OPEN | KNOCK_CLOSE | KNOCK_CONNECT | KNOCK_SEND)
+#define ONCE (KNOCK_OPEN | KNOCK_CLOSE | KNOCK_CONNECT | KNOCK_SEND)
+#define ALL (ONCE | KNOCK_TUNNEL)
 #define REPORTING (KNOCK_OPEN | KNOCK_CLOSE | KNOCK_SEND)
 #define OPENING (KNOCK_OPEN | KNOCK_CONNECT)
+#define STAYING (OPENING | KNOCK_TUNNEL)
 #define SCHEMING (KNOCK_OPEN | KNOCK_CLOSE | KNOCK_CONNECT)
 #define ANY (KNOCK_SPA | KNOCK_CLASSIC)
 #define BY_PORTS (KNOCK_CLASSIC & ~KNOCK_FWKNOP)
@@ -401,18 +411,20 @@ static const struct knock_option table[KNOCK_OPTION_COUNT] = {
 	[KNOCK_OPTION_SCHEME] = TAKEN("scheme", SCHEMING, ANY, take_scheme),
 	[KNOCK_OPTION_HOST] = TEXT("host", 0, ANY, host),
 	[KNOCK_OPTION_SERVICE] = TEXT("service", 0, ANY, service),
-	[KNOCK_OPTION_FOR] = TAKEN("for", OPENING, KNOCK_SPA | KNOCK_FWKNOP, take_time),
+	[KNOCK_OPTION_FOR] = TAKEN("for", STAYING, KNOCK_SPA | KNOCK_FWKNOP, take_time),
 	[KNOCK_OPTION_ADDRESS] = TAKEN("address", ALL, KNOCK_SPA, take_address),
 	[KNOCK_OPTION_ID] = NAME("id", ALL, KNOCK_SPA, id),
-	[KNOCK_OPTION_AGENT] = FLAG("agent", ALL, KNOCK_SPA, is_agent),
-	[KNOCK_OPTION_AGENT_KEY] = TEXT("agent-key", ALL, KNOCK_SPA, agent_key),
-	[KNOCK_OPTION_ALLOW_FORWARDED] = FLAG("allow-forwarded", ALL, KNOCK_SPA, may_forward),
+	[KNOCK_OPTION_AGENT] = FLAG("agent", ONCE, KNOCK_SPA, is_agent),
+	[KNOCK_OPTION_AGENT_KEY] = TEXT("agent-key", ONCE, KNOCK_SPA, agent_key),
+	[KNOCK_OPTION_ALLOW_FORWARDED] = FLAG("allow-forwarded", ONCE, KNOCK_SPA, may_forward),
 	[KNOCK_OPTION_IDENTITY] = TAKEN("identity", ALL, KNOCK_SPA, take_identity),
 	[KNOCK_OPTION_CARD] = NAME("card", ALL, KNOCK_SPA, card),
 	[KNOCK_OPTION_PASSWORD_FILE] = NAME("password-file", ALL, KNOCK_SPA, password_file),
 	[KNOCK_OPTION_PORT] = TAKEN("port", ALL, KNOCK_SPA | NUMBERED | KNOCK_FWKNOP, take_port),
-	[KNOCK_OPTION_SOURCE_PORT] = TAKEN("source-port", ALL, KNOCK_SPA, take_source_port),
-	[KNOCK_OPTION_PREFIX] = TAKEN("prefix", OPENING, KNOCK_SPA, take_prefix),
+	[KNOCK_OPTION_SOURCE_PORT] = TAKEN("source-port", ONCE, KNOCK_SPA, take_source_port),
+	[KNOCK_OPTION_THROUGH] =
+		TAKEN("through", KNOCK_CONNECT | KNOCK_TUNNEL, KNOCK_SPA, take_through),
+	[KNOCK_OPTION_PREFIX] = TAKEN("prefix", STAYING, KNOCK_SPA, take_prefix),
 	[KNOCK_OPTION_SEQUENCE] = TEXT("sequence", SCHEMING, KNOCK_SEQUENCE, classic.sequence),
 	[KNOCK_OPTION_ONE_TIME] = NAME("one-time", SCHEMING, KNOCK_SEQUENCE, classic.one_time),
 	[KNOCK_OPTION_BASE] = TAKEN("base", SCHEMING, KNOCK_STRUCTURED | KNOCK_TAGGED, take_base),
@@ -444,8 +456,8 @@ static const struct knock_option table[KNOCK_OPTION_COUNT] = {
 	[KNOCK_OPTION_PROBE] = FLAG("probe", KNOCK_OPEN, KNOCK_SPA, is_probe),
 	[KNOCK_OPTION_SAVE] = TAKEN("save", KNOCK_OPEN, ANY, take_save),
 	[KNOCK_OPTION_DRY_RUN] = FLAG("dry-run", REPORTING, ANY, is_dry_run),
-	[KNOCK_OPTION_JSON] = FLAG("json", REPORTING, ANY, is_json),
-	[KNOCK_OPTION_QUIET] = FLAG("quiet", REPORTING, ANY, is_quiet),
+	[KNOCK_OPTION_JSON] = FLAG("json", REPORTING | KNOCK_TUNNEL, ANY, is_json),
+	[KNOCK_OPTION_QUIET] = FLAG("quiet", REPORTING | KNOCK_TUNNEL, ANY, is_quiet),
 	[KNOCK_OPTION_VERBOSE] = FLAG("verbose", ALL, ANY, is_verbose),
 };
 

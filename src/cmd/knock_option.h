@@ -2,7 +2,7 @@
 #define POSTERN_CMD_KNOCK_OPTION_H
 
 /*
- * The options of knock, close, connect and send, one row each: for which commands and schemes it is, and
+ * The options of knock, close, connect, tunnel and send, one row each: for which commands and schemes it is, and
  * how its text becomes a field. The same rows are the keys of profiles.
  */
 
@@ -28,6 +28,7 @@ enum knock_option_id {
 	KNOCK_OPTION_PASSWORD_FILE,
 	KNOCK_OPTION_PORT,
 	KNOCK_OPTION_SOURCE_PORT,
+	KNOCK_OPTION_THROUGH,
 	KNOCK_OPTION_PREFIX,
 	KNOCK_OPTION_SEQUENCE,
 	KNOCK_OPTION_ONE_TIME,

@@ -14,7 +14,9 @@ static const char help[] =
 	"  knock HOST [SVC]   ask a server to open a service for you\n"
 	"  close HOST [SVC]   ask it to close the service again\n"
 	"  send HOST ACTION   ask it to run something it knows by that name\n"
-	"  connect HOST PORT  knock, then carry stdin and stdout: an ssh ProxyCommand\n"
+	"  connect HOST PORT  knock, then carry stdin and stdout: an ssh ProxyCommand;\n"
+	"                     with --through EDGE, by way of an edge server\n"
+	"  tunnel             stay, and carry local ports through an edge server\n"
 	"  profile list|show|add|remove\n"
 	"                     keep the options of a knock under a name\n"
 	"  id new NAME        make a key, a certificate and an ID file for a person\n"
@@ -43,6 +45,7 @@ static const struct {
 	{ "close", cmd_close },
 	{ "send", cmd_send },
 	{ "connect", cmd_connect },
+	{ "tunnel", cmd_tunnel },
 	{ "profile", cmd_profile },
 	{ "id", cmd_id },
 	{ "certifier", cmd_certifier },

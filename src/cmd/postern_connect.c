@@ -1,5 +1,5 @@
 /*
- * postern connect: knock, connect, carry. Under ssh stdout is the connection itself, so all there is to
+ * postern connect: knock, connect, carry; straight or through edges. Under ssh stdout is the connection itself, so all there is to
  * say goes to stderr, one line.
  */
 
@@ -12,6 +12,7 @@
 #include "cmd/knock_args.h"
 #include "cmd/say.h"
 #include "cmd/scheme.h"
+#include "cmd/through_carry.h"
 #include "cmd/visit.h"
 
 #define CONNECT_TIMEOUT_MS 15000
@@ -81,6 +82,33 @@ static int classic(const struct knock_args *a)
 	return EXIT_SILENT;
 }
 
+static int go_through(const struct knock_args *a)
+{
+	struct through t;
+	struct through_way way = { .fd = -1 };
+	struct fault f;
+
+	int rc = through_open(a, &t);
+	if (rc == EXIT_DONE)
+		rc = through_go(&t, a->host, a->service_port, NULL, &way);
+	if (rc == EXIT_DONE && through_carry(&way, STDIN_FILENO, STDOUT_FILENO, &f) < 0) {
+		say_trouble("%s: %s", a->host, f.text);
+		rc = EXIT_LOCAL;
+	}
+	through_way_close(&way);
+	through_close(&t);
+	return rc;
+}
+
+static int connect_as_said(const struct knock_args *a)
+{
+	if (a->through.count > 0 && !through_is_host(a->host))
+		return say_usage("connect", "%s: not a host's name or address", a->host);
+	if (a->through.count > 0)
+		return go_through(a);
+	return a->scheme == KNOCK_SPA ? visit(a) : classic(a);
+}
+
 int cmd_connect(int argc, char **argv)
 {
 	struct knock_args args;
@@ -88,7 +116,7 @@ int cmd_connect(int argc, char **argv)
 
 	int rc = knock_args_parse(KNOCK_CONNECT, argc, argv, &args, &is_help);
 	if (rc == EXIT_DONE && !is_help)
-		rc = args.scheme == KNOCK_SPA ? visit(&args) : classic(&args);
+		rc = connect_as_said(&args);
 	knock_args_free(&args);
 	return rc;
 }

@@ -276,16 +276,13 @@ static int open_id(struct visit *v)
 static int check_card(const struct visit *v)
 {
 	struct postern_error e = { { 0 } };
-	/* An agent's key has no certificates: it trusts the card as the file it is. */
-	if (!v->args->is_agent)
-		client_trust_load(v->id, v->args->is_verbose);
 	int rc = postern_card_verify(v->card, v->id, clock_wall_ms(), &e);
 	if (rc != 0)
 		say_trouble("%s%s: %s", rc > 0 ? "warning: " : "", v->files.card, e.text);
 	return rc < 0 ? EXIT_REFUSED : EXIT_DONE;
 }
 
-static void recall(struct visit *v)
+void visit_recall(struct visit *v)
 {
 	char path[PATH_MAX];
 	struct fault f;
@@ -317,10 +314,29 @@ int visit_open(const struct knock_args *args, struct visit *v)
 		rc = find_address(v);
 	if (rc == EXIT_DONE)
 		rc = v->args->is_agent ? open_agent(v) : open_id(v);
+	/* An agent's key has no certificates: it trusts the card as the file it is. */
+	if (rc == EXIT_DONE && !v->args->is_agent)
+		client_trust_load(v->id, v->args->is_verbose);
 	if (rc == EXIT_DONE)
 		rc = check_card(v);
 	if (rc == EXIT_DONE)
-		recall(v);
+		visit_recall(v);
+	return rc;
+}
+
+int visit_open_behind(const struct knock_args *args, struct postern_id *id, struct visit *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->args = args;
+	v->id = id;
+	v->is_borrowed = true;
+	int rc = open_card(v);
+	if (rc == EXIT_DONE)
+		rc = build_request(v);
+	if (rc == EXIT_DONE)
+		rc = check_card(v);
+	if (rc == EXIT_DONE)
+		visit_recall(v);
 	return rc;
 }
 
@@ -367,9 +383,35 @@ int visit_knock(struct visit *v)
 	return rc == -EHOSTUNREACH || rc == -ENETUNREACH ? EXIT_SILENT : EXIT_LOCAL;
 }
 
+int visit_knock_by(struct visit *v, const struct exchange_carrier *c, int *ret_broken)
+{
+	struct exchange x = {
+		.card = v->card,
+		.id = v->id,
+		.request = &v->request,
+		.memory = &v->memory,
+	};
+	struct fault f;
+
+	*ret_broken = 0;
+	int rc = exchange_by(&x, c, &v->answer, &v->took_us, &f);
+	if (rc == 0) {
+		remember(v);
+		return EXIT_DONE;
+	}
+	if (rc == -ETIMEDOUT)
+		return EXIT_SILENT;
+	if (f.text[0] != '\0')
+		say_trouble("%s: %s", v->args->host, f.text);
+	else
+		*ret_broken = rc;
+	return EXIT_LOCAL;
+}
+
 void visit_close(struct visit *v)
 {
-	postern_id_free(v->id);
+	if (!v->is_borrowed)
+		postern_id_free(v->id);
 	postern_card_free(v->card);
 	v->id = NULL;
 	v->card = NULL;

@@ -22,6 +22,7 @@ struct visit {
 	struct client_files files;
 	struct postern_card *card;
 	struct postern_id *id;
+	bool is_borrowed; /* the ID is another visit's */
 	struct postern_request request;
 	struct postern_memory memory;
 	struct addr last_address; /* as remembered before this visit; zero: never */
@@ -40,8 +41,23 @@ struct visit {
 /* Everything up to the first packet. Returns EXIT_DONE, or another exit code after saying why. */
 int visit_open(const struct knock_args *args, struct visit *v);
 
+/* What is remembered of the server, read again: another process may have learnt more. */
+void visit_recall(struct visit *v);
+
 /* The knock. EXIT_DONE when there is an answer of whatever status, or another exit code after saying why. */
 int visit_knock(struct visit *v);
+
+/*
+ * visit_open for a server that only another one reaches, with the ID that an earlier visit has opened and
+ * keeps open for as long. No address is looked up.
+ */
+int visit_open_behind(const struct knock_args *args, struct postern_id *id, struct visit *v);
+
+/*
+ * visit_knock by a carrier. EXIT_SILENT is left to the caller to say, and so is *ret_broken, -errno when the
+ * carrier ended (EXIT_LOCAL), else 0.
+ */
+int visit_knock_by(struct visit *v, const struct exchange_carrier *c, int *ret_broken);
 
 void visit_close(struct visit *v);
 

@@ -72,7 +72,7 @@ static unsigned priority(const struct store_record *r)
 	if (r->event == STORE_FAILED || r->event == STORE_KEY_MISMATCH || r->event == STORE_DOOR)
 		return 4;
 	return r->event == STORE_REFUSED || r->event == STORE_REVOKED || r->event == STORE_ENDING ||
-			r->event == STORE_CUT
+			r->event == STORE_CUT || r->event == STORE_RELAY_ENDED
 		? 5
 		: 6;
 }

@@ -36,13 +36,26 @@ static struct directory *load_directory(const char *path, struct config_report *
 
 static void note_expiry(struct boot *b)
 {
-	uint64_t now = clock_wall_ms();
+	uint64_t now = clock_wall_ms(), end = b->keys->not_after_ms;
+	bool is_relay = b->relay != NULL && b->relay->not_after_ms < end;
 	char when[TIME_TEXT_MAX];
-	if (b->keys->not_after_ms > now + WARN_EXPIRY_MS)
+	if (is_relay)
+		end = b->relay->not_after_ms;
+	if (end > now + WARN_EXPIRY_MS)
 		return;
-	snprintf(b->warning, sizeof(b->warning), "the certificate of %s %s on %s; renew it",
-		b->keys->name, b->keys->not_after_ms <= now ? "expired" : "expires",
-		time_format_utc(b->keys->not_after_ms, when));
+	snprintf(b->warning, sizeof(b->warning), "the certificate of %s%s %s on %s; renew it",
+		b->keys->name, is_relay ? ", relay-id," : "", end <= now ? "expired" : "expires",
+		time_format_utc(end, when));
+}
+
+static void load_relay(struct boot *b, struct config_report *r)
+{
+	struct fault f;
+	if (b->keys == NULL || b->trust == NULL || !relay_keys_are_needed(b->config))
+		return;
+	b->relay = relay_keys_load(b->config, b->keys, b->trust, clock_wall_ms(), &f);
+	if (b->relay == NULL)
+		config_report_add(r, NULL, "%s", f.text);
 }
 
 struct boot *boot_load(const char *path, struct config_report *r)
@@ -69,6 +82,7 @@ struct boot *boot_load(const char *path, struct config_report *r)
 		config_report_add(r, NULL, "%s", f.text);
 	else
 		b->trust = anchors_load(b->config, &b->keys->own, r);
+	load_relay(b, r);
 	if (r->count != before || b->policy == NULL || b->trust == NULL)
 		goto fail;
 	note_expiry(b);
@@ -80,8 +94,15 @@ fail:
 	return NULL;
 }
 
+void boot_forget_relay(struct boot *b)
+{
+	relay_keys_free(b->relay);
+	b->relay = NULL;
+}
+
 void boot_forget_keys(struct boot *b)
 {
+	boot_forget_relay(b);
 	keys_free(b->keys);
 	b->keys = NULL;
 	classic_keys_free(b->classic);

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "daemon/classic_keys.h"
 #include "daemon/keys.h"
+#include "daemon/relay_keys.h"
 #include "identity/directory.h"
 #include "identity/trust.h"
 #include "policy/policy.h"
@@ -21,6 +22,7 @@ struct boot {
 	struct trust *trust; /* whose certificates are believed; NULL: nobody's */
 	struct server_keys *keys;
 	struct classic_keys *classic; /* of classic knocks */
+	struct relay_keys *relay;     /* of the relay process; NULL: no passthru encrypts */
 	char warning[FAULT_MAX]; /* something worth saying that does not stop us; "" for nothing */
 };
 
@@ -30,5 +32,8 @@ void boot_free(struct boot *b);
 
 /* Wipe the server's private keys and those in the configuration, in a process that must not have them. */
 void boot_forget_keys(struct boot *b);
+
+/* The same of the relay's key alone, which the knock process has no use for. */
+void boot_forget_relay(struct boot *b);
 
 #endif

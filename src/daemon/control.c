@@ -123,13 +123,54 @@ void control_await(struct client *c)
 		c->waits = WAIT_DONE;
 }
 
-static void do_gates(struct client *c)
+struct telling {
+	struct client *c;
+	uint64_t grant_id; /* of the gate whose connections are told; 0: those of no open gate */
+	size_t count;
+};
+
+static void say_relayed(void *arg, const struct relays_line *l)
 {
+	struct telling *t = arg;
+	bool is_of_gate =
+		l->grant_id != 0 && live_find_grant(t->c->k->live, l->grant_id) != SIZE_MAX;
+	if (is_of_gate ? l->grant_id != t->grant_id : t->grant_id != 0)
+		return;
+	control_say(t->c, report_relayed(l));
+	t->count++;
+}
+
+/* Each gate, below it the connections that it let through a passthru, and at the end those that outlived
+ * theirs. */
+static void say_gates(struct client *c)
+{
+	struct telling t = { c, 0, 0 };
 	for (size_t i = 0; i < live_count(c->k->live); i++) {
 		const struct live_gate *g = live_at(c->k->live, i);
 		control_say(c, report_gate(g, c->k->config));
+		t.grant_id = g->grant_id;
+		relays_each(c->k, say_relayed, &t);
 	}
-	control_finish(c, 0, live_count(c->k->live) == 0 ? "no gate is open" : "");
+	t.grant_id = 0;
+	relays_each(c->k, say_relayed, &t);
+	control_finish(c, 0, live_count(c->k->live) == 0 && t.count == 0 ? "no gate is open" : "");
+}
+
+static void do_gates(struct client *c)
+{
+	if (relays_list(c->k))
+		c->waits = WAIT_RELAYS;
+	else
+		say_gates(c);
+}
+
+void control_relays_listed(struct knockd *k)
+{
+	for (size_t i = 0; k->control != NULL && i < CONTROL_CLIENTS_MAX; i++) {
+		struct client *c = &k->control->clients[i];
+		if (c->is_used && c->waits == WAIT_RELAYS)
+			say_gates(c);
+	}
 }
 
 static void say_record(void *arg, const struct store_record *r)
@@ -210,23 +251,35 @@ static void cut_one(void *arg, const struct store_gate *g)
 	c->cut++;
 }
 
+/* The kernel's cut leaves the relay with half a connection, and of one that came by no gate it knows nothing. */
+static bool is_meant_relayed(void *arg, const struct relays_line *l)
+{
+	const struct prefix source = { l->source, 128 };
+	return is_meant(arg, l->grant_id, &source, l->name);
+}
+
 static void do_close(struct client *c, json_t *q)
 {
-	const char *what = json_string_value(json_object_get(q, "what"));
+	const char *text = json_string_value(json_object_get(q, "what"));
+	char what[CONTROL_LINE_MAX];
 	bool is_cut = json_is_true(json_object_get(q, "cut"));
 	struct knockd *k = c->k;
-	if (what == NULL) {
+	if (text == NULL) {
 		control_finish(c, -EINVAL, "say what to close");
 		return;
 	}
+	snprintf(what, sizeof(what), "%s", text);
 	struct closing closing = by_administrator;
 	closing.is_cut = is_cut;
 	uint32_t seq = control_seq(c);
 	struct cutting cutting = { c, what, seq };
+	size_t relayed = 0;
 	if (is_cut) {
 		int rc = store_gates(k->store, clock_wall_ms(), cut_one, &cutting);
 		if (rc < 0)
 			c->result = rc;
+		relayed = relays_cut(k, is_meant_relayed, what, &by_administrator);
+		c->cut += relayed;
 	}
 	for (size_t i = live_count(k->live); i > 0; i--) {
 		const struct live_gate *g = live_at(k->live, i - 1);
@@ -242,7 +295,9 @@ static void do_close(struct client *c, json_t *q)
 		c->closed++;
 	}
 	events_write(k);
-	if (c->awaiting == 0)
+	if (c->awaiting == 0 && relayed > 0)
+		control_await(c);
+	else if (c->awaiting == 0)
 		control_finish(c, c->result < 0 ? c->result : -ENOENT,
 			c->result < 0 ? "the gate process takes no orders now; try again"
 				: is_cut

@@ -10,7 +10,7 @@
 
 #define CONTROL_CLIENTS_MAX 8
 
-enum wait_for { WAIT_NOTHING, WAIT_DONE, WAIT_LISTED, WAIT_RELOADED };
+enum wait_for { WAIT_NOTHING, WAIT_DONE, WAIT_LISTED, WAIT_RELOADED, WAIT_RELAYS };
 
 struct client {
 	struct knockd *k;

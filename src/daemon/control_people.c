@@ -101,6 +101,11 @@ static void put_out_stored(void *arg, const struct store_gate *g)
 	c->cut++;
 }
 
+static bool is_named_relayed(void *arg, const struct relays_line *l)
+{
+	return is_named(l->name, arg);
+}
+
 /* The store knows long names and connections; what it could not tell is in the mirror. */
 static void put_out(struct client *c, const struct name *name)
 {
@@ -112,6 +117,8 @@ static void put_out(struct client *c, const struct name *name)
 	for (size_t i = live_count(c->k->live); i > 0; i--)
 		if (is_named(live_at(c->k->live, i - 1)->name, name))
 			close_live(&p, i - 1);
+	struct name own = *name;
+	c->cut += relays_cut(c->k, is_named_relayed, &own, &revoked);
 	events_write(c->k);
 }
 

@@ -158,6 +158,25 @@ static bool fill_standing(enum chain_reject r, struct claim *claim)
 		claim->is_not_yet;
 }
 
+enum chain_reject identify_chain(
+	struct identify *i, struct span der, uint64_t wall_ms, struct chain_identity *ret)
+{
+	uint8_t key[32];
+	bool is_cached;
+	enum chain_reject r = chain_split(der, &i->chain);
+	if (r == CHAIN_OK)
+		r = chain_resolve(i->boot->trust, &i->chain, &i->path);
+	if (r != CHAIN_OK)
+		return r;
+	chain_cache_key(&i->path, key);
+	r = verify(i, wall_ms, key, ret, &is_cached);
+	if (r == CHAIN_OK && memcmp(ret->pk, i->path.certs[0].pk, sizeof(ret->pk)) != 0)
+		return CHAIN_SIGNATURE;
+	if (!is_cached && r == CHAIN_OK)
+		chain_cache_put(i->cache, key, ret);
+	return r;
+}
+
 static enum identify_result by_chain(struct identify *i, const struct spa_request *q,
 	struct span transcript, uint64_t wall_ms, struct claim *claim, struct chain_identity *ret)
 {

@@ -58,6 +58,13 @@ bool identify_is_next(const struct claim *c);
  */
 bool identify_is_superseded(struct store *s, const struct claim *c);
 
+/*
+ * Follow the certificates, DER, leaf first, of somebody who was seen to have the leaf's key. CHAIN_OK or a
+ * reason; *ret as chain_walk writes it.
+ */
+enum chain_reject identify_chain(
+	struct identify *i, struct span der, uint64_t wall_ms, struct chain_identity *ret);
+
 enum identify_result { IDENTIFY_OK, IDENTIFY_UNKNOWN, IDENTIFY_UNSIGNED };
 
 /*

@@ -57,42 +57,41 @@ static int read_secret(
  * What systemd passed on under name, systemd.exec(5) "Credentials": a file in a folder that only this
  * service sees.
  */
-static int read_credential(
-	const char *id_path, const char *name, uint8_t raw[IDFILE_KEY_LEN], struct fault *f)
+static int read_credential(const struct keys_source *from, const char *name,
+	uint8_t raw[IDFILE_KEY_LEN], struct fault *f)
 {
 	char path[PATH_MAX];
 	struct fault why;
 	const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
 	if (folder == NULL) {
 		fault_set(f,
-			"%s: id-key is the credential %s, but nothing was passed on; start posternd "
+			"%s: %s is the credential %s, but nothing was passed on; start posternd "
 			"by systemd, with LoadCredentialEncrypted=%s:FILE in its unit",
-			id_path, name, name);
+			from->id_path, from->key_option, name, name);
 		return -ENOENT;
 	}
 	int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
 	if (n < 0 || (size_t)n >= sizeof(path)) {
-		fault_set(f, "%s: the path of the credential %s is too long", id_path, name);
+		fault_set(f, "%s: the path of the credential %s is too long", from->id_path, name);
 		return -ENAMETOOLONG;
 	}
 	int rc = read_secret(path, "encrypt the right file", raw, &why);
 	if (rc == -ENOENT)
 		fault_set(f,
-			"%s: id-key is the credential %s, but systemd did not pass on that one; put "
+			"%s: %s is the credential %s, but systemd did not pass on that one; put "
 			"LoadCredentialEncrypted=%s:FILE into the unit",
-			id_path, name, name);
+			from->id_path, from->key_option, name, name);
 	else if (rc < 0)
 		*f = why;
 	return rc;
 }
 
-static int read_key(
-	const char *id_path, const char *from, uint8_t raw[IDFILE_KEY_LEN], struct fault *f)
+static int read_key(const struct keys_source *from, uint8_t raw[IDFILE_KEY_LEN], struct fault *f)
 {
 	size_t len = strlen(CONFIG_CREDENTIAL);
-	if (strncmp(from, CONFIG_CREDENTIAL, len) == 0)
-		return read_credential(id_path, from + len, raw, f);
-	return read_secret(from, "make the server ID anew", raw, f);
+	if (strncmp(from->key_path, CONFIG_CREDENTIAL, len) == 0)
+		return read_credential(from, from->key_path + len, raw, f);
+	return read_secret(from->key_path, "make the server ID anew", raw, f);
 }
 
 static int fill(struct server_keys *k, const struct idfile *id, const struct idfile_secrets *s,
@@ -141,59 +140,71 @@ static int fill(struct server_keys *k, const struct idfile *id, const struct idf
 	return 0;
 }
 
-static const char *unlock_text(enum idfile_result r)
+static void set_unlock_fault(const struct keys_source *from, enum idfile_result r, struct fault *f)
 {
-	switch (r) {
-	case IDFILE_NO_SLOT:
-		return "cannot be opened by a key file; make it anew with postern setup";
-	case IDFILE_TAMPERED:
-		return "was changed after it was sealed; restore it from a backup";
-	case IDFILE_NO_MEMORY:
-		return "cannot be opened for want of memory";
-	case IDFILE_OK:
-	case IDFILE_BAD_FORMAT:
-	case IDFILE_WRONG_PASSWORD:
-	case IDFILE_WRONG_KEY:
-		break;
+	if (r == IDFILE_NO_SLOT)
+		fault_set(f, "%s: cannot be opened by a key file; make it anew with postern setup",
+			from->id_path);
+	else if (r == IDFILE_TAMPERED)
+		fault_set(f, "%s: was changed after it was sealed; restore it from a backup",
+			from->id_path);
+	else if (r == IDFILE_NO_MEMORY)
+		fault_set(f, "%s: cannot be opened for want of memory", from->id_path);
+	else
+		fault_set(f, "%s: is not opened by the key file %s names; name the right one",
+			from->id_path, from->key_option);
+}
+
+struct idfile *keys_open(
+	const struct keys_source *from, struct idfile_secrets *ret, struct fault *f)
+{
+	struct idfile *id = NULL, *opened = NULL;
+	uint8_t *text = NULL;
+	size_t len = 0;
+	uint8_t raw[IDFILE_KEY_LEN] = { 0 };
+	struct fault why;
+
+	if (from->key_path == NULL) {
+		fault_set(f, "%s: needs a key file to be opened at start; set %s", from->id_path,
+			from->key_option);
+		return NULL;
 	}
-	return "is not opened by the key file id-key names; name the right one";
+	if (file_read(from->id_path, FILE_SECRET, IDFILE_MAX, &text, &len, f) < 0)
+		return NULL;
+	if (idfile_parse(span_of(text, len), &id, &why) != IDFILE_OK) {
+		fault_set(f, "%s: %.400s", from->id_path, why.text);
+		goto out;
+	}
+	if (read_key(from, raw, f) < 0)
+		goto out;
+	enum idfile_result r = idfile_unlock_key(id, raw, ret, NULL);
+	if (r != IDFILE_OK) {
+		set_unlock_fault(from, r, f);
+		goto out;
+	}
+	opened = id;
+	id = NULL;
+out:
+	sodium_memzero(raw, sizeof(raw));
+	idfile_free(id);
+	free(text);
+	return opened;
 }
 
 struct server_keys *keys_load(
 	const char *id_path, const char *key_path, const char *stealth_path, struct fault *f)
 {
-	struct server_keys *k = NULL, *ret = NULL;
+	const struct keys_source from = { id_path, key_path, "id-key" };
+	struct server_keys *k = calloc(1, sizeof(*k)), *ret = NULL;
+	struct idfile_secrets *secrets = calloc(1, sizeof(*secrets));
 	struct idfile *id = NULL;
-	struct idfile_secrets *secrets = NULL;
-	uint8_t *text = NULL;
-	size_t len = 0;
-	uint8_t raw[IDFILE_KEY_LEN] = { 0 };
 
-	if (key_path == NULL) {
-		fault_set(f, "%s: needs a key file to be opened at start; set id-key", id_path);
-		return NULL;
-	}
-	if (file_read(id_path, FILE_SECRET, IDFILE_MAX, &text, &len, f) < 0)
-		return NULL;
-	struct fault why;
-	if (idfile_parse(span_of(text, len), &id, &why) != IDFILE_OK) {
-		fault_set(f, "%s: %.400s", id_path, why.text);
-		goto out;
-	}
-	if (read_key(id_path, key_path, raw, f) < 0)
-		goto out;
-	k = calloc(1, sizeof(*k));
-	secrets = calloc(1, sizeof(*secrets));
 	if (k == NULL || secrets == NULL) {
 		fault_set(f, "%s: no memory to open it", id_path);
 		goto out;
 	}
-	enum idfile_result r = idfile_unlock_key(id, raw, secrets, NULL);
-	if (r != IDFILE_OK) {
-		fault_set(f, "%s: %s", id_path, unlock_text(r));
-		goto out;
-	}
-	if (fill(k, id, secrets, id_path, f) < 0)
+	id = keys_open(&from, secrets, f);
+	if (id == NULL || fill(k, id, secrets, id_path, f) < 0)
 		goto out;
 	memcpy(k->cookie_secret, k->sid, sizeof(k->cookie_secret));
 	if (stealth_path != NULL &&
@@ -204,13 +215,11 @@ struct server_keys *keys_load(
 	ret = k;
 	k = NULL;
 out:
-	sodium_memzero(raw, sizeof(raw));
 	if (secrets != NULL)
 		idfile_secrets_wipe(secrets);
 	free(secrets);
 	idfile_free(id);
 	keys_free(k);
-	free(text);
 	return ret;
 }
 

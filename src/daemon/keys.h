@@ -52,6 +52,17 @@ struct server_keys *keys_load(
 	const char *id_path, const char *key_path, const char *stealth_path, struct fault *f);
 void keys_free(struct server_keys *k);
 
+/* An ID file, and the option of the configuration that names its key file. */
+struct keys_source {
+	const char *id_path;
+	const char *key_path; /* as in keys_load; NULL: none is named, a mistake */
+	const char *key_option;
+};
+
+/* Read it and unlock it into *ret, which the caller wipes also on failure. The caller's, or NULL with *f. */
+struct idfile *keys_open(
+	const struct keys_source *from, struct idfile_secrets *ret, struct fault *f);
+
 /* The prekey that a request names (id and PSK slot), or NULL. */
 const struct server_prekey *keys_find(const struct server_keys *k, uint8_t id);
 

@@ -161,6 +161,8 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 			control_reloaded(k, &m);
 		} else if (m.type == MSG_LOG) {
 			doors_take_log(k, &m, &fds);
+		} else if (m.type == MSG_RELAY) {
+			relays_take(k, &fds);
 		} else {
 			wind_up(k);
 			return;
@@ -413,6 +415,7 @@ static void release(struct knockd *k)
 	capture_nflog_close(k->nflog);
 	judge_deinit(&k->judge);
 	classic_free(k->classic);
+	relays_free(k);
 	turn_deinit(k);
 	live_free(k->live);
 	lockout_free(k->lockout);
@@ -442,6 +445,7 @@ int knockd_run(const struct knockd_start *start)
 		doors_tell_lost(k);
 		log_info("watching; services guarded: %zu", k->config->service_count);
 		uv_run(&k->loop, UV_RUN_DEFAULT);
+		relays_leave(k);
 		control_close_all(k);
 		scrape_free(k);
 		note_stop(k);

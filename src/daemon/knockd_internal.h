@@ -3,7 +3,7 @@
 
 /*
  * What the files of the knock process share. knockd.c owns the loop, doors.c the doors; turn.c takes datagrams
- * to answers; action.c runs what was asked for by name; mirror.c keeps the table of open gates true; restore.c judges again what stood before;
+ * to answers; action.c runs what was asked for by name; mirror.c keeps the table of open gates true; restore.c judges again what stood before; relays.c lets people through passthrus;
  * control.c talks to posternctl.
  */
 
@@ -22,6 +22,7 @@
 #include "daemon/live.h"
 #include "daemon/lockout.h"
 #include "daemon/metrics.h"
+#include "daemon/relays.h"
 #include "priv/priv.h"
 #include "store/store.h"
 
@@ -129,6 +130,7 @@ struct knockd {
 	struct histogram answer_time, store_time;
 	uint64_t kernel[4]; /* counts of the kernel as last heard */
 	struct scrape *scrape;
+	struct relays *relays; /* relays.c; NULL: there was never a relay process */
 	struct announcer announcer;
 };
 
@@ -230,6 +232,7 @@ int control_start(struct knockd *k);
 void control_done(struct knockd *k, const struct msg *m); /* gate's answer to one of its orders */
 void control_reloaded(struct knockd *k, const struct msg *m); /* monitor's answer to a reload */
 void control_listed(struct knockd *k, const struct msg *m);
+void control_relays_listed(struct knockd *k); /* the relay has told, or took too long */
 void control_close_all(struct knockd *k);
 
 #define SEQ_CONTROL 0x80000000u /* seq of orders that did not come from a slot */

@@ -174,8 +174,10 @@ uint16_t live_use(struct live *l, size_t i)
 {
 	struct live_gate *g = &l->gates[i];
 	g->is_used = true;
-	if (g->kind == CONFIG_OPEN_WINDOW)
+	if (g->kind == CONFIG_OPEN_WINDOW) {
+		g->uses += g->uses < UINT32_MAX;
 		return UINT16_MAX;
+	}
 	if (g->kind == CONFIG_OPEN_TIMES && g->uses_left > 0)
 		return --g->uses_left;
 	return 0;

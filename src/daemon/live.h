@@ -29,7 +29,8 @@ struct live_gate {
 	uint8_t kind; /* enum config_open */
 	uint16_t
 		uses_left; /* CONFIG_OPEN_TIMES: connections that may still come; at most, after a restart */
-	bool is_used; /* not spent, but somebody came through, or may have */
+	uint32_t uses; /* how often somebody came through a window, since we started */
+	bool is_used;  /* not spent, but somebody came through, or may have */
 	uint8_t key_id[32];
 	char name[LIVE_NAME_MAX + 1]; /* cut when longer; the store has it whole */
 	uint64_t opened_ms;

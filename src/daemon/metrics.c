@@ -177,6 +177,27 @@ static void put_kernel(struct page *p, const struct knockd *k)
 	counter(p, "kernel_cut", "Packets of connections that were cut.", k->kernel[3]);
 }
 
+static void put_relays(struct page *p, const struct knockd *k)
+{
+	struct relays_counts n;
+	if (k->config->passthru_count == 0)
+		return;
+	relays_counts(k, &n);
+	gauge(p, "relayed_now", "Connections through passthrus.", relays_count(k));
+	family(p, "relayed", "counter", "Connections that were let through, by passthru.");
+	for (size_t i = 0; i < k->config->passthru_count; i++)
+		put(p, "postern_relayed_total{passthru=\"%s\"} %" PRIu64 "\n",
+			k->config->passthrus[i].name, n.through[i]);
+	family(p, "relay_refused", "counter",
+		"Connections that were not let through, or ended before, by reason.");
+	for (size_t i = 0; i < n.reason_count; i++)
+		put(p, "postern_relay_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+			n.refused[i].word, n.refused[i].count);
+	family(p, "relay_bytes", "counter", "Bytes through passthrus.");
+	put(p, "postern_relay_bytes_total{to=\"inner\"} %" PRIu64 "\n", n.to_inner);
+	put(p, "postern_relay_bytes_total{to=\"client\"} %" PRIu64 "\n", n.to_client);
+}
+
 static void put_process(struct page *p, const struct knockd *k)
 {
 	put_histogram(p, "answer_seconds", "From the sighting of a knock to its answer.",
@@ -207,6 +228,7 @@ char *metrics_text(const struct knockd *k)
 	put_doors(&p, k);
 	put_gates(&p, k);
 	put_kernel(&p, k);
+	put_relays(&p, k);
 	put_process(&p, k);
 	put(&p, "# EOF\n");
 	return p.text;

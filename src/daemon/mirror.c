@@ -13,6 +13,7 @@
 #include "daemon/lease.h"
 #include "gate/gate.h"
 
+#define TOLD_USES 16    /* of one window */
 #define EXPIRE_EVERY 5  /* ticks between rounds of forgetting in the store */
 #define ROTATE_EVERY 60 /* ticks between looks at the prekeys */
 #define BEAT_EVERY 5
@@ -117,6 +118,13 @@ enum store_gate_state mirror_end(
 	return g->is_used || k->nflog == NULL ? STORE_GATE_USED : state;
 }
 
+/* Whoever has the address may come through a window as often as he likes: the first few times are told, then
+ * each time that it is twice as many. */
+static bool is_told(const struct live_gate *g)
+{
+	return g->uses <= TOLD_USES || (g->uses & (g->uses - 1)) == 0;
+}
+
 void mirror_used(void *arg, const struct sighting *s)
 {
 	struct knockd *k = arg;
@@ -130,12 +138,18 @@ void mirror_used(void *arg, const struct sighting *s)
 		return;
 	const struct live_gate *g = live_at(k->live, i);
 	uint16_t left = live_use(k->live, i);
+	if (!is_told(g))
+		return;
 	struct store_record *r = events_record(k, STORE_CONNECTED);
 	record_gate(r, k, g);
 	r->source = s->src;
 	r->source_port = s->src_port;
 	if (left == UINT16_MAX) {
-		snprintf(r->text, sizeof(r->text), "the window stays open");
+		if (g->uses <= TOLD_USES)
+			snprintf(r->text, sizeof(r->text), "the window stays open");
+		else
+			snprintf(r->text, sizeof(r->text),
+				"the window stays open; %u connections so far", (unsigned)g->uses);
 	} else if (left > 0) {
 		snprintf(r->text, sizeof(r->text), "%u more may come", (unsigned)left);
 	} else {
@@ -364,6 +378,7 @@ void mirror_tick(struct knockd *k)
 	probe_store(k);
 	log_drops(k, mono_ms);
 	scrape_tick(k, mono_ms);
+	relays_tick(k, mono_ms);
 	if (k->ticks % BEAT_EVERY == 0)
 		beat(k, mono_ms);
 	if (k->ticks % EXPIRE_EVERY == 0) {

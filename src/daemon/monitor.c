@@ -96,7 +96,8 @@ struct boot *monitor_load_next(struct monitor *m, const char *path)
 		boot_free(next);
 		return NULL;
 	}
-	if (ground_check(next->config, &f) < 0) {
+	if (ground_check(next->config, &f) < 0 || monitor_listen_bind(m, next->config, &f) < 0) {
+		monitor_listen_trim(m);
 		monitor_tell(m, -EINVAL, f.text);
 		boot_free(next);
 		return NULL;
@@ -112,11 +113,16 @@ int monitor_swap(struct monitor *m, struct boot *next, struct boot **ret_old, co
 	m->old = m->boot;
 	m->boot = next;
 	m->reloads++;
+	const struct boot *told = m->relay.told;
+	m->relay.told = NULL;
 	int rc = monitor_replace_generation(m, why);
 	if (rc < 0) {
 		m->reloads--;
 		m->boot = m->old;
 		m->old = NULL;
+		m->relay.told = told;
+		monitor_relay_resolve(m);
+		monitor_listen_trim(m);
 		return rc;
 	}
 	*ret_old = m->old;
@@ -165,6 +171,7 @@ static void on_signal(struct monitor *m)
 			bool gate = monitor_child_ended(&m->now.gate, &gate_status);
 			bool action = monitor_child_ended(&m->now.action, &ignored);
 			monitor_reap_retired(m);
+			monitor_relay_reap(m);
 			if (knock || gate || action)
 				monitor_on_death(m, gate_status);
 			break;
@@ -198,6 +205,8 @@ static void on_knock(struct monitor *m)
 	else if (msg.type == MSG_TRIAL_BEGIN || msg.type == MSG_TRIAL_CONFIRM ||
 		msg.type == MSG_TRIAL_ABORT)
 		monitor_trial_word(m, msg.type);
+	else if (msg.type == MSG_RELAY_BROKEN)
+		monitor_relay_broken(m);
 	else if (msg.type == MSG_DOOR_LOST && msg.door < m->boot->config->door_count)
 		on_door_lost(m, msg.door);
 }
@@ -274,6 +283,7 @@ static void look_around(struct monitor *m)
 		look_for_doors(m);
 	}
 	monitor_log_look(m, now);
+	monitor_relay_look(m, now);
 }
 
 static int until(uint64_t at_mono_ms, int wait)
@@ -294,6 +304,8 @@ static int wait_ms(const struct monitor *m)
 		wait = until(m->trial.until_mono_ms, wait);
 	if (m->log_look_at_mono_ms != 0 && m->now.knock.pid != 0)
 		wait = until(m->log_look_at_mono_ms, wait);
+	if (monitor_relay_due_mono_ms(m) != 0)
+		wait = until(monitor_relay_due_mono_ms(m), wait);
 	for (size_t i = 0; i < m->boot->config->door_count; i++)
 		if (m->lost[i] && m->now.knock.pid != 0)
 			return until(m->look_at_mono_ms > clock_mono_ms()
@@ -311,8 +323,10 @@ static void loop(struct monitor *m)
 			{ .fd = m->now.knock.fd, .events = POLLIN },
 			{ .fd = m->now.gate.fd, .events = POLLIN },
 			{ .fd = m->now.action.fd, .events = POLLIN },
+			{ .fd = m->relay.child.fd, .events = POLLIN },
+			{ .fd = m->relay.resolver.fd, .events = POLLIN },
 		};
-		if (poll(p, 4, wait_ms(m)) < 0 && errno != EINTR)
+		if (poll(p, sizeof(p) / sizeof(p[0]), wait_ms(m)) < 0 && errno != EINTR)
 			break;
 		if (p[0].revents != 0)
 			on_signal(m);
@@ -322,6 +336,10 @@ static void loop(struct monitor *m)
 			monitor_on_death(m, 0); /* the gate process never speaks after READY */
 		else if (p[3].revents != 0 && m->now.action.fd >= 0)
 			monitor_on_death(m, 0); /* nor does the action process */
+		else if (p[4].revents != 0 && m->relay.child.fd >= 0)
+			monitor_relay_heard(m);
+		else if (p[5].revents != 0 && m->relay.resolver.fd >= 0)
+			monitor_relay_resolved(m);
 		look_around(m);
 	}
 }
@@ -361,6 +379,8 @@ static int prepare(struct monitor *m)
 	warn(m->boot->config);
 	rc = ground_check(m->boot->config, &f);
 	if (rc == 0)
+		rc = monitor_listen_bind(m, m->boot->config, &f);
+	if (rc == 0)
 		rc = place_make_folder(m->boot->config->server.store, 0700, &f);
 	if (rc == 0)
 		rc = ground_check_store(m->boot->config->server.store, &f);
@@ -383,6 +403,7 @@ int monitor_run(const char *config_path)
 		.metrics = -1,
 		.signals = -1,
 		.now = { .knock = { 0, -1 }, .gate = { 0, -1 }, .action = { 0, -1 } },
+		.relay = { .child = { 0, -1 }, .resolver = { 0, -1 } },
 	};
 	int status = EXIT_TROUBLE;
 
@@ -411,6 +432,7 @@ int monitor_run(const char *config_path)
 	monitor_trial_settled(&m);
 	place_notify("READY=1");
 	loop(&m);
+	monitor_relay_stop(&m);
 	place_notify("STOPPING=1");
 	(void)monitor_stop_generation(&m, &m.now);
 	monitor_kill_retired(&m);
@@ -427,6 +449,7 @@ out:
 	if (m.signals >= 0)
 		close(m.signals);
 	monitor_log_end(&m);
+	monitor_listen_end(&m);
 	boot_free(m.trial.before);
 	boot_free(m.boot);
 	return status;

@@ -33,15 +33,14 @@ struct ends {
 	int gate[2], action[2]; /* the knock process's end first */
 };
 
-static void child_forget(struct child *c)
+void monitor_child_forget(struct child *c)
 {
 	if (c->fd >= 0)
 		close(c->fd);
 	*c = (struct child){ .pid = 0, .fd = -1 };
 }
 
-/* Wait for one child's end, at most ms; then kill it. Returns its exit status, or 128 + signal. */
-static int child_await(struct child *c, int ms)
+int monitor_child_await(struct child *c, int ms)
 {
 	int status = 0;
 	uint64_t until = clock_mono_ms() + (uint64_t)ms;
@@ -59,11 +58,11 @@ static int child_await(struct child *c, int ms)
 		if (poll(&p, 1, 50) > 0 && read(c->fd, sink, sizeof(sink)) <= 0)
 			poll(NULL, 0, 1);
 	}
-	child_forget(c);
+	monitor_child_forget(c);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* As child_await. */
+/* As monitor_child_await. */
 static int child_stop(struct child *c)
 {
 	struct msg m = { .type = MSG_STOP };
@@ -71,11 +70,10 @@ static int child_stop(struct child *c)
 		return 0;
 	if (msg_send(c->fd, &m) < 0)
 		kill(c->pid, SIGKILL);
-	return child_await(c, STOP_TIMEOUT_MS);
+	return monitor_child_await(c, STOP_TIMEOUT_MS);
 }
 
-/* In a child: signals are the monitor's; descriptors are only those named. */
-static void child_settle(struct monitor *m, const char *who, const int *keep, size_t n)
+void monitor_child_settle(struct monitor *m, const char *who, const int *keep, size_t n)
 {
 	log_init(who);
 	signal(SIGINT, SIG_IGN);
@@ -91,15 +89,13 @@ static void child_settle(struct monitor *m, const char *who, const int *keep, si
 	m->trial.before = NULL;
 }
 
-/* Name the process for ps: both the short name and the command line. */
-static void name_process(const char *who)
+void monitor_name_process(const char *who)
 {
 	prctl(PR_SET_NAME, who);
 	place_set_title(who);
 }
 
-/* fork() with a channel. In the child *ret_fd is its end and 0 is returned; else 1 and *ret, or -errno. */
-static int fork_child(struct child *ret, int *ret_fd)
+int monitor_fork_child(struct child *ret, int *ret_fd)
 {
 	int pair[2];
 	int rc = priv_channel(pair);
@@ -122,13 +118,13 @@ static int fork_child(struct child *ret, int *ret_fd)
 static int fork_action(struct monitor *m, int to_knock, struct child *ret)
 {
 	int fd = -1;
-	int rc = fork_child(ret, &fd);
+	int rc = monitor_fork_child(ret, &fd);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	const int keep[] = { fd, to_knock };
 	boot_forget_keys(m->boot);
-	child_settle(m, "posternd: action", keep, 2);
-	name_process("posternd: action");
+	monitor_child_settle(m, "posternd: action", keep, 2);
+	monitor_name_process("posternd: action");
 	struct actiond_start s = { m->boot->config, fd, to_knock };
 	_exit(actiond_run(&s));
 }
@@ -136,16 +132,16 @@ static int fork_action(struct monitor *m, int to_knock, struct child *ret)
 static int fork_gate(struct monitor *m, int to_knock, bool is_successor, struct child *ret)
 {
 	int fd = -1;
-	int rc = fork_child(ret, &fd);
+	int rc = monitor_fork_child(ret, &fd);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	const int keep[] = { fd, to_knock };
 	boot_forget_keys(m->boot);
 	bool is_script = m->boot->config->server.backend == CONFIG_BACKEND_SCRIPT;
 	const char *who = is_script ? "posternd: script" : "posternd: gate";
-	child_settle(m, who, keep, 2);
+	monitor_child_settle(m, who, keep, 2);
 	const char *const *passed = is_script ? scriptd_keep_environment() : NULL;
-	name_process(who);
+	monitor_name_process(who);
 	struct gated_start s = {
 		.config = m->boot->config,
 		.monitor = fd,
@@ -160,7 +156,7 @@ static int fork_gate(struct monitor *m, int to_knock, bool is_successor, struct 
 static int fork_knock(struct monitor *m, const struct ends *e, bool is_successor, struct child *ret)
 {
 	int fd = -1;
-	int rc = fork_child(ret, &fd);
+	int rc = monitor_fork_child(ret, &fd);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	int keep[5] = { fd, e->gate[0], m->control };
@@ -169,8 +165,9 @@ static int fork_knock(struct monitor *m, const struct ends *e, bool is_successor
 		keep[n++] = e->action[0];
 	if (m->metrics >= 0)
 		keep[n++] = m->metrics;
-	child_settle(m, "posternd: knock", keep, n);
-	name_process("posternd: knock");
+	boot_forget_relay(m->boot);
+	monitor_child_settle(m, "posternd: knock", keep, n);
+	monitor_name_process("posternd: knock");
 	struct knockd_start s = {
 		.boot = m->boot,
 		.monitor = fd,
@@ -201,7 +198,7 @@ static int await_ready(struct child *c, enum msg_from from, bool *ret_is_new)
 			return 0;
 		}
 		if (rc == 0 || (rc < 0 && rc != -EAGAIN)) {
-			child_await(c, STOP_TIMEOUT_MS);
+			monitor_child_await(c, STOP_TIMEOUT_MS);
 			return -ECHILD;
 		}
 		if (now >= until)
@@ -222,7 +219,7 @@ static void child_retire(struct monitor *m, struct child *c)
 	}
 	memmove(&m->retired[1], &m->retired[0], sizeof(m->retired) - sizeof(m->retired[0]));
 	m->retired[0] = c->pid;
-	child_forget(c);
+	monitor_child_forget(c);
 }
 
 void monitor_reap_retired(struct monitor *m)
@@ -312,9 +309,13 @@ static int go(struct monitor *m)
 	struct msg msg = { .type = MSG_GO, .is_new = m->now.is_new_table };
 	m->now.began_mono_ms = clock_mono_ms();
 	memset(m->lost, 0, sizeof(m->lost));
+	/* Before anything may come through the gates that the knock process puts back. */
+	monitor_relay_begin(m);
 	int rc = msg_send(m->now.knock.fd, &msg);
-	if (rc == 0)
+	if (rc == 0) {
+		monitor_relay_connect(m);
 		monitor_log_begin(m);
+	}
 	return rc;
 }
 
@@ -326,6 +327,7 @@ int monitor_start_generation(struct monitor *m)
 	if (rc < 0)
 		return rc;
 	m->number++;
+	monitor_relay_resolve(m);
 	rc = knock_start(m, &e, false, &m->now);
 	if (rc == 0)
 		rc = gate_start(m, &e, false, &m->now);
@@ -351,6 +353,7 @@ int monitor_replace_generation(struct monitor *m, const char *why)
 	if (rc < 0)
 		return rc;
 	m->number++;
+	monitor_relay_resolve(m);
 	rc = knock_start(m, &e, true, &next);
 	if (rc < 0) {
 		child_stop(&next.knock);
@@ -410,7 +413,7 @@ bool monitor_child_ended(struct child *c, int *ret_status)
 	int status = 0;
 	if (c->pid == 0 || waitpid(c->pid, &status, WNOHANG) != c->pid)
 		return false;
-	child_forget(c);
+	monitor_child_forget(c);
 	if (WIFEXITED(status))
 		*ret_status = WEXITSTATUS(status);
 	return true;

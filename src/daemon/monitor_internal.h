@@ -2,7 +2,7 @@
 #define POSTERN_DAEMON_MONITOR_INTERNAL_H
 
 /* What the monitor's files share: monitor.c has the loop, monitor_generation.c the processes, monitor_trial.c
- * the trials, monitor_log.c the log files. */
+ * the trials, monitor_log.c the log files, monitor_relay.c the relay process, monitor_listen.c its ports. */
 
 #include <signal.h>
 #include <stdbool.h>
@@ -11,6 +11,7 @@
 
 #include "daemon/boot.h"
 #include "priv/priv.h"
+#include "relay/message.h"
 
 #define MONITOR_RETIRED_MAX 8
 #define BACKOFF_MIN_MS 250
@@ -43,6 +44,38 @@ enum monitor_log_trouble {
 	MONITOR_LOG_NO_FILE,
 	MONITOR_LOG_WRITABLE,
 	MONITOR_LOG_UNREADABLE,
+};
+
+/* A port of a passthru: bound before anything changes, so that a reload can be refused, and listened on
+ * once it is guarded. The relay process has a duplicate. */
+struct monitor_listener {
+	uint16_t port;
+	int fd;
+	bool is_listening;
+};
+
+/* Addresses of a host, as last heard. */
+struct monitor_host {
+	char host[CONFIG_HOST_MAX + 1];
+	uint8_t count;
+	struct addr addrs[RELAY_ADDRS_MAX];
+	bool is_told; /* that it has none */
+};
+
+/* The relay process, which is of no generation: it outlives them. */
+struct monitor_relay {
+	struct child child;
+	const struct boot *told; /* the configuration that it has; NULL: none */
+	bool is_leaving;         /* no passthru is left: it was told to stop */
+	uint64_t began_mono_ms;
+	uint64_t retry_at_mono_ms; /* when it is started anew; 0: it runs, or is not needed */
+	uint64_t backoff_ms;
+	size_t listener_count;
+	struct monitor_listener listeners[2 * CONFIG_PASSTHRUS_MAX]; /* of two configurations */
+	struct child resolver;
+	uint64_t resolve_at_mono_ms; /* when names are asked for again; 0: there are none */
+	size_t host_count;
+	struct monitor_host hosts[CONFIG_PASSTHRUS_MAX];
 };
 
 /* The file that the running knock process reads for a door. */
@@ -81,6 +114,7 @@ struct monitor {
 	struct monitor_trial trial;
 	struct monitor_log logs[CONFIG_DOORS_MAX]; /* by door */
 	uint64_t log_look_at_mono_ms; /* when the paths are looked at; 0: there is no log door */
+	struct monitor_relay relay;
 };
 
 /* monitor_generation.c */
@@ -105,6 +139,61 @@ bool monitor_child_ended(struct child *c, int *ret_status);
 /* Action processes of generations before, that see what they run to its end. */
 void monitor_reap_retired(struct monitor *m);
 void monitor_kill_retired(const struct monitor *m);
+
+/* fork() with a channel. In the child *ret_fd is its end and 0 is returned; else 1 and *ret, or -errno. */
+__attribute__((warn_unused_result)) int monitor_fork_child(struct child *ret, int *ret_fd);
+
+/* In a child: signals are the monitor's; descriptors are only those named. */
+void monitor_child_settle(struct monitor *m, const char *who, const int *keep, size_t n);
+
+/* Name the process for ps: both the short name and the command line. */
+void monitor_name_process(const char *who);
+
+/* Wait for one child's end, at most ms; then kill it. Returns its exit status, or 128 + signal. */
+int monitor_child_await(struct child *c, int ms);
+void monitor_child_forget(struct child *c);
+
+/* monitor_listen.c */
+
+/* Bind what c needs and is not bound yet. 0, or -errno with *f, a sentence; what was bound stays. */
+__attribute__((warn_unused_result)) int monitor_listen_bind(
+	struct monitor *m, const struct config *c, struct fault *f);
+
+/* The socket of a port, listening from now on: the gate process guards it. -1: there is none, which was said. */
+int monitor_listen_on(struct monitor *m, const struct config_passthru *p);
+
+/* Close those that m->boot does not name. */
+void monitor_listen_trim(struct monitor *m);
+void monitor_listen_end(struct monitor *m);
+
+/* monitor_relay.c */
+
+/* Names of m->boot are to be resolved, soon. Not waited for. */
+void monitor_relay_resolve(struct monitor *m);
+
+/* A generation is about to go: the relay process runs, if it is needed, and has m->boot; or it was said why
+ * not, and it is tried again. The ports are guarded by now. */
+void monitor_relay_begin(struct monitor *m);
+
+/* It goes: knock and relay process get a channel to each other. */
+void monitor_relay_connect(struct monitor *m);
+
+/* What the relay process, or the one that resolves, has to say. */
+void monitor_relay_heard(struct monitor *m);
+void monitor_relay_resolved(struct monitor *m);
+
+/* The knock process cannot understand it: it is killed, and started anew like one that died. */
+void monitor_relay_broken(struct monitor *m);
+
+/* Some child ended. */
+void monitor_relay_reap(struct monitor *m);
+
+/* What is due, and when the next thing is; 0: nothing. */
+void monitor_relay_look(struct monitor *m, uint64_t now_mono_ms);
+uint64_t monitor_relay_due_mono_ms(const struct monitor *m);
+
+/* The daemon stops: connections may end by themselves for a while, which a second signal cuts short. */
+void monitor_relay_stop(struct monitor *m);
 
 /* monitor.c */
 

@@ -307,7 +307,7 @@ int offline_check(const char *config_path)
 	say_trust(b->trust);
 	say_rescue(&b->config->rescue);
 	threats_print(b->config, stdout);
-	threats_warn_names(b->config, b->directory, stderr);
+	threats_warn_names(b->config, b->directory, b->policy, clock_wall_ms(), stderr);
 	threats_warn_passthrus(b->config, stderr);
 	if (b->warning[0] != '\0')
 		fprintf(stderr, "warning: %s\n", b->warning);

@@ -110,6 +110,30 @@ json_t *report_gate(const struct live_gate *g, const struct config *c)
 	return o;
 }
 
+json_t *report_relayed(const struct relays_line *l)
+{
+	json_t *o = json_object();
+	set_number(o, "connection", l->id);
+	if (l->grant_id != 0)
+		set_number(o, "grant", l->grant_id);
+	set_text(o, "name", l->name);
+	set_key_id(o, l->key_id);
+	set_text(o, "service", l->passthru);
+	set_text(o, "door", l->door);
+	set_address(o, "address", &l->source);
+	set_number(o, "port", l->source_port);
+	set_address(o, "inner", &l->inner);
+	if (l->inner_port != 0)
+		set_number(o, "inner_port", l->inner_port);
+	json_object_set_new(o, "through", json_boolean(l->is_through));
+	set_number(o, "seconds", l->took_ms / 1000);
+	set_number(o, "to_inner", l->to_inner);
+	set_number(o, "to_client", l->to_client);
+	set_number(o, "to_inner_rate", l->to_inner_rate);
+	set_number(o, "to_client_rate", l->to_client_rate);
+	return o;
+}
+
 /* Frames that never became a datagram for us, by reason. */
 static json_t *rejected(const struct capture_counts *n)
 {
@@ -200,6 +224,8 @@ json_t *report_status(const struct knockd *k, const struct msg *listed)
 	set_number(o, "services", k->config->service_count);
 	set_number(o, "people", directory_count(k->start->boot->directory));
 	set_number(o, "gates", live_count(k->live));
+	if (k->config->passthru_count > 0)
+		set_number(o, "relayed", relays_count(k));
 	set_number(o, "locked_out", lockout_count(k->lockout));
 	set_number(o, "datagrams", k->datagrams);
 	json_object_set_new(o, "doors", doors(k));

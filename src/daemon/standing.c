@@ -88,7 +88,13 @@ static uint16_t find_door(const struct config *c, const char *name)
 	return i;
 }
 
-/* The door's lists are asked last, so that an unknown door is told from all other reasons. */
+static bool is_of_door(enum policy_reason r)
+{
+	return r == POLICY_DENY_DOOR || r == POLICY_NOT_ALLOWED_DOOR;
+}
+
+/* The door's lists are asked last, so that an unknown door is told from all other reasons. Where none of the
+ * doors would do, what stands in the way at whichever door is the reason. */
 static struct verdict decide(
 	const struct boot *b, const struct store_gate *g, struct claim *c, uint64_t wall_ms)
 {
@@ -97,8 +103,11 @@ static struct verdict decide(
 		return policy_decide(b->policy, c, wall_ms);
 	}
 	struct verdict v = policy_decide(b->policy, c, wall_ms);
-	for (c->door = 1; c->door < b->config->door_count && v.reason != POLICY_GRANT; c->door++)
-		v = policy_decide(b->policy, c, wall_ms);
+	for (c->door = 1; c->door < b->config->door_count && v.reason != POLICY_GRANT; c->door++) {
+		struct verdict w = policy_decide(b->policy, c, wall_ms);
+		if (w.reason == POLICY_GRANT || is_of_door(v.reason))
+			v = w;
+	}
 	return v;
 }
 

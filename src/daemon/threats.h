@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "identity/directory.h"
+#include "policy/policy.h"
 
 #define THREATS_TEXT_MAX 320
 
@@ -39,10 +40,12 @@ void threats_print(const struct config *c, FILE *out);
 void threats_check_names(const struct config *c, struct config_report *r);
 
 /*
- * Names that the directory does not list, so that each of these knocks is refused: a sentence for each,
- * "FILE:LINE: ...". Not an error: whoever is taken out of the directory must not stop a reload.
+ * Names that nothing would open for: the directory does not list them, or a list, asked as at a knock, refuses
+ * them. A sentence for each and for each of its services, "FILE:LINE: ...". Not an error: whoever is taken out
+ * of a directory or a list must not stop a reload.
  */
-void threats_warn_names(const struct config *c, const struct directory *d, FILE *out);
+void threats_warn_names(const struct config *c, const struct directory *d, const struct policy *p,
+	uint64_t wall_ms, FILE *out);
 
 /* Passthrus that let nobody through: a sentence for each. */
 void threats_warn_passthrus(const struct config *c, FILE *out);

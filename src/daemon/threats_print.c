@@ -1,9 +1,8 @@
-/* The statements of a whole configuration, and the names that its classic knocks are taken for. */
+/* The statements of a whole configuration. */
 
 #include <string.h>
 
 #include "daemon/threats.h"
-#include "identity/name.h"
 
 #define WIDTH 78 /* of a sentence, beside who it is about */
 
@@ -103,59 +102,4 @@ void threats_print(const struct config *c, FILE *out)
 			p->encrypt ? "encrypted" : "not encrypted");
 		print(&t, out);
 	}
-}
-
-/* ------------------------------------------------------------------ names */
-
-static void for_names(
-	const struct config *c, void (*f)(void *arg, const struct config_text *as), void *arg)
-{
-	for (size_t i = 0; i < c->door_count; i++) {
-		const struct config_door *d = &c->doors[i];
-		for (size_t n = 0; n < d->sequence_count; n++)
-			f(arg, &d->sequences[n].as_at);
-		for (size_t n = 0; n < d->structured_count; n++)
-			f(arg, &d->structured[n].as_at);
-		for (size_t n = 0; n < d->cipher_count; n++)
-			f(arg, &d->ciphers[n].as_at);
-		for (size_t n = 0; n < d->fwknop_count; n++)
-			f(arg, &d->fwknops[n].as_at);
-	}
-}
-
-static void check_name(void *arg, const struct config_text *as)
-{
-	struct name name;
-	enum name_reject why = name_parse(as->text, false, &name);
-	if (why != NAME_OK)
-		config_report_add(arg, as, "as: this is no name: %s", name_reject_text(why));
-}
-
-void threats_check_names(const struct config *c, struct config_report *r)
-{
-	for_names(c, check_name, r);
-}
-
-struct unlisted {
-	const struct directory *directory;
-	FILE *out;
-};
-
-static void warn_name(void *arg, const struct config_text *as)
-{
-	const struct unlisted *u = arg;
-	struct name name;
-	char text[NAME_TEXT_MAX];
-	if (name_parse(as->text, false, &name) == NAME_OK &&
-		directory_find_name(u->directory, &name) == NULL)
-		fprintf(u->out,
-			"warning: %s:%u: as: the directory does not list %s, so these knocks are refused; "
-			"list the name, or change it\n",
-			as->file, as->line, name_format(&name, text));
-}
-
-void threats_warn_names(const struct config *c, const struct directory *d, FILE *out)
-{
-	struct unlisted u = { d, out };
-	for_names(c, warn_name, &u);
 }

@@ -54,6 +54,15 @@ struct chain {
 /* Split DER certificates that follow each other, leaf first. CHAIN_OK, _EMPTY, _TOO_LONG or _CERT. */
 enum chain_reject chain_split(struct span der, struct chain *ret);
 
+/*
+ * What an ID shows of its certificates: its own and those above it, up to but without the organisation that
+ * vouches for itself, which whoever is to believe them knows. The spans borrow from the file, or from own: the
+ * certificates in its order. False when there is none that can be read. Pure.
+ */
+struct idfile;
+bool chain_of_own(const struct span *own, size_t count, struct chain *ret);
+bool chain_of_idfile(const struct idfile *file, struct chain *ret);
+
 /* One certificate of the path, for looking whether it is revoked later. */
 struct chain_step {
 	uint8_t issuer_key_identifier[CERT_KEY_IDENTIFIER_LEN];

@@ -65,7 +65,7 @@ static int take_certificates(struct postern_id *id, const struct idfile *file, s
 		return 0;
 	int rc = lib_trust_new(file, &id->trust, f);
 	if (rc == 0)
-		lib_id_set_chain(id, file);
+		lib_id_set_chain(id);
 	return rc;
 }
 

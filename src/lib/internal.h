@@ -42,8 +42,11 @@ struct postern_id {
 __attribute__((warn_unused_result)) int lib_id_sign(const struct postern_id *id,
 	const struct spa_draft *draft, struct spa_proof *ret, struct fault *f);
 
-/* Fill *id's chain from the certificates of its file; leave it empty when they do not fit a packet. */
-void lib_id_set_chain(struct postern_id *id, const struct idfile *file);
+/* What an ID shows of its certificates, leaf first; borrowed from its trust. False when it has none. */
+bool lib_id_chain(const struct postern_id *id, struct chain *ret);
+
+/* Fill *id's chain from them; leave it empty when they do not fit a packet. */
+void lib_id_set_chain(struct postern_id *id);
 
 /* As postern_card_verify. */
 int lib_card_verify(const struct postern_card *card, const struct postern_id *id, uint64_t wall_ms,

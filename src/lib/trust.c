@@ -158,6 +158,13 @@ const struct trust *lib_trust_get(const struct lib_trust *t)
 	return t->built;
 }
 
+void lib_trust_own(const struct lib_trust *t, struct lib_certs *ret)
+{
+	ret->count = t->own_count;
+	for (size_t i = 0; i < t->own_count; i++)
+		ret->der[i] = t->own[i].der;
+}
+
 /* ------------------------------------------------------------------ trust files */
 
 /* Why it is not what its label says; NULL: it is. */

@@ -29,6 +29,13 @@ void lib_trust_free(struct lib_trust *t);
 __attribute__((warn_unused_result)) int lib_trust_add(
 	struct lib_trust *t, const char *path, struct fault *f);
 
+/* The certificates of the ID file, own one first; borrowed. */
+struct lib_certs {
+	size_t count;
+	struct span der[IDFILE_CERTS_MAX];
+};
+void lib_trust_own(const struct lib_trust *t, struct lib_certs *ret);
+
 /* What it all comes to; borrowed until the next lib_trust_add. */
 const struct trust *lib_trust_get(const struct lib_trust *t);
 

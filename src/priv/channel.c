@@ -142,6 +142,14 @@ static void collect(struct msghdr *h, struct msg_fds *ret)
 	}
 }
 
+/* How many a message may bring; 0: none. */
+static size_t descriptors_of(enum msg_type type)
+{
+	if (type == MSG_LOG)
+		return MSG_FDS_MAX;
+	return type == MSG_RELAY ? 1 : 0;
+}
+
 int msg_receive_with(
 	int fd, enum msg_from from, enum msg_from to, struct msg *ret, struct msg_fds *ret_fds)
 {
@@ -161,9 +169,10 @@ int msg_receive_with(
 	if (n >= 0)
 		collect(&h, &got);
 	bool is_cut = n >= 0 && (h.msg_flags & MSG_CTRUNC) != 0;
-	if (rc == 1 && ret->type == MSG_LOG && (got.count == 0 || is_cut))
+	size_t most = rc == 1 ? descriptors_of(ret->type) : 0;
+	if (most > 0 && (got.count == 0 || got.count > most || is_cut))
 		rc = -EPROTO;
-	if (rc != 1 || ret->type != MSG_LOG)
+	if (rc != 1 || most == 0)
 		msg_fds_close(&got);
 	*ret_fds = got;
 	return rc;

@@ -19,12 +19,16 @@ struct priv_checked {
 	struct priv_test first, second;
 };
 
+/* New TCP connections, by Landlock. */
+enum priv_net { PRIV_NET_NONE, PRIV_NET_CONNECT };
+
 /* What one kind of process may do, on top of what every one may. */
 struct priv_profile {
 	const int *calls;
 	size_t call_count;
 	const struct priv_checked *checked;
 	size_t checked_count;
+	enum priv_net net;
 };
 
 /*
@@ -39,9 +43,10 @@ __attribute__((warn_unused_result)) int priv_seccomp_load(const struct priv_prof
 __attribute__((warn_unused_result)) int priv_seccomp_refuse(const int *calls, size_t n);
 
 /*
- * Handle every right that the running kernel's Landlock knows and grant none. Descriptors open
- * already keep working. *ret_abi is the kernel's version, 0 where there is none. 0 or -errno.
+ * Handle every right that the running kernel's Landlock knows and grant none, but with PRIV_NET_CONNECT that
+ * to connect by TCP. Descriptors open already keep working. *ret_abi is the kernel's version, 0 where there
+ * is none. 0 or -errno.
  */
-__attribute__((warn_unused_result)) int priv_landlock_close(int *ret_abi);
+__attribute__((warn_unused_result)) int priv_landlock_close(enum priv_net net, int *ret_abi);
 
 #endif

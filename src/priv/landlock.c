@@ -27,6 +27,8 @@ struct ruleset {
 /* Bits 0 to n-1: rights are numbered without gaps. */
 #define RIGHTS(n) ((UINT64_C(1) << (n)) - 1)
 
+#define CONNECT_TCP (UINT64_C(1) << 1)
+
 /* What each version of the interface can deny, by the number of rights it knows. */
 static const struct ruleset versions[] = {
 	[1] = { RIGHTS(13), 0, 0 },
@@ -53,15 +55,17 @@ int priv_landlock_version(void)
 	return abi > 0 ? abi : 0;
 }
 
-int priv_landlock_close(int *ret_abi)
+int priv_landlock_close(enum priv_net net, int *ret_abi)
 {
 	int abi = ask_version();
 	if (abi <= 0) {
 		*ret_abi = 0;
 		return abi;
 	}
-	const struct ruleset *rights = &versions[abi < VERSION_MAX ? abi : VERSION_MAX];
-	int fd = (int)syscall(SYS_landlock_create_ruleset, rights, sizeof(*rights), 0u);
+	struct ruleset rights = versions[abi < VERSION_MAX ? abi : VERSION_MAX];
+	if (net == PRIV_NET_CONNECT)
+		rights.net &= ~CONNECT_TCP;
+	int fd = (int)syscall(SYS_landlock_create_ruleset, &rights, sizeof(rights), 0u);
 	if (fd < 0)
 		return -errno;
 	int rc = syscall(SYS_landlock_restrict_self, fd, 0u) < 0 ? -errno : 0;

@@ -114,8 +114,9 @@ enum msg_type {
 	/* knock -> action, and the answer */
 	MSG_RUN,
 	MSG_RAN,
-	MSG_RELAY, /* monitor -> knock: the channel to the relay process; with one descriptor */
 	MSG_LOG, /* monitor -> knock: what a log door reads next; with descriptors, see msg_receive_with */
+	MSG_RELAY, /* monitor -> knock: the channel to the relay process; with one descriptor */
+	MSG_RELAY_BROKEN, /* knock -> monitor: what the relay process says is no message */
 	MSG_TYPE_COUNT,
 };
 
@@ -185,9 +186,9 @@ struct msg_fds {
 };
 
 /*
- * The same for who takes MSG_LOG, the one type that has descriptors: the file, and, the first time for its
- * door, an inotify descriptor. Those that came with any other message, or with a broken one, are closed. A
- * MSG_LOG without any, or with more, is -EPROTO.
+ * The same for who takes the two types that have descriptors: MSG_LOG, the file and, the first time for its
+ * door, an inotify descriptor; MSG_RELAY, a channel. Those that came with any other message, or with a broken
+ * one, are closed. One of these without any, or with more, is -EPROTO.
  */
 __attribute__((warn_unused_result)) int msg_receive_with(
 	int fd, enum msg_from from, enum msg_from to, struct msg *ret, struct msg_fds *ret_fds);

@@ -1,12 +1,14 @@
 /*
  * The sandboxes. Invariant: once that of knock or gate returned 0, the process can open nothing, reach
- * nobody new and run nothing else; it works with what it holds. The gate process gets less: it has
+ * nobody new and run nothing else; it works with what it holds. The relay connects, and no more than that. The gate process gets less: it has
  * a capability, and therefore no files, no new connections and no socket options.
  */
 
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -51,15 +53,45 @@ static const struct priv_profile knock_profile = {
 	LEN(knock_calls),
 	knock_checked,
 	LEN(knock_checked),
+	PRIV_NET_NONE,
 };
 
-static const struct priv_profile gate_profile = { NULL, 0, NULL, 0 };
+static const struct priv_profile gate_profile = { NULL, 0, NULL, 0, PRIV_NET_NONE };
+
+static const int relay_calls[] = {
+	SCMP_SYS(accept),
+	SCMP_SYS(accept4),
+	SCMP_SYS(connect),
+};
+
+#define STREAM (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define DATAGRAM (SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+static const struct priv_checked relay_checked[] = {
+	/* To the machines behind. What may be connected to is not the relay's to choose: see relay/. */
+	{ SCMP_SYS(socket), { 0, MASK_INT, AF_INET }, { 1, MASK_INT, STREAM } },
+	{ SCMP_SYS(socket), { 0, MASK_INT, AF_INET }, { 1, MASK_INT, DATAGRAM } },
+	{ SCMP_SYS(socket), { 0, MASK_INT, AF_INET6 }, { 1, MASK_INT, STREAM } },
+	{ SCMP_SYS(socket), { 0, MASK_INT, AF_INET6 }, { 1, MASK_INT, DATAGRAM } },
+	{ SCMP_SYS(setsockopt), { 1, MASK_INT, IPPROTO_TCP }, { 2, MASK_INT, TCP_NODELAY } },
+	{ SCMP_SYS(setsockopt), { 1, MASK_INT, SOL_SOCKET }, { 2, MASK_INT, SO_KEEPALIVE } },
+	/* Passing a reset on. */
+	{ SCMP_SYS(setsockopt), { 1, MASK_INT, SOL_SOCKET }, { 2, MASK_INT, SO_LINGER } },
+};
+
+static const struct priv_profile relay_profile = {
+	relay_calls,
+	LEN(relay_calls),
+	relay_checked,
+	LEN(relay_checked),
+	PRIV_NET_CONNECT,
+};
 
 static int enter(const struct priv_profile *p, int *ret_landlock, struct fault *f)
 {
 	/* The C library would look for the time zone's file at the first local time. */
 	tzset();
-	int rc = priv_landlock_close(ret_landlock);
+	int rc = priv_landlock_close(p->net, ret_landlock);
 	if (rc < 0) {
 		fault_set(f, "sandbox: Landlock cannot be switched on: %s", strerror(-rc));
 		return rc;
@@ -81,6 +113,11 @@ int priv_sandbox_knock(int *ret_landlock, struct fault *f)
 int priv_sandbox_gate(int *ret_landlock, struct fault *f)
 {
 	return enter(&gate_profile, ret_landlock, f);
+}
+
+int priv_sandbox_relay(int *ret_landlock, struct fault *f)
+{
+	return enter(&relay_profile, ret_landlock, f);
 }
 
 /* What no firewall script and no action of an administrator has to do. */

@@ -28,6 +28,8 @@ const char *store_event_name(enum store_event e)
 		[STORE_NOTE] = "note",
 		[STORE_ENDING] = "ending",
 		[STORE_CUT] = "cut",
+		[STORE_RELAYED] = "relayed",
+		[STORE_RELAY_ENDED] = "ended",
 	};
 	/* A newer program may have written what this one has no word for. */
 	if ((unsigned)e >= STORE_EVENT_COUNT || names[e] == NULL)

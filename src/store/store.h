@@ -55,6 +55,8 @@ enum store_event {
 	STORE_NOTE,         /* a message to the administrator */
 	STORE_ENDING,       /* a lease of somebody who came through is over soon */
 	STORE_CUT,          /* the end of a lease stopped a connection that was still there */
+	STORE_RELAYED,      /* recorded before a connection is let through a passthru */
+	STORE_RELAY_ENDED,  /* how that ended */
 	STORE_EVENT_COUNT,
 };
 

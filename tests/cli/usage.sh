@@ -7,7 +7,7 @@ says 2 'postern: there is no option --fly; see postern --help' -- --fly
 says 0 '' -- --version
 is 'version' grep -qx 'postern [0-9.]*' "$W/out"
 
-for c in '' setup knock close send connect id 'id new' 'id show' 'id passwd' 'id renew' \
+for c in '' setup knock close send connect tunnel id 'id new' 'id show' 'id passwd' 'id renew' \
 	'id rollover' 'id merge' 'id card' 'id cross' 'id export' 'id import' \
 	'id authority' 'id protect' 'id recover' 'id documents' 'id encrypt' 'id decrypt' \
 	directory 'directory add' 'directory remove' 'directory list' 'directory check' \

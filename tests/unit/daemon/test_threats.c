@@ -145,13 +145,51 @@ static void test_names(void **state)
 	struct directory_faults *faults = calloc(1, sizeof(*faults));
 	struct directory *d = directory_parse(span_of(NULL, 0), faults);
 	assert_non_null(d);
-	threats_warn_names(c, d, f);
+	threats_warn_names(c, d, NULL, 0, f);
 	fclose(f);
 	assert_string_equal(warnings,
 		"warning: t.conf:6: as: the directory does not list Ops/VSD, so these knocks are "
 		"refused; list the name, or change it\n"
 		"warning: t.conf:5: as: the directory does not list Ops/VSD, so these knocks are "
 		"refused; list the name, or change it\n");
+	directory_free(d);
+	free(faults);
+	free(warnings);
+	config_free(c);
+}
+
+/* Listed, but a list of the server says no. */
+static void test_lists(void **state)
+{
+	(void)state;
+	static const char text[] = SERVER SERVICE
+		"door wan { interface = eth0  allow = {\"Ops/VSD\"}  deny = {\"Night/VSD\"}\n"
+		"fwknop { key-file = /f services = {ssh}\nas = \"Ops/VSD\" }\n"
+		"fwknop { key-file = /g services = {ssh}\nas = \"Night/VSD\" udp = 4000 } }\n";
+	static const char people[] =
+		"name=\"Ops/VSD\" postern-key "
+		"sha256:0101010101010101010101010101010101010101010101010101010101010101\n"
+		"name=\"Night/VSD\" postern-key "
+		"sha256:0201010101010101010101010101010101010101010101010101010101010101\n";
+	struct config_report r = { 0 };
+	struct directory_faults *faults = calloc(1, sizeof(*faults));
+	struct config *c = parse(text, &r);
+	print_report(&r);
+	assert_non_null(c);
+	struct directory *d = directory_parse(span_of(people, sizeof(people) - 1), faults);
+	assert_non_null(d);
+	struct policy *p = policy_new(c, d, &r);
+	print_report(&r);
+	assert_non_null(p);
+	char *warnings = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&warnings, &len);
+	threats_warn_names(c, d, p, 1, f);
+	fclose(f);
+	assert_string_equal(warnings,
+		"warning: t.conf:7: as: Night/VSD may not use ssh, so these knocks are refused: the door "
+		"denies it (door wan deny: Night/VSD); change the list, or the name\n");
+	policy_free(p);
 	directory_free(d);
 	free(faults);
 	free(warnings);
@@ -207,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_statements),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_passthrus),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "identity/crl.h"
 #include "identity/issue.h"
 #include "identity/template.h"
+#include "lib/edge.h"
 #include "lib/internal.h"
 
 #define NOW_MS UINT64_C(1798761600000) /* 2027-01-01 */
@@ -416,6 +417,112 @@ static void test_chain_sent(void **state)
 	free(room);
 }
 
+/* ------------------------------------------------------------------ edge servers */
+
+static const struct edge_case {
+	const char *name;
+	const char *file; /* of trust, NULL: none */
+	const char *says; /* its card's name */
+	size_t count;
+	enum who chain[3];
+	uint64_t wall_ms;
+	const char *words; /* of the sentence; NULL: it is the one */
+} edge_cases[] = {
+	{ "own unit", NULL, "Gate1/QN/VSD", 3, { GATE1, QN, VSD }, NOW_MS, NULL },
+	{ "leaf alone", NULL, "gate1/qn/vsd", 1, { GATE1 }, NOW_MS, NULL },
+	{ "by a cross-certificate", "julia-acme.pem", "Door/ACME", 2, { DOOR, ACME }, NOW_MS,
+		NULL },
+	{ "nothing", NULL, "Gate1/QN/VSD", 0, { 0 }, NOW_MS, "prove nothing" },
+	{ "wrong name", NULL, "Gate2/QN/VSD", 1, { GATE1 }, NOW_MS,
+		"its certificate is of Gate1/QN/VSD, but its card is of Gate2/QN/VSD" },
+	{ "a name that is none", NULL, "Gate1", 1, { GATE1 }, NOW_MS, "its certificate is of" },
+	{ "ended", NULL, "Gate1/QN/VSD", 1, { GATE1 }, END_MS + 1000, "ended on 2028-01-01" },
+	{ "wrong name, ended", NULL, "Gate2/QN/VSD", 1, { GATE1 }, END_MS + 1000,
+		"its certificate is of Gate1/QN/VSD" },
+	{ "not yet", NULL, "Gate1/QN/VSD", 1, { GATE1 }, BEGIN_MS - 1000, "not valid yet" },
+	{ "revoked", "gate1.crl", "Gate1/QN/VSD", 1, { GATE1 }, NOW_MS, "was revoked" },
+	{ "foreign", NULL, "Door/ACME", 2, { DOOR, ACME }, NOW_MS,
+		"its certificate is by ACME, whom your ID does not trust" },
+	{ "foreign unit, certifier missing", "julia-acme.pem", "Gate3/West/ACME", 1, { GATE3 },
+		NOW_MS, "by West/ACME, whom your ID does not trust" },
+	{ "a person", NULL, "Julia Herlihy/QN/VSD", 2, { JULIA, QN }, NOW_MS,
+		"of a person, Julia Herlihy/QN/VSD" },
+	{ "a certifier", NULL, "QN/VSD", 1, { QN }, NOW_MS, "prove nothing" },
+	{ "in wrong order", NULL, "Gate1/QN/VSD", 2, { QN, GATE1 }, NOW_MS, "prove nothing" },
+};
+
+static void test_edges(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(edge_cases); i++) {
+		const struct edge_case *c = &edge_cases[i];
+		struct postern_id *id = julia();
+		struct chain chain = { .count = c->count };
+		struct fault f = { "" };
+		uint8_t pk[32] = { 0 };
+		for (size_t k = 0; k < c->count; k++)
+			chain.der[k] = cert_of(c->chain[k]);
+		if (c->file != NULL)
+			TEST_CASE(c->name, postern_trust_add(id, path_of(c->file), NULL) == 0);
+		int rc = lib_edge_judge(id, &chain, c->says, c->wall_ms, pk, &f);
+		if (rc != (c->words == NULL ? 0 : -EKEYREJECTED) ||
+			(c->words != NULL && strstr(f.text, c->words) == NULL))
+			fail_msg("case \"%s\": %d \"%s\"", c->name, rc, f.text);
+		TEST_CASE(c->name,
+			rc == 0 ? memcmp(pk, keys[c->chain[0]].pk, 32) == 0
+				: sodium_is_zero(pk, sizeof(pk)));
+		postern_id_free(id);
+	}
+}
+
+/* What is cut off or changed anywhere is not the edge's. */
+static void test_forged_edge(void **state)
+{
+	(void)state;
+	uint8_t der[CERT_LEN_MAX], pk[32];
+	struct span good = cert_of(GATE1);
+	struct postern_id *id = julia();
+	struct chain chain = { .count = 1 };
+	struct fault f;
+	for (size_t len = 0; len < good.len; len++) {
+		chain.der[0] = span_of(good.data, len);
+		assert_int_equal(
+			lib_edge_judge(id, &chain, "Gate1/QN/VSD", NOW_MS, pk, &f), -EKEYREJECTED);
+	}
+	memcpy(der, good.data, good.len);
+	chain.der[0] = span_of(der, good.len);
+	for (size_t bit = 0; bit < 8 * good.len; bit++) {
+		der[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(
+			lib_edge_judge(id, &chain, "Gate1/QN/VSD", NOW_MS, pk, &f), -EKEYREJECTED);
+		der[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	assert_int_equal(lib_edge_judge(id, &chain, "Gate1/QN/VSD", NOW_MS, pk, &f), 0);
+	postern_id_free(id);
+}
+
+static void test_prove(void **state)
+{
+	(void)state;
+	struct postern_id *id = julia(), *plain = id_of(JULIA, NULL, 0);
+	struct lib_edge_proof p;
+	struct fault f = { "" };
+	assert_int_equal(lib_edge_prove(id, &p, &f), 0);
+	assert_memory_equal(p.seed, keys[JULIA].seed, 32);
+	assert_int_equal(p.chain.count, 2);
+	assert_true(span_equal(p.chain.der[0], cert_of(JULIA)));
+	assert_true(span_equal(p.chain.der[1], cert_of(QN)));
+	lib_edge_wipe(&p);
+	assert_true(sodium_is_zero(p.seed, 32));
+	assert_int_equal(lib_edge_prove(plain, &p, &f), -ENOKEY);
+	assert_non_null(strstr(f.text, "Julia Herlihy/QN/VSD has no certificate"));
+	plain->is_agent = true;
+	assert_int_equal(lib_edge_prove(plain, &p, &f), -ENOKEY);
+	assert_non_null(strstr(f.text, "SSH agent"));
+	postern_id_free(plain);
+	postern_id_free(id);
+}
+
 static void write_text(const char *file, const char *text, mode_t mode)
 {
 	struct fault f;
@@ -484,6 +591,9 @@ int main(void)
 		cmocka_unit_test(test_trust_files),
 		cmocka_unit_test(test_order_of_files),
 		cmocka_unit_test(test_chain_sent),
+		cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_forged_edge),
+		cmocka_unit_test(test_prove),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

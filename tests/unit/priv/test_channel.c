@@ -173,6 +173,25 @@ static void test_descriptors_of_a_log(void **state)
 	}
 }
 
+static void test_descriptor_of_a_relay(void **state)
+{
+	int fds[2], ends[2];
+	struct msg m = { .type = MSG_RELAY }, got;
+	struct msg_fds came;
+	(void)state;
+	open_pair(fds);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(msg_send_with(fds[0], &m, ends, 1), 0);
+	assert_int_equal(receive_log(fds[1], &got, &came), 1);
+	assert_int_equal(got.type, MSG_RELAY);
+	assert_int_equal(came.count, 1);
+	msg_fds_close(&came);
+	close(fds[0]);
+	close(fds[1]);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Whatever a peer attaches where there must be none, or more, or not there: nothing of it stays open. */
 static void test_descriptors_that_are_not_wanted(void **state)
 {
@@ -188,6 +207,9 @@ static void test_descriptors_that_are_not_wanted(void **state)
 		{ "log with three", { MSG_LOG, 1 }, 11, 3, -EPROTO },
 		{ "log with many", { MSG_LOG, 1 }, 11, 50, -EPROTO },
 		{ "log cut", { MSG_LOG, 1 }, 10, 2, -EPROTO },
+		{ "relay with none", { MSG_RELAY, 1 }, 8, 0, -EPROTO },
+		{ "relay with two", { MSG_RELAY, 1 }, 8, 2, -EPROTO },
+		{ "relay with many", { MSG_RELAY, 1 }, 8, 50, -EPROTO },
 		{ "beat, which is no word of the monitor", { MSG_BEAT, 1 }, 8, 1, -EPROTO },
 		{ "no message", { 0 }, 1, 2, -EPROTO },
 	};
@@ -263,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_broken_peer),
 		cmocka_unit_test(test_no_descriptor_passes),
 		cmocka_unit_test(test_descriptors_of_a_log),
+		cmocka_unit_test(test_descriptor_of_a_relay),
 		cmocka_unit_test(test_descriptors_that_are_not_wanted),
 		cmocka_unit_test(test_close_others),
 	};

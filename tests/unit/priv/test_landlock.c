@@ -18,7 +18,7 @@
 static int enter(void)
 {
 	int abi = 0;
-	if (child_drop(0) < 0 || priv_landlock_close(&abi) < 0)
+	if (child_drop(0) < 0 || priv_landlock_close(PRIV_NET_NONE, &abi) < 0)
 		return -1;
 	return abi;
 }
@@ -75,7 +75,7 @@ static int signal_from_child(void *arg)
 	pid_t pid = fork();
 	if (pid == 0) {
 		int abi = 0;
-		if (priv_landlock_close(&abi) < 0 || abi < 6)
+		if (priv_landlock_close(PRIV_NET_NONE, &abi) < 0 || abi < 6)
 			_exit(SKIPPED);
 		_exit(is_denied(kill(self, 0)) && kill(getpid(), 0) == 0 ? 0 : 2);
 	}

@@ -114,6 +114,8 @@ static const struct {
 	{ "stop-action", { .type = MSG_STOP, .seq = 1 } },
 	{ "log", { .type = MSG_LOG, .seq = 17, .door = 15 } },
 	{ "log-new", { .type = MSG_LOG, .door = 0, .is_new = 1 } },
+	{ "relay", { .type = MSG_RELAY, .seq = 18 } },
+	{ "relay-broken", { .type = MSG_RELAY_BROKEN, .seq = 19 } },
 };
 
 struct vector {
@@ -279,7 +281,7 @@ static void test_refused(void **state)
 		const char *hex;
 	} cases[] = {
 		{ "no type", MSG_FROM_KNOCK, MSG_FROM_GATE, "0001000000000000" },
-		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "1a01000000000000" },
+		{ "type past the last", MSG_FROM_KNOCK, MSG_FROM_GATE, "1c01000000000000" },
 		{ "type 255", MSG_FROM_KNOCK, MSG_FROM_GATE, "ff01000000000000" },
 		{ "version 0", MSG_FROM_KNOCK, MSG_FROM_GATE, "0400000000000000" },
 		{ "version 2", MSG_FROM_KNOCK, MSG_FROM_GATE, "0402000000000000" },

@@ -1,5 +1,5 @@
 /*
- * Both sandboxes, tried from inside by a child that is nobody: what must not work answers EPERM or
+ * The sandboxes, tried from inside by a child that is nobody: what must not work answers EPERM or
  * ends the process, what must work works. Calls are named, so that one this machine lacks is left
  * out.
  */
@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -29,7 +30,8 @@
 
 typedef int sandbox_fn(int *ret_landlock, struct fault *f);
 
-static sandbox_fn *const sandboxes[] = { priv_sandbox_knock, priv_sandbox_gate };
+static sandbox_fn *const sandboxes[] = { priv_sandbox_knock, priv_sandbox_gate,
+	priv_sandbox_relay };
 
 /* Made before the sandbox closes. */
 static int tcp_fd, file_fd, self_pid;
@@ -205,6 +207,9 @@ static int try_refused(void *arg)
 	const struct attempt *table = refused_table(&n);
 	for (size_t i = 0; i < n; i++) {
 		bool is_known;
+		/* The one of them that the relay lives on. */
+		if (*sandbox == priv_sandbox_relay && strcmp(table[i].call, "connect") == 0)
+			continue;
 		long rc = attempt(&table[i], &is_known);
 		if (!is_known || (rc == -1 && (errno == EPERM || errno == EACCES)))
 			continue;
@@ -272,6 +277,10 @@ static void test_fatal(void **state)
 		{ "pwrite64", "pwrite64", { 0 } },
 		{ "ftruncate", "ftruncate", { 0 } },
 	};
+	static const struct attempt relay_not[] = {
+		{ "pwrite64", "pwrite64", { 0 } },
+		{ "ftruncate", "ftruncate", { 0 } },
+	};
 	(void)state;
 	if (geteuid() != 0)
 		skip();
@@ -280,6 +289,8 @@ static void test_fatal(void **state)
 			expect_killed(sandboxes[i], &calls[k]);
 	for (size_t k = 0; k < TEST_LEN(gate_only); k++)
 		expect_killed(priv_sandbox_gate, &gate_only[k]);
+	for (size_t k = 0; k < TEST_LEN(relay_not); k++)
+		expect_killed(priv_sandbox_relay, &relay_not[k]);
 }
 
 /* The other table of system calls that this machine has (x32), or none: both end the process. */
@@ -430,6 +441,53 @@ static int gate_works(void *arg)
 	return use_common(channel);
 }
 
+#define NEW_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+/* Takes a connection, makes one, sends a datagram; other options and kinds of sockets are refused. */
+static int use_relay(int listener, const struct sockaddr_in *to)
+{
+	const struct linger reset = { 1, 0 };
+	int on = 1;
+	int out = socket(AF_INET, SOCK_STREAM | NEW_FLAGS, 0);
+	int six = socket(AF_INET6, SOCK_DGRAM | NEW_FLAGS, 0);
+	int udp = socket(AF_INET, SOCK_DGRAM | NEW_FLAGS, 0);
+	if (out < 0 || six < 0 || udp < 0 || socket(AF_INET6, SOCK_STREAM | NEW_FLAGS, 0) < 0)
+		return 50;
+	if (connect(out, (const struct sockaddr *)to, sizeof(*to)) < 0 && errno != EINPROGRESS)
+		return 51;
+	int in = accept4(listener, NULL, NULL, NEW_FLAGS);
+	if (in < 0 || write(in, "ping", 4) != 4)
+		return 52;
+	if (setsockopt(out, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+		setsockopt(out, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0 ||
+		setsockopt(out, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+		return 53;
+	if (setsockopt(out, SOL_SOCKET, SO_RCVBUF, &on, sizeof(on)) == 0 || errno != EPERM)
+		return 54;
+	if (setsockopt(out, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0 || errno != EPERM)
+		return 55;
+	if (sendto(udp, "x", 1, 0, (const struct sockaddr *)to, sizeof(*to)) != 1)
+		return 56;
+	return shutdown(out, SHUT_WR) < 0 ? 57 : 0;
+}
+
+static int relay_works(void *arg)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(in);
+	int channel[2];
+
+	(void)arg;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listener, (struct sockaddr *)&in, len) < 0 || listen(listener, 1) < 0 ||
+		getsockname(listener, (struct sockaddr *)&in, &len) < 0)
+		return 100;
+	if (priv_channel(channel) < 0 || enter(priv_sandbox_relay) < 0)
+		return 102;
+	int rc = use_common(channel);
+	return rc != 0 ? rc : use_relay(listener, &in);
+}
+
 static void test_works(void **state)
 {
 	(void)state;
@@ -437,6 +495,7 @@ static void test_works(void **state)
 		skip();
 	assert_int_equal(child_run(knock_works, NULL), 0);
 	assert_int_equal(child_run(gate_works, NULL), 0);
+	assert_int_equal(child_run(relay_works, NULL), 0);
 }
 
 int main(void)
