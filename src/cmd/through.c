@@ -1,7 +1,7 @@
 /*
- * From edge to edge. Invariant: nothing is asked of an edge, and nothing sent through it, before it has proved to
- * be the one of its card. A gate that is taken to be open may be so no longer: then the whole way is gone again,
- * with knocks, before anybody hears of trouble.
+ * From edge to edge. Invariant: nothing is asked of an edge, and nothing sent through it, before it has proved
+ * to be the one of its card. A gate that is taken to be open may be so no longer: then the whole way is gone
+ * again, with knocks, before anybody hears of trouble.
  */
 
 #include "cmd/through.h"
