@@ -1,7 +1,10 @@
 #ifndef POSTERN_CMD_EXCHANGE_H
 #define POSTERN_CMD_EXCHANGE_H
 
-/* One knock to one server: send, wait, send again, until answered or silent. Over UDP, or as somebody carries it. */
+/*
+ * One knock to one server: send, wait, send again, until answered or silent. Over UDP, or as somebody carries
+ * it.
+ */
 
 #include <postern/postern.h>
 #include <stddef.h>
@@ -20,7 +23,7 @@ struct exchange_carrier {
 	void *of;
 	/* 0, or -errno: it may be lost, and that is all right. */
 	int (*send)(void *of, const uint8_t *datagram, size_t len);
-	/* Until there may be something to receive: 1, 0 when timeout_ms have passed, -errno when nothing can come any more. */
+	/* Until there may be something to receive: 1; 0 after timeout_ms; -errno when no more can come. */
 	int (*wait)(void *of, int timeout_ms);
 	/* Length of what came, -EAGAIN when there is no more, or another -errno: what the way complains of. */
 	int (*receive)(void *of, uint8_t *to, size_t cap);

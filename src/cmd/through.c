@@ -1,7 +1,7 @@
 /*
- * From edge to edge. Invariant: nothing is asked of an edge, and nothing sent through it, before it has proved to
- * be the one of its card. A gate that is taken to be open may be so no longer: then the whole way is gone again,
- * with knocks, before anybody hears of trouble.
+ * From edge to edge. Invariant: nothing is asked of an edge, and nothing sent through it, before it has proved
+ * to be the one of its card. A gate that is taken to be open may be so no longer: then the whole way is gone
+ * again, with knocks, before anybody hears of trouble.
  */
 
 #include "cmd/through.h"
@@ -186,14 +186,14 @@ static bool tell_refusal(
 			text);
 	case FRAME_ELSEWHERE:
 		return fail(w, EXIT_REFUSED,
-			"%s does not lead to %s port %u: %s; say the edge's port as --through "
+			"tcp/%u of %s does not lead to %s port %u; say the edge's port as --through "
 			"%s:PORT, and the host as its administrator wrote it",
-			name, host, (unsigned)port, text, name);
+			(unsigned)w->t->hops[edge].visit.request.port, name, host, (unsigned)port,
+			name);
 	case FRAME_BUSY:
 		return fail(w, EXIT_REFUSED, "%s is busy: %s; try again later", name, text);
 	case FRAME_NO_INNER:
-		return fail(w, EXIT_LOCAL, "%s cannot reach %s port %u: %s", name, host,
-			(unsigned)port, text);
+		return fail(w, EXIT_LOCAL, "%s could not connect to %s: %s", name, host, text);
 	case FRAME_OK:
 	case FRAME_TROUBLE:
 	case FRAME_STATUS_COUNT:
@@ -216,6 +216,12 @@ static bool knock_behind(struct walk *w, size_t i)
 	w->rc = visit_knock_by(v, &c, &broken);
 	if (w->rc == EXIT_DONE)
 		return take_answer(w, i);
+	if (k.is_refused && k.refusal.status == FRAME_ELSEWHERE)
+		return fail(w, EXIT_REFUSED,
+			"%s takes no knocks for %s; its administrator sets knock in the passthru of "
+			"tcp/%u",
+			name_of(w, i - 1), name_of(w, i),
+			(unsigned)w->t->hops[i - 1].visit.request.port);
 	if (k.is_refused)
 		return tell_refusal(w, i - 1, name_of(w, i), v->request.port, &k.refusal);
 	if (w->rc == EXIT_SILENT)

@@ -46,15 +46,15 @@ struct through_way {
 };
 
 /*
- * Find and open the cards and our ID, and check what can be checked without a packet. EXIT_DONE, or another exit
- * code after saying why. To be closed in any case.
+ * Find and open the cards and our ID, and check what can be checked without a packet. EXIT_DONE, or another
+ * exit code after saying why. To be closed in any case.
  */
 int through_open(const struct knock_args *args, struct through *t);
 void through_close(struct through *t);
 
 /*
- * Go to host and port. gates (NULL: none) are tried without a knock while they are open, and noted when they have
- * been opened. EXIT_DONE, or another exit code after saying why. The way is to be closed in any case.
+ * Go to host and port. gates (NULL: none) are tried without a knock while they are open, and noted when they
+ * have been opened. EXIT_DONE, or another exit code after saying why. The way is to be closed in any case.
  */
 int through_go(struct through *t, const char *host, uint16_t port, struct through_gates *gates,
 	struct through_way *ret);

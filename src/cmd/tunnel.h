@@ -25,7 +25,10 @@ struct tunnel_listeners {
 int tunnel_listen(const struct knock_args *a, struct tunnel_listeners *ret);
 void tunnel_close(struct tunnel_listeners *l);
 
-/* Carry connections until SIGINT or SIGTERM; SIGHUP ends those there are. EXIT_DONE, or EXIT_LOCAL after saying why. */
+/*
+ * Carry connections until SIGINT or SIGTERM; SIGHUP ends those there are. EXIT_DONE, or EXIT_LOCAL after saying
+ * why.
+ */
 int tunnel_run(struct through *t, struct tunnel_listeners *l);
 
 #endif

@@ -232,23 +232,29 @@ static void warn_expired(const struct idfile *id, const char *path)
 			path, time_format_utc(c.not_after_ms, when));
 }
 
-/* The name in the ID file, for the question, and the warning; trouble is told by the loading proper. */
-static void look_at_id(const struct visit *v, char what[FAULT_MAX])
+/*
+ * The name in the ID file, for the question, and the warning; trouble is told by the loading proper. False when
+ * it has no certificates.
+ */
+static bool look_at_id(const struct visit *v, char what[FAULT_MAX])
 {
 	struct idfile *id = NULL;
 	struct fault f;
 	uint8_t *text = NULL;
 	size_t len = 0;
+	bool is_certified = true;
 
 	snprintf(what, FAULT_MAX, "%.400s", v->files.id);
 	if (file_read(v->files.id, FILE_ANY, IDFILE_MAX, &text, &len, &f) < 0)
-		return;
+		return true;
 	if (idfile_parse(span_of(text, len), &id, &f) == IDFILE_OK) {
 		snprintf(what, FAULT_MAX, "%.400s", idfile_header(id)->name);
+		is_certified = idfile_cert_count(id) > 0;
 		warn_expired(id, v->files.id);
 	}
 	idfile_free(id);
 	free(text);
+	return is_certified;
 }
 
 /* Nothing on the screen moves while a token waits for its owner. */
@@ -279,7 +285,13 @@ static int open_id(struct visit *v)
 	char what[FAULT_MAX];
 	struct fault f;
 
-	look_at_id(v, what);
+	if (!look_at_id(v, what) && v->args->through.count > 0) {
+		say_trouble(
+			"%s: %s has no certificate, and an edge server asks for one; ask for it "
+			"with \"postern id renew\"",
+			v->files.id, what);
+		return EXIT_LOCAL;
+	}
 	int rc = password_get(&from, what, &password, &f);
 	if (rc < 0) {
 		say_trouble("%s", f.text);

@@ -1,6 +1,6 @@
 /*
- * An ID and an edge server. Invariant: an edge is taken only when its certificates reach a certifier whom the ID
- * trusts and are, today and unrevoked, of a server of the very name that its card says. Its key is not the
+ * An ID and an edge server. Invariant: an edge is taken only when its certificates reach a certifier whom the
+ * ID trusts and are, today and unrevoked, of a server of the very name that its card says. Its key is not the
  * card's: the process that speaks TLS does not hold the one that knocks are sealed to.
  */
 

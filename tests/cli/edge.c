@@ -116,7 +116,6 @@ static void make_context(struct edge *e, const char *id, const char *key)
 		e->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 }
 
-/* Shut without a word, but with what was said before. */
 static void wait_read(struct through_tls *t)
 {
 	struct pollfd p = { .fd = t->fd, .events = POLLIN };

@@ -118,7 +118,7 @@ is 'reader gone' true
 via --through "$at" mail.inner "$reverse" --verbose <small
 is 'verbose' grep -q "^postern: 127.0.0.1 opened tcp/$edge_port for 127.0.0.1, 30s$" err
 via --through "$at" mail.inner 9 </dev/null
-is 'no inner' [ "$code:$(cat err)" = "4:postern: 127.0.0.1 cannot reach mail.inner port 9: the machine behind could not be reached" ]
+is 'no inner' [ "$code:$(cat err)" = "4:postern: 127.0.0.1 could not connect to mail.inner: the machine behind could not be reached" ]
 kill "$edge_pid"
 
 # Two edges: the second is proved end to end, and knocked at through the first.
@@ -158,7 +158,10 @@ refuses() {
 	kill "$edge_pid"
 }
 refuses denied 1 ' does not let you through to mail.inner: this certificate may not through here; '
-refuses elsewhere 1 " does not lead to mail.inner port $reverse: this port does not lead to what was asked for; say the edge's port as --through 127.0.0.1:PORT"
+start_edge relay elsewhere
+via --through "127.0.0.1:$edge_port" mail.inner "$reverse" </dev/null
+is 'elsewhere' [ "$code:$(cat err)" = "1:postern: tcp/$edge_port of 127.0.0.1 does not lead to mail.inner port $reverse; say the edge's port as --through 127.0.0.1:PORT, and the host as its administrator wrote it" ]
+kill "$edge_pid"
 refuses busy 1 ' is busy: a limit is reached; try again later'
 refuses trouble 4 ' is in trouble: the edge cannot judge or connect at the moment; '
 refuses tls12 4 ', tcp/.*: it does not speak TLS 1.3; is its passthru there, and does it encrypt?$'
@@ -237,7 +240,7 @@ says 2 'postern knock: there is no option --through; see postern knock --help' -
 # An ID that nobody has certified.
 (umask 077 && printf 'nine green frogs jump\n' >new-password)
 run id new 'New/VSD' --request new.request --out new.id --password-file new-password --kdf-mem 1
-"$postern" connect --through 127.0.0.1 mail.inner 22 --id new.id --password-file new-password </dev/null >out 2>err
-code=$?
-is 'no certificate' [ "$code:$(cat err)" = '4:postern: new.id: New/VSD has no certificate, and an edge server asks for one; ask for it with "postern id renew"' ]
+# That is seen before the password is asked for.
+says 4 'postern: new.id: New/VSD has no certificate, and an edge server asks for one; ask for it with "postern id renew"' -- \
+	connect --through 127.0.0.1 mail.inner 22 --id new.id
 done_testing
