@@ -162,6 +162,10 @@ void doctor_dates(struct doctor *d)
 		return;
 	size_t n = ends(d, DOCTOR_WARN, d->boot->keys->not_after_ms, "the server's certificate",
 		"knocks still come in, but clients warn; renew it and reload");
+	if (d->boot->relay != NULL)
+		n += ends(d, DOCTOR_WARN, d->boot->relay->not_after_ms,
+			"the certificate of relay-id",
+			"clients do not go through passthrus then; renew it and reload");
 	n += check_anchors(d) + check_lists(d) + check_people(d);
 	if (n == 0)
 		doctor_note(d, DOCTOR_OK, "dates", "nothing ends within 30 days");
