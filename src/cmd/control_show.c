@@ -234,7 +234,7 @@ static void describe(const json_t *o, char *to, size_t cap)
 	if (*from == '\0')
 		from = text(o, "door");
 	const char *space = *who != '\0' && *what != '\0' ? " " : "";
-	const char *word = *who != '\0' && *from != '\0' ? " from " : "";
+	const char *word = (*who != '\0' || *what != '\0') && *from != '\0' ? " from " : "";
 	snprintf(to, cap, "%s%s%s%s%s%s", who, space, what, word, from, port);
 }
 

@@ -163,10 +163,9 @@ void doctor_dates(struct doctor *d)
 	size_t n = ends(d, DOCTOR_WARN, d->boot->keys->not_after_ms, "the server's certificate",
 		"knocks still come in, but clients warn; renew it and reload");
 	if (d->boot->relay != NULL)
-		n += ends(d, DOCTOR_FAIL, d->boot->relay->not_after_ms,
-			"the certificate of the relay (relay-id)",
-			"the daemon does not start with it then, and nobody is let through; certify it anew and "
-			"reload");
+		n += ends(d, DOCTOR_WARN, d->boot->relay->not_after_ms,
+			"the certificate of relay-id",
+			"clients do not go through passthrus then; renew it and reload");
 	n += check_anchors(d) + check_lists(d) + check_people(d);
 	if (n == 0)
 		doctor_note(d, DOCTOR_OK, "dates", "nothing ends within 30 days");

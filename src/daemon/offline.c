@@ -296,11 +296,24 @@ static void say_rescue(const struct config_rescue *r)
 		printf("#   %s\n", prefix_format(&r->prefixes[i], p));
 }
 
+/* A daemon starts with it all the same, for the sake of its other ports. */
+static bool has_expired_relay(const struct boot *b)
+{
+	char when[TIME_TEXT_MAX];
+	if (b->relay == NULL || b->relay->not_after_ms > clock_wall_ms())
+		return false;
+	fprintf(stderr, "%s: relay-id: its certificate expired on %s; certify it anew\n",
+		b->config->server.relay_id, time_format_utc(b->relay->not_after_ms, when));
+	return true;
+}
+
 int offline_check(const char *config_path)
 {
 	struct boot *b = load(config_path);
-	if (b == NULL)
+	if (b == NULL || has_expired_relay(b)) {
+		boot_free(b);
 		return EXIT_TROUBLE;
+	}
 	char *text = config_format(b->config, CONFIG_SECRETS_HIDDEN);
 	if (text != NULL)
 		fputs(text, stdout);

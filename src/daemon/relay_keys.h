@@ -22,7 +22,9 @@ bool relay_keys_are_needed(const struct config *c);
 
 /*
  * Unlock relay-id of c and check it beside the server's own keys and trust: the same name, another key, and
- * certificates that lead to somebody whom the server itself trusts. The caller frees; NULL with *f.
+ * certificates that lead to somebody whom the server itself trusts. One that has expired is loaded all the
+ * same: clients will not have it, but the ports that it has nothing to do with must open. The caller frees;
+ * NULL with *f.
  */
 struct relay_keys *relay_keys_load(const struct config *c, const struct server_keys *server,
 	const struct trust *trust, uint64_t wall_ms, struct fault *f);

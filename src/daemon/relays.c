@@ -253,14 +253,12 @@ static void on_through(struct relays *r, const struct relay_msg *m)
 
 static void on_end(struct relays *r, const struct relay_msg *m)
 {
-	size_t i = relays_find(r, m->id);
-	const struct relayed *e = i != SIZE_MAX ? &r->entries[i] : NULL;
 	/* Its answer, if it waits for one, comes first. */
 	flush(r);
 	if (r->channel == NULL)
 		return;
-	i = relays_find(r, m->id);
-	e = i != SIZE_MAX ? &r->entries[i] : NULL;
+	size_t i = relays_find(r, m->id);
+	const struct relayed *e = i != SIZE_MAX ? &r->entries[i] : NULL;
 	if (m->type == RELAY_ENDED) {
 		relays_note_ended(r, m, e);
 		r->counts.to_inner += m->to_inner;

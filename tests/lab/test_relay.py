@@ -341,6 +341,25 @@ def test_bad_ids():
             assert r.returncode == 4 and want in r.stderr, r.stderr
 
 
+def test_expired_id():
+    """--check warns ahead, and says no when it is over."""
+    with Edge("relay-expired") as lab:
+        lab.setup()
+        run(program("postern"), "id", "new", "Mail/VSD", "--server", "--for", "1d", "--certifier",
+            lab.path("etc", "certifier.id"), "--certifier-password-file", lab.path("certifier-password"),
+            "--out", lab.path("etc", "short.id"))
+        lab.config(services=PASSTHRU.format(allow='"*/VSD"', deny="", more="", others="", to=INNER["inner"]),
+                   server=f'relay-id = "{lab.path("etc", "short.id")}"\n'
+                          f'relay-key = "{lab.path("etc", "short.key")}"')
+        check = (program("posternd"), "--check", "-c", lab.path("postern.conf"))
+        r = run(*check)
+        assert "warning: the certificate of Mail/VSD, relay-id, expires on" in r.stderr, r.stderr
+        later = ("faketime", "-f", "+2d")
+        if shutil.which("faketime"):
+            r = run(*later, *check, check=False)
+            assert r.returncode == 4 and "short.id: relay-id: its certificate expired on" in r.stderr, r.stderr
+
+
 def test_names_are_resolved():
     hosts = "/etc/netns"
     with Edge("relay-names") as lab:
@@ -416,4 +435,4 @@ def test_spent_gate_in_the_clear():
 if __name__ == "__main__":
     main(test_knock_through_and_journal, test_refused, test_revoke_and_close_cut, test_reload_keeps_and_judges,
          test_taken_port_is_refused, test_deaths, test_stop_with_grace, test_in_the_clear, test_bad_ids,
-         test_names_are_resolved, test_trial, test_spent_gate_in_the_clear)
+         test_expired_id, test_names_are_resolved, test_trial, test_spent_gate_in_the_clear)
