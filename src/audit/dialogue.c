@@ -178,6 +178,14 @@ void audit_dialogue_end(struct audit_dialogue *d, enum audit_end end, int code, 
 			span_of(empty, sizeof(empty) - 1), d->words.text, sizeof(d->words.text));
 }
 
+void audit_dialogue_end_list(struct audit_dialogue *d, int code, struct span last)
+{
+	char words[AUDIT_WORDS_MAX + 1];
+	snprintf(words, sizeof(words), "%s", d->words.keywords);
+	audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, code,
+		words[0] != '\0' ? span_of(words, strlen(words)) : last);
+}
+
 void audit_dialogue_defer(struct audit_dialogue *d, enum audit_end end, int code, struct span words)
 {
 	d->is_temporary = true;

@@ -49,7 +49,10 @@ void audit_dialogue_stop(struct audit_dialogue *d, enum audit_end end);
 /* No TLS here. words: of the server; code: of the reply, 0 for none. */
 void audit_dialogue_end(struct audit_dialogue *d, enum audit_end end, int code, struct span words);
 
-/* The same for a reply that may pass by: worth another try. */
+/* A list in which TLS is not: its words are those of the list, or, where that is empty, its last line. */
+void audit_dialogue_end_list(struct audit_dialogue *d, int code, struct span last);
+
+/* As audit_dialogue_end for a reply that may pass by: worth another try. */
 void audit_dialogue_defer(
 	struct audit_dialogue *d, enum audit_end end, int code, struct span words);
 

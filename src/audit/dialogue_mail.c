@@ -181,7 +181,7 @@ static void pop3_list(struct audit_dialogue *d, struct span line)
 	} else if (d->has_starttls) {
 		pop3_ask(d);
 	} else {
-		audit_dialogue_end(d, AUDIT_END_NO_STARTTLS, 0, line);
+		audit_dialogue_end_list(d, 0, line);
 	}
 }
 

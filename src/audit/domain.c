@@ -195,10 +195,14 @@ static void on_mx(void *arg, const struct audit_lookup_reply *r)
 	struct audit_domain *d = &j->domain;
 	const char *name = j->input.host;
 	d->dns_error = r->error;
+	d->mx_look = r->error != 0 ? AUDIT_LOOK_FAILED : AUDIT_LOOK_DONE;
 	d->is_mx_secure = r->is_secure;
 	if (r->error != 0) {
 		audit_say(j->error, "%s: its MX records: %s", name, r->why);
 		audit_say(d->text, "the MX records of %s: %s", name, r->why);
+		/* Name servers that do not say where mail goes are not asked what is promised of it. */
+		if (j->resolver->options.has_policy)
+			d->sts_look = d->tls_rpt_look = d->caa_look = AUDIT_LOOK_FAILED;
 	} else if (r->dns->rcode == RCODE_NO_NAME) {
 		audit_say(j->error, "%s: there is no such name in DNS", name);
 	} else {
@@ -301,6 +305,7 @@ static void finish_mx(struct audit_job *j)
 		d->mx[i].is_cname = h->is_alias && !d->is_implicit_mx;
 		d->mx[i].has_v4 = h->has_v4;
 		d->mx[i].has_v6 = h->has_v6;
+		d->mx[i].is_v6_failed = h->is_v6_failed;
 		if (h->error[0] != '\0')
 			audit_say(d->text, "%s", h->error);
 	}

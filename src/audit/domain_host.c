@@ -60,6 +60,7 @@ static void take_tlsa(struct audit_host *h, const struct audit_dns *d)
 static void on_tlsa(void *arg, const struct audit_lookup_reply *r)
 {
 	struct audit_host *h = arg;
+	h->dane.is_asked = true;
 	h->dane.is_secure = r->is_secure;
 	h->dane.is_failed = r->error != 0;
 	if (r->error != 0)
@@ -111,6 +112,7 @@ static void take_addresses(struct audit_host *h, const struct audit_dns *d, bool
 static void on_addresses(struct audit_host *h, const struct audit_lookup_reply *r, bool is_v6)
 {
 	h->secure[is_v6] = r->is_secure;
+	h->is_v6_failed = h->is_v6_failed || (is_v6 && r->error != 0);
 	if (r->error != 0)
 		audit_say(h->error, "%s: its %s addresses: %s", h->name, is_v6 ? "IPv6" : "IPv4",
 			r->why);

@@ -24,7 +24,7 @@ struct audit_host {
 	bool is_base_asked;          /* for TLSA, rather than the name */
 	unsigned pending;            /* questions for addresses */
 	enum audit_answer secure[2]; /* of the answers for A and AAAA */
-	bool has_v4, has_v6, is_cut;
+	bool has_v4, has_v6, is_v6_failed, is_cut;
 	size_t address_count;
 	struct addr addresses[AUDIT_ADDRESSES_MAX];
 	struct audit_dane dane;

@@ -1,6 +1,7 @@
 /*
  * What a mail domain promises beside its MX records: MTA-STS (RFC 8461), TLS-RPT (RFC 8460), CAA (RFC 8659).
- * Invariant: a promise that cannot be read is said to be broken, never to be absent.
+ * Invariant: a promise that cannot be read is said to be broken, and one that could not be looked up is said to be
+ * that; never to be absent.
  */
 
 #include <stdarg.h>
@@ -117,8 +118,9 @@ static void on_sts_record(void *arg, const struct audit_lookup_reply *r)
 	char text[TXT_LEN_MAX];
 	struct span txt = { 0 };
 	size_t found = r->error == 0 ? pick(r->dns, STS_VERSION, text, &txt) : 0;
+	d->sts_look = r->error != 0 ? AUDIT_LOOK_FAILED : AUDIT_LOOK_DONE;
 	if (r->error != 0)
-		break_sts(d, "the TXT records of _mta-sts.%s: %s", d->name, r->why);
+		audit_say(d->text, "the TXT records of _mta-sts.%s: %s", d->name, r->why);
 	else if (found > 1)
 		break_sts(d, "there are %zu TXT records for MTA-STS at _mta-sts.%s, one may be",
 			found, d->name);
@@ -138,11 +140,15 @@ static void on_rpt_record(void *arg, const struct audit_lookup_reply *r)
 	char text[TXT_LEN_MAX];
 	struct span txt = { 0 };
 	size_t found = r->error == 0 ? pick(r->dns, RPT_VERSION, text, &txt) : 0;
+	bool is_usable = found == 0 || (found == 1 && audit_tls_rpt_record(txt, d->tls_rpt));
+	d->tls_rpt_look = r->error != 0 ? AUDIT_LOOK_FAILED
+		: is_usable             ? AUDIT_LOOK_DONE
+					: AUDIT_LOOK_BROKEN;
 	if (r->error != 0)
 		audit_say(d->text, "the TXT records of _smtp._tls.%s: %s", d->name, r->why);
 	else if (found > 1)
 		audit_say(d->text, "there are %zu TXT records for TLS reports, one may be", found);
-	else if (found == 1 && !audit_tls_rpt_record(txt, d->tls_rpt))
+	else if (!is_usable)
 		audit_say(d->text,
 			"the TXT record of _smtp._tls.%s has no rua=mailto: or rua=https:",
 			d->name);
@@ -168,6 +174,7 @@ static void on_caa(void *arg, const struct audit_lookup_reply *r)
 	struct audit_job *j = arg;
 	const char *here = j->domain.name + j->climb;
 	const char *dot = strchr(here, '.');
+	j->domain.caa_look = r->error != 0 ? AUDIT_LOOK_FAILED : AUDIT_LOOK_DONE;
 	if (r->error != 0) {
 		audit_say(j->domain.text, "the CAA records of %s: %s", here, r->why);
 	} else if (r->dns->count > 0) {

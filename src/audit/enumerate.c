@@ -73,11 +73,19 @@ void audit_scan_give_up(struct audit_scan *s, struct audit_job *j)
 		audit_track_give_up(s, j);
 		break;
 	case AUDIT_DO_MODERN:
+		audit_modern_give_up(s, j);
+		break;
 	case AUDIT_DO_SSL2:
 		s->facts->protocols[j->version].is_incomplete = true;
 		break;
 	case AUDIT_DO_GROUPS:
 		s->facts->is_group_list_incomplete = true;
+		break;
+	case AUDIT_DO_RANK:
+		s->versions[j->version].is_ranked = true;
+		break;
+	case AUDIT_DO_ROBOT:
+		audit_single_end_robots(s);
 		break;
 	case AUDIT_DO_CANARY:
 	case AUDIT_DO_CALIBRATE:
@@ -86,13 +94,10 @@ void audit_scan_give_up(struct audit_scan *s, struct audit_job *j)
 	case AUDIT_DO_NAMELESS:
 	case AUDIT_DO_HEARTBLEED:
 	case AUDIT_DO_CCS:
-	case AUDIT_DO_ROBOT:
 	case AUDIT_DO_INJECTION:
 	case AUDIT_DO_FETCH:
 		break;
 	}
-	if (j->purpose == AUDIT_DO_MODERN && !s->is_modern_groups_done)
-		s->facts->is_group_list_incomplete = true;
 }
 
 void audit_scan_leave_out(struct audit_scan *s, struct audit_job *j)
@@ -128,10 +133,7 @@ static void canary_answer(struct audit_scan *s, struct audit_job *j, const struc
 	if (!f->has_hello || f->version == AUDIT_SSL2)
 		return;
 	if (f->version == AUDIT_TLS13)
-		for (size_t i = 0; i < s->job_count; i++) {
-			if (s->jobs[i].purpose == AUDIT_DO_MODERN)
-				audit_modern_accept(s, &s->jobs[i], f);
-		}
+		audit_modern_take(s, f);
 	else
 		audit_track_take(s, f->version, f);
 }
@@ -198,6 +200,9 @@ void audit_scan_refused(struct audit_scan *s, struct audit_job *j, bool is_alert
 	case AUDIT_DO_CALIBRATE:
 		audit_scan_calibrated(s, j, AUDIT_DROP_ALERT);
 		return;
+	case AUDIT_DO_RANK:
+		s->versions[j->version].is_ranked = true;
+		break;
 	case AUDIT_DO_CANARY:
 	case AUDIT_DO_GROUPS:
 	case AUDIT_DO_ORDER:
@@ -239,6 +244,9 @@ static void answered(struct audit_scan *s, struct audit_job *j, const struct aud
 		break;
 	case AUDIT_DO_ORDER:
 		audit_order_answer(s, j, f);
+		break;
+	case AUDIT_DO_RANK:
+		audit_rank_answer(s, j, f);
 		break;
 	case AUDIT_DO_GROUPS:
 	case AUDIT_DO_FALLBACK:
@@ -360,6 +368,7 @@ static unsigned urgency(const struct audit_job *j)
 	case AUDIT_DO_MODERN:
 		return 450;
 	case AUDIT_DO_ORDER:
+	case AUDIT_DO_RANK:
 		return 400;
 	case AUDIT_DO_GROUPS:
 		return 390;
@@ -378,18 +387,6 @@ static unsigned urgency(const struct audit_job *j)
 	return 0;
 }
 
-/* Groups that old versions are about to show need not be asked for. */
-static bool should_wait(const struct audit_scan *s, const struct audit_job *j)
-{
-	if (j->purpose != AUDIT_DO_MODERN || s->modern != AUDIT_MODERN_GROUPS || !s->shows_groups)
-		return false;
-	for (size_t i = 0; i < s->job_count; i++)
-		if (s->jobs[i].purpose == AUDIT_DO_TRACK && !s->jobs[i].is_rare &&
-			s->jobs[i].state == AUDIT_JOB_AIR)
-			return true;
-	return false;
-}
-
 static struct audit_job *choose(struct audit_scan *s, bool *ret_has_air)
 {
 	struct audit_job *best = NULL;
@@ -398,7 +395,7 @@ static struct audit_job *choose(struct audit_scan *s, bool *ret_has_air)
 		struct audit_job *j = &s->jobs[i];
 		*ret_has_air = *ret_has_air || j->state == AUDIT_JOB_AIR;
 		if (j->state == AUDIT_JOB_READY && (best == NULL || urgency(j) > urgency(best)) &&
-			!should_wait(s, j))
+			!(j->purpose == AUDIT_DO_MODERN && audit_modern_waits(s, j)))
 			best = j;
 	}
 	return best;
@@ -407,7 +404,7 @@ static struct audit_job *choose(struct audit_scan *s, bool *ret_has_air)
 /* Jobs that hang on what is known by now. True when there is one. */
 static bool plan(struct audit_scan *s, bool has_air)
 {
-	if (audit_order_plan(s) || audit_single_plan_groups(s))
+	if (audit_order_plan(s) || audit_single_plan_groups(s) || audit_single_plan_fallback(s))
 		return true;
 	if (!has_air && audit_track_more_versions(s))
 		return true;
@@ -441,6 +438,7 @@ static enum audit_ask_kind kind_of(enum audit_purpose purpose)
 	case AUDIT_DO_CALIBRATE:
 	case AUDIT_DO_GROUPS:
 	case AUDIT_DO_ORDER:
+	case AUDIT_DO_RANK:
 	case AUDIT_DO_FALLBACK:
 	case AUDIT_DO_NAMELESS:
 		break;

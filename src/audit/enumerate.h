@@ -44,6 +44,7 @@ enum audit_next {
 
 struct audit_scan_options {
 	bool has_probes;  /* Heartbleed, CCS, ROBOT, injection as well */
+	bool wants_order; /* the server's full order, whatever it costs */
 	uint8_t seed[32]; /* for randoms and orders */
 };
 

@@ -95,6 +95,7 @@ static size_t list_suites(const struct audit_scan *s, struct audit_job *j, uint3
 	case AUDIT_DO_CANARY:
 		return canary_suites(j, to);
 	case AUDIT_DO_TRACK:
+	case AUDIT_DO_RANK:
 		return widen(j->suites, j->count, to);
 	case AUDIT_DO_MODERN:
 		return widen(narrow, audit_modern_suites(s, j, narrow), to);
@@ -110,7 +111,7 @@ static size_t list_suites(const struct audit_scan *s, struct audit_job *j, uint3
 		memcpy(to, nobodys, sizeof(nobodys));
 		return sizeof(nobodys) / sizeof(nobodys[0]);
 	case AUDIT_DO_ORDER:
-		return audit_order_suites(s, j, to);
+		return audit_order_accepted(s, j->version, to, 0);
 	case AUDIT_DO_GROUPS:
 	case AUDIT_DO_FALLBACK:
 	case AUDIT_DO_NAMELESS:
@@ -123,6 +124,19 @@ static size_t list_suites(const struct audit_scan *s, struct audit_job *j, uint3
 		break;
 	}
 	return 0;
+}
+
+/* Some servers prefer ChaCha20 for those alone who name it first: then their order would be two orders. */
+static void move_chacha(uint32_t *suites, size_t n)
+{
+	size_t i = 0;
+	while (i < n && audit_order_is_chacha(suites[i]))
+		i++;
+	if (i == n || i == 0)
+		return;
+	uint32_t first = suites[i];
+	memmove(&suites[1], &suites[0], i * sizeof(suites[0]));
+	suites[0] = first;
 }
 
 /* A group that was used lately first: is its key the same again? */
@@ -142,10 +156,10 @@ static size_t groups_seen_first(const struct audit_scan *s, uint16_t *to)
 	return n;
 }
 
-static size_t list_groups(const struct audit_scan *s, const struct audit_job *j, uint16_t *to)
+static size_t list_groups(const struct audit_scan *s, struct audit_job *j, uint16_t *to)
 {
 	if (j->purpose == AUDIT_DO_MODERN)
-		return audit_modern_groups(s, to, AUDIT_GROUPS_MAX);
+		return audit_modern_groups(s, j, to, AUDIT_GROUPS_MAX);
 	if (j->purpose == AUDIT_DO_CCS || j->purpose == AUDIT_DO_NAMELESS)
 		return groups_seen_first(s, to);
 	return audit_scan_groups(s, j->purpose != AUDIT_DO_GROUPS, to, AUDIT_GROUPS_MAX);
@@ -165,8 +179,8 @@ static bool is_small(const struct audit_scan *s, const struct audit_job *j)
 	return j->is_small || s->versions[j->version].is_small;
 }
 
-static void set_extensions(const struct audit_scan *s, const struct audit_job *j,
-	struct audit_hello *h, struct lists *l)
+static void set_extensions(
+	const struct audit_scan *s, struct audit_job *j, struct audit_hello *h, struct lists *l)
 {
 	const struct audit_target *t = &s->facts->target;
 	bool is_old = h->max < AUDIT_TLS13;
@@ -208,6 +222,9 @@ bool audit_scan_write(struct audit_scan *s, struct audit_job *j, struct audit_as
 	set_versions(j, &h);
 	h.suites = l.suites;
 	h.suite_count = list_suites(s, j, l.suites);
+	/* Whose order counts is asked by who stands first. */
+	if (j->purpose != AUDIT_DO_ORDER && j->purpose != AUDIT_DO_MODERN)
+		move_chacha(l.suites, h.suite_count);
 	if (h.suite_count == 0)
 		return false;
 	j->asked_count = 0;

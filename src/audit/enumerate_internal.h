@@ -20,7 +20,8 @@ enum audit_purpose {
 	AUDIT_DO_SSL2,
 	AUDIT_DO_CALIBRATE, /* a hello that nobody can accept: how does this server refuse? */
 	AUDIT_DO_GROUPS,    /* TLS <= 1.2: is there a group that was not seen yet? */
-	AUDIT_DO_ORDER, /* whose preference counts; then the order of what several tracks found */
+	AUDIT_DO_ORDER,     /* whose preference counts, and what is chosen out of all */
+	AUDIT_DO_RANK,      /* which of two accepted suites the server prefers */
 	AUDIT_DO_FALLBACK,
 	AUDIT_DO_NAMELESS, /* without server name */
 	AUDIT_DO_HEARTBLEED,
@@ -42,7 +43,7 @@ enum audit_job_state {
 enum audit_modern {
 	AUDIT_MODERN_BOTH,   /* suites and groups that are left */
 	AUDIT_MODERN_SUITES, /* suites that are left, all groups */
-	AUDIT_MODERN_GROUPS, /* all suites, groups that are left */
+	AUDIT_MODERN_GROUPS, /* suites that were found, groups that are left */
 	AUDIT_MODERN_LAST,   /* suites that are left, then those found; all groups */
 };
 
@@ -82,15 +83,25 @@ struct audit_job {
 	uint16_t asked[AUDIT_CHUNK_MAX]; /* of the ask in the air: its first suites */
 	size_t groups_before;            /* known when it was asked */
 	bool has_asked_grease;
-	bool is_early; /* ORDER: ahead of the end */
+	bool has_asked_curves; /* MODERN: the ask in the air looks for those as well */
+	bool is_early;         /* ORDER: ahead of the end */
 };
 
 /* How an accepted suite was found. */
 struct audit_place {
-	uint8_t chain; /* job, or AUDIT_CHAIN_NONE */
-	uint16_t seq;  /* in its chain */
-	uint16_t at;   /* where it stood in the hello */
-	uint16_t rank; /* in the server's order, from 1; 0: not placed */
+	uint8_t chain;     /* job, or AUDIT_CHAIN_NONE */
+	uint16_t seq;      /* in its chain */
+	uint16_t at;       /* where it stood in the hello */
+	uint16_t rank;     /* at the end: where it is listed, from 1 */
+	bool is_misjudged; /* a guess where it stands in the server's order was wrong */
+};
+
+#define AUDIT_ORDER_FACTS_MAX 512 /* answers to AUDIT_DO_RANK, of one version */
+
+/* In which order do servers have their suites? */
+enum audit_guess {
+	AUDIT_GUESS_CLASS,    /* forward secrecy and AEAD first, then strength */
+	AUDIT_GUESS_STRENGTH, /* strength first */
 };
 
 struct audit_version_state {
@@ -103,11 +114,19 @@ struct audit_version_state {
 	bool has_early_order; /* asked ahead of the end: may a track be split? */
 	uint8_t splits;
 	uint16_t answered;       /* suites of the longest hello with extensions that was answered */
-	uint16_t ranks;          /* given out */
 	uint32_t first_chosen;   /* what was taken when it stood first; 0: nothing */
 	enum audit_drop refusal; /* by calibration */
 	uint8_t calibrations;
 	bool is_calibrating;
+	bool has_top; /* places[top] was chosen out of everything */
+	uint16_t top;
+	/* The full order: is an answer to be waited for, is it over? */
+	bool is_rank_asked, is_ranked;
+	uint8_t wrong_guesses;
+	uint16_t fact_count;
+	struct {
+		uint16_t first, second; /* of suites[] */
+	} facts[AUDIT_ORDER_FACTS_MAX];
 	struct audit_place places[AUDIT_SUITES_MAX];
 };
 
@@ -123,14 +142,16 @@ struct audit_scan {
 	bool is_last_chance; /* no TLS hello was answered: is SSLv2 spoken? */
 	bool is_done, is_refused_for_now, is_short, is_stopped;
 	bool shows_groups;     /* each flight of an old version still shows another group */
+	bool has_new_group;    /* the last flight showed one */
 	bool no_name, no_alpn; /* the server took offence */
-	bool has_planned_singles, has_planned_groups;
-	unsigned early_in_row, merges;
+	bool has_planned_singles, has_planned_groups, has_planned_fallback;
+	unsigned early_in_row, ranked;
+	uint32_t early_known; /* asks up to this one count as one loss */
 	uint32_t given_up;
 	/* TLS 1.3 */
 	enum audit_modern modern;
 	bool is_modern_last_tried, is_modern_suites_done, is_modern_groups_done,
-		is_modern_mixed_refused;
+		is_modern_mixed_refused, are_new_groups_done;
 	/* public values of key exchanges, newest last */
 	size_t seen_count;
 	struct {
@@ -175,29 +196,60 @@ void audit_track_give_up(struct audit_scan *s, struct audit_job *j);
 /* enumerate_modern.c */
 void audit_modern_start(struct audit_scan *s);
 void audit_modern_accept(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f);
+/* What the canary was told. */
+void audit_modern_take(struct audit_scan *s, const struct audit_flight *f);
 void audit_modern_refuse(struct audit_scan *s, struct audit_job *j);
 size_t audit_modern_suites(const struct audit_scan *s, const struct audit_job *j, uint16_t *to);
-size_t audit_modern_groups(const struct audit_scan *s, uint16_t *to, size_t cap);
+size_t audit_modern_groups(
+	const struct audit_scan *s, struct audit_job *j, uint16_t *to, size_t cap);
+bool audit_modern_is_groups(const struct audit_job *j); /* the job for groups alone */
+/* What it would ask for is about to be shown for nothing. */
+bool audit_modern_waits(const struct audit_scan *s, const struct audit_job *j);
+void audit_modern_give_up(struct audit_scan *s, struct audit_job *j);
 
 /* enumerate_order.c */
 bool audit_order_plan(struct audit_scan *s); /* true when a job was added */
+bool audit_order_is_chacha(uint32_t suite);
+/* Was a chosen out of a hello that offered b too? */
+bool audit_order_is_before(
+	const struct audit_scan *s, const struct audit_place *a, const struct audit_place *b);
 /* Whose order counts, as far as is known; asks for it while tracks still run. */
 enum audit_answer audit_order_early(struct audit_scan *s, enum audit_version v);
 void audit_order_answer(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f);
 /* Accepted suites behind the n in to, first one that the server has passed over before. Returns how many. */
 size_t audit_order_accepted(
 	const struct audit_scan *s, enum audit_version v, uint32_t *to, size_t n);
-size_t audit_order_suites(const struct audit_scan *s, struct audit_job *j, uint32_t *to);
 void audit_order_seen(struct audit_scan *s, enum audit_version v, const uint32_t *offered, size_t n,
 	uint32_t chosen);
 void audit_order_finish(struct audit_scan *s);
 
+/* enumerate_rank.c: the full order of a version whose lists are closed, where the server has one */
+bool audit_rank_plan(struct audit_scan *s, enum audit_version v); /* true when a job was added */
+void audit_rank_answer(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f);
+bool audit_rank_finish(struct audit_scan *s, enum audit_version v); /* sets ranks; is it proved? */
+/* Which is known to be before all others? Its index among the suites. */
+bool audit_rank_top(const struct audit_scan *s, enum audit_version v, size_t *ret);
+
+/* enumerate_guess.c */
+unsigned audit_guess_key(enum audit_guess g, uint32_t suite); /* those with less come first */
+/* The guess that is nearest to what is known; does it agree with that? */
+enum audit_guess audit_guess_best(const struct audit_scan *s, enum audit_version v, bool *ret_fits);
+/* Suites of a track that the server may well accept. */
+size_t audit_guess_rest(const struct audit_scan *s, const struct audit_job *j);
+/* Cut a track into what the server probably prefers and what not; one flag a suite. */
+void audit_guess_cut(const struct audit_scan *s, const struct audit_job *j, bool *ret_is_late);
+
 /* enumerate_single.c */
 bool audit_single_plan(struct audit_scan *s); /* true when a job was added */
 bool audit_single_plan_groups(struct audit_scan *s);
+bool audit_single_plan_fallback(struct audit_scan *s);
+/* Will a single probe, or does one that is under way, tell whose order counts in v? */
+bool audit_single_tells_order(const struct audit_scan *s, enum audit_version v);
 void audit_single_answer(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f);
 void audit_single_verdict(struct audit_scan *s, struct audit_job *j, enum audit_answer answer,
 	const struct audit_flight *f);
+/* One of them stays without an answer: then all say nothing. */
+void audit_single_end_robots(struct audit_scan *s);
 /* Accepted suites that this job offers; at most AUDIT_CHUNK_MAX. */
 size_t audit_single_suites(const struct audit_scan *s, const struct audit_job *j, uint32_t *to);
 /* The newest version up to max with an accepted suite; false: none. */

@@ -67,10 +67,13 @@ static void learn_chain(
 	bool is_nameless =
 		j->purpose == AUDIT_DO_NAMELESS || (j->purpose == AUDIT_DO_CCS && j->step == 0);
 	struct audit_chain c = { .version = f->version,
-		.is_without_name = is_nameless && audit_scan_uses_name(s) };
+		.is_without_name = is_nameless && audit_scan_uses_name(s),
+		.is_cut = f->is_chain_cut };
 	for (size_t i = 0; i < f->cert_count && i < AUDIT_CHAIN_MAX; i++) {
-		if (f->certs[i].len == 0 || f->certs[i].len > AUDIT_CERT_LEN_MAX)
-			return;
+		if (f->certs[i].len == 0 || f->certs[i].len > AUDIT_CERT_LEN_MAX) {
+			c.is_cut = true;
+			break;
+		}
 		/* Copied there; the facts want bytes that could be changed, which nobody does. */
 		c.certs[i] = (struct audit_cert){ f->certs[i].len, NULL };
 		memcpy(&c.certs[i].der, &f->certs[i].data, sizeof(c.certs[i].der));
@@ -80,6 +83,8 @@ static void learn_chain(
 	memcpy(&c.staple, &f->staple.data, sizeof(c.staple));
 	if (c.count > 0)
 		audit_facts_add_chain(s->facts, &c);
+	else if (c.is_cut)
+		s->facts->is_chain_list_cut = true;
 }
 
 static void learn_dh(struct audit_scan *s, const struct audit_dh *dh)
@@ -174,7 +179,9 @@ void audit_scan_learn(struct audit_scan *s, const struct audit_job *j, const str
 		learn_number(to->extensions, &to->extension_count, AUDIT_EXTENSIONS_MAX,
 			f->extensions[i]);
 	learn_chain(s, j, f);
+	size_t before = to->group_count;
 	audit_scan_learn_group(s, f->group);
+	s->has_new_group = to->group_count > before;
 	if (f->signature != 0)
 		learn_number(
 			to->signatures, &to->signature_count, AUDIT_SIGNATURES_MAX, f->signature);

@@ -250,7 +250,12 @@ enum audit_outcome audit_scan_lost_early(
 		canary_failed(s, j, r);
 		return AUDIT_OUTCOME_EARLY;
 	}
-	if (++s->early_in_row < EARLY_MAX)
+	/* What was in the air together met the same limit once. */
+	if (j->id > s->early_known) {
+		s->early_known = s->next_id;
+		s->early_in_row++;
+	}
+	if (s->early_in_row < EARLY_MAX)
 		return AUDIT_OUTCOME_EARLY;
 	char why[AUDIT_WORDS_MAX + 1];
 	const char *text =

@@ -1,6 +1,5 @@
 /*
- * Whose preference decides, which suite is preferred, and in which order a server would choose. Invariant:
- * "the server's" is said only when it passed over an accepted suite that we named earlier in the same hello,
+ * Whose preference decides, and which suite is preferred. Invariant: "the server's" is said only when it passed over an accepted suite that we named earlier in the same hello,
  * "the client's" only when it took what stood first although it had passed it over before.
  */
 
@@ -9,10 +8,7 @@
 #include "audit/enumerate_internal.h"
 #include "audit/suite.h"
 
-#define MERGE_SUITES_MAX 64 /* of a version whose tracks are merged into one order */
-#define MERGES_MAX 8        /* connections spent on that, in all */
-
-static bool is_chacha(uint32_t suite)
+bool audit_order_is_chacha(uint32_t suite)
 {
 	const struct audit_suite *t = audit_suite_by_id(suite);
 	return t != NULL && strcmp(t->cipher, "CHACHA20") == 0;
@@ -23,8 +19,7 @@ static bool is_passed_over(const struct audit_place *p)
 	return p->chain != AUDIT_CHAIN_NONE && p->seq > 0;
 }
 
-/* Was a chosen out of a hello that offered b too? */
-static bool is_before(
+bool audit_order_is_before(
 	const struct audit_scan *s, const struct audit_place *a, const struct audit_place *b)
 {
 	if (a->chain == AUDIT_CHAIN_NONE || b->chain == AUDIT_CHAIN_NONE)
@@ -51,11 +46,33 @@ static void judge_tracks(struct audit_scan *s, enum audit_version v)
 	for (size_t a = 0; a < p->suite_count; a++)
 		for (size_t b = 0; b < p->suite_count; b++)
 			/* Some servers move ChaCha20 up for clients without AES: no preference of theirs. */
-			if (at[b].at < at[a].at && !is_chacha(p->suites[a].suite) &&
-				!is_chacha(p->suites[b].suite) && is_before(s, &at[a], &at[b])) {
+			if (at[b].at < at[a].at && !audit_order_is_chacha(p->suites[a].suite) &&
+				!audit_order_is_chacha(p->suites[b].suite) &&
+				audit_order_is_before(s, &at[a], &at[b])) {
 				p->server_order = AUDIT_YES;
 				return;
 			}
+}
+
+static bool is_open(const struct audit_scan *s, enum audit_version v)
+{
+	for (size_t i = 0; i < s->job_count; i++) {
+		const struct audit_job *j = &s->jobs[i];
+		bool is_list = j->purpose == AUDIT_DO_TRACK || j->purpose == AUDIT_DO_MODERN;
+		if (is_list && j->version == v && j->state != AUDIT_JOB_DONE)
+			return true;
+	}
+	return false;
+}
+
+/* Would any server have chosen it by the order that counts there? ChaCha20 may have a second one. */
+static bool is_fair(const struct audit_scan *s, enum audit_version v, uint32_t chosen)
+{
+	const struct audit_protocol *p = &s->facts->protocols[v];
+	size_t others = 0;
+	for (size_t i = 0; i < p->suite_count; i++)
+		others += !audit_order_is_chacha(p->suites[i].suite);
+	return !audit_order_is_chacha(chosen) || (others < 2 && !is_open(s, v));
 }
 
 void audit_order_seen(struct audit_scan *s, enum audit_version v, const uint32_t *offered, size_t n,
@@ -75,90 +92,51 @@ void audit_order_seen(struct audit_scan *s, enum audit_version v, const uint32_t
 			return;
 		}
 		bool is_other = state->first_chosen != 0 && state->first_chosen != chosen;
-		if (p->server_order == AUDIT_UNKNOWN &&
-			(is_passed_over(&state->places[k]) || is_other))
+		bool is_telling = is_passed_over(&state->places[k]) || is_other;
+		if (p->server_order == AUDIT_UNKNOWN && is_telling && is_fair(s, v, chosen))
 			p->server_order = AUDIT_NO;
 		state->first_chosen = chosen;
 		return;
 	}
 }
 
-/* Accepted suites without a rank before which no other such stands. */
-static size_t heads(const struct audit_scan *s, enum audit_version v, size_t *to, size_t cap)
+/* Ahead of the end, and not answered yet. */
+static bool is_asked(const struct audit_scan *s, enum audit_version v)
 {
-	const struct audit_protocol *p = &s->facts->protocols[v];
-	const struct audit_place *at = s->versions[v].places;
-	size_t n = 0;
-	for (size_t b = 0; b < p->suite_count; b++) {
-		bool is_head = at[b].rank == 0;
-		for (size_t a = 0; a < p->suite_count && is_head; a++)
-			is_head = at[a].rank != 0 || !is_before(s, &at[a], &at[b]);
-		if (is_head && n < cap)
-			to[n++] = b;
-	}
-	return n;
-}
-
-static void place(struct audit_scan *s, enum audit_version v, size_t i)
-{
-	s->versions[v].places[i].rank = ++s->versions[v].ranks;
-}
-
-/* What needs no asking: where one alone can be next. Returns how many could be after that. */
-static size_t place_free(struct audit_scan *s, enum audit_version v)
-{
-	size_t next[AUDIT_CHUNK_MAX], n;
-	while ((n = heads(s, v, next, AUDIT_CHUNK_MAX)) == 1)
-		place(s, v, next[0]);
-	return n;
-}
-
-static size_t outside_longest_chain(const struct audit_scan *s, enum audit_version v)
-{
-	const struct audit_protocol *p = &s->facts->protocols[v];
-	size_t longest = 0, count[AUDIT_CHAIN_NONE + 1] = { 0 };
-	for (size_t i = 0; i < p->suite_count; i++) {
-		uint8_t chain = s->versions[v].places[i].chain;
-		size_t n = ++count[chain];
-		if (chain != AUDIT_CHAIN_NONE && n > longest)
-			longest = n;
-	}
-	return p->suite_count - longest;
-}
-
-static bool may_merge(const struct audit_scan *s, enum audit_version v)
-{
-	return s->facts->protocols[v].suite_count <= MERGE_SUITES_MAX &&
-		s->merges + outside_longest_chain(s, v) <= MERGES_MAX;
-}
-
-static bool is_open(const struct audit_scan *s, enum audit_version v)
-{
-	for (size_t i = 0; i < s->job_count; i++) {
-		const struct audit_job *j = &s->jobs[i];
-		bool is_list = j->purpose == AUDIT_DO_TRACK || j->purpose == AUDIT_DO_MODERN;
-		if (is_list && j->version == v && j->state != AUDIT_JOB_DONE)
+	for (size_t i = 0; i < s->job_count; i++)
+		if (s->jobs[i].purpose == AUDIT_DO_ORDER && s->jobs[i].version == v &&
+			s->jobs[i].state != AUDIT_JOB_DONE)
 			return true;
-	}
 	return false;
+}
+
+static bool plan_version(struct audit_scan *s, enum audit_version v)
+{
+	struct audit_version_state *state = &s->versions[v];
+	const struct audit_protocol *p = &s->facts->protocols[v];
+	size_t top;
+	if (p->suite_count < 2 || is_open(s, v))
+		return false;
+	judge_tracks(s, v);
+	if (p->server_order == AUDIT_YES && audit_rank_plan(s, v))
+		return true;
+	if (state->has_order || p->server_order == AUDIT_NO)
+		return false;
+	bool is_told = p->server_order == AUDIT_YES && audit_rank_top(s, v, &top);
+	/* What it prefers is asked for only when the whole order does not tell it. */
+	if (is_told || (p->server_order == AUDIT_YES && !state->is_ranked))
+		return false;
+	if (is_asked(s, v) || (p->server_order == AUDIT_UNKNOWN && audit_single_tells_order(s, v)))
+		return false;
+	state->has_order = true;
+	return audit_scan_add(s, AUDIT_DO_ORDER, v) != NULL;
 }
 
 bool audit_order_plan(struct audit_scan *s)
 {
 	bool is_any = false;
-	for (unsigned i = AUDIT_SSL3; i < AUDIT_VERSION_COUNT; i++) {
-		enum audit_version v = (enum audit_version)i;
-		struct audit_version_state *state = &s->versions[v];
-		const struct audit_protocol *p = &s->facts->protocols[v];
-		if (state->has_order || p->suite_count < 2 || is_open(s, v))
-			continue;
-		state->has_order = true;
-		judge_tracks(s, v);
-		bool is_single = outside_longest_chain(s, v) == 0;
-		if (p->server_order == AUDIT_NO || (p->server_order == AUDIT_YES && is_single))
-			continue;
-		is_any = audit_scan_add(s, AUDIT_DO_ORDER, v) != NULL || is_any;
-	}
+	for (unsigned v = AUDIT_TLS13; v >= AUDIT_SSL3; v--)
+		is_any = plan_version(s, (enum audit_version)v) || is_any;
 	return is_any;
 }
 
@@ -188,12 +166,21 @@ static size_t pick_first(const struct audit_scan *s, enum audit_version v)
 		const struct audit_place *a = &s->versions[v].places[best];
 		const struct audit_place *b = &s->versions[v].places[i];
 		bool is_better = is_passed_over(b) && (!is_passed_over(a) || b->seq > a->seq);
-		if (is_chacha(p->suites[best].suite) && is_passed_over(b))
+		if (audit_order_is_chacha(p->suites[best].suite) && is_passed_over(b))
 			is_better = true;
-		if (is_better && !is_chacha(p->suites[i].suite))
+		if (is_better && !audit_order_is_chacha(p->suites[i].suite))
 			best = i;
 	}
 	return best;
+}
+
+static size_t pick_other(const struct audit_scan *s, enum audit_version v, size_t first)
+{
+	const struct audit_protocol *p = &s->facts->protocols[v];
+	for (size_t i = 0; i < p->suite_count; i++)
+		if (i != first && !audit_order_is_chacha(p->suites[i].suite))
+			return i;
+	return p->suite_count < 2 ? first : first == 0 ? 1 : 0;
 }
 
 size_t audit_order_accepted(
@@ -202,26 +189,13 @@ size_t audit_order_accepted(
 	const struct audit_protocol *p = &s->facts->protocols[v];
 	size_t first = pick_first(s, v);
 	/* The second time another one, when the first said nothing. */
-	if (s->versions[v].first_chosen == p->suites[first].suite && p->suite_count > 1)
-		first = first == 0 ? 1 : 0;
+	if (s->versions[v].first_chosen == p->suites[first].suite)
+		first = pick_other(s, v, first);
 	to[n++] = p->suites[first].suite;
 	for (size_t i = p->suite_count; i > 0 && n < AUDIT_CHUNK_MAX; i--)
 		if (i - 1 != first)
 			to[n++] = p->suites[i - 1].suite;
 	return n;
-}
-
-size_t audit_order_suites(const struct audit_scan *s, struct audit_job *j, uint32_t *to)
-{
-	const struct audit_protocol *p = &s->facts->protocols[j->version];
-	size_t n = 0, next[AUDIT_CHUNK_MAX];
-	if (p->server_order == AUDIT_YES && s->versions[j->version].ranks > 0) {
-		size_t count = heads(s, j->version, next, AUDIT_CHUNK_MAX);
-		for (size_t i = 0; i < count; i++)
-			to[n++] = p->suites[next[i]].suite;
-		return n;
-	}
-	return audit_order_accepted(s, j->version, to, 0);
 }
 
 void audit_order_answer(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f)
@@ -231,31 +205,21 @@ void audit_order_answer(struct audit_scan *s, struct audit_job *j, const struct 
 	uint32_t offered[AUDIT_SUITES_MAX];
 	size_t known = audit_scan_index(s, j->version, f->suite);
 	j->state = AUDIT_JOB_DONE;
-	if (f->version != j->version || known == SIZE_MAX || state->places[known].rank != 0)
+	if (f->version != j->version || known == SIZE_MAX)
 		return;
 	/* Suites that were found since it was asked stood in no hello. */
 	size_t n = j->asked_count;
 	for (size_t i = 0; i < n; i++)
 		offered[i] = j->asked[i];
-	if (state->ranks == 0)
-		audit_order_seen(s, j->version, offered, n, f->suite);
+	audit_order_seen(s, j->version, offered, n, f->suite);
 	if (j->is_early)
 		return;
-	if (p->server_order == AUDIT_UNKNOWN && j->step++ == 0) {
-		audit_scan_again(j);
-		return;
+	if (p->server_order == AUDIT_YES && n >= p->suite_count) {
+		state->has_top = true;
+		state->top = (uint16_t)known;
 	}
-	if (p->server_order != AUDIT_YES || (state->ranks == 0 && n < p->suite_count))
-		return;
-	if (state->ranks == 0)
-		p->preferred = f->suite;
-	if (!may_merge(s, j->version) && state->ranks == 0)
-		return;
-	place(s, j->version, known);
-	if (place_free(s, j->version) == 0 || s->merges == MERGES_MAX)
-		return;
-	s->merges++;
-	audit_scan_again(j);
+	if (p->server_order == AUDIT_UNKNOWN && j->step++ == 0)
+		audit_scan_again(j);
 }
 
 /* Where each stands in the order in which we offer. */
@@ -289,18 +253,17 @@ static void sort(struct audit_scan *s, enum audit_version v)
 
 void audit_order_finish(struct audit_scan *s)
 {
+	size_t top;
 	for (unsigned i = AUDIT_SSL3; i < AUDIT_VERSION_COUNT; i++) {
 		enum audit_version v = (enum audit_version)i;
 		struct audit_protocol *p = &s->facts->protocols[v];
 		if (p->suite_count == 0)
 			continue;
 		judge_tracks(s, v);
-		if (p->server_order == AUDIT_YES && outside_longest_chain(s, v) == 0 &&
-			s->versions[v].ranks == 0)
-			for (size_t k = 0; k < p->suite_count; k++)
-				place(s, v, k); /* found in that order */
-		p->is_order_known = p->server_order == AUDIT_YES &&
-			s->versions[v].ranks == p->suite_count && !p->is_incomplete;
+		p->is_order_known = p->server_order == AUDIT_YES && audit_rank_finish(s, v) &&
+			!p->is_incomplete;
+		if (p->server_order == AUDIT_YES && audit_rank_top(s, v, &top))
+			p->preferred = p->suites[top].suite;
 		if (!p->is_order_known)
 			fill_ranks(s, v);
 		sort(s, v);

@@ -59,6 +59,15 @@ static size_t list(const struct audit_scan *s, enum audit_version v, suite_test 
 	return n;
 }
 
+static size_t keep(uint32_t *list, size_t n, suite_test *test)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < n; i++)
+		if (test(audit_suite_by_id(list[i])))
+			list[kept++] = list[i];
+	return kept;
+}
+
 size_t audit_single_suites(const struct audit_scan *s, const struct audit_job *j, uint32_t *to)
 {
 	size_t n = 0;
@@ -69,15 +78,47 @@ size_t audit_single_suites(const struct audit_scan *s, const struct audit_job *j
 		return n > 0 ? n : list(s, j->version, is_ecdhe, to);
 	}
 	n = list(s, j->version, has_certificate, to);
-	return n > 0 ? n : list(s, j->version, is_any, to);
+	if (n == 0)
+		return list(s, j->version, is_any, to);
+	/* As for a question whose order counts: the answer tells that too. */
+	return keep(to, audit_order_accepted(s, j->version, to, 0), has_certificate);
 }
 
-static bool is_listing(const struct audit_scan *s)
+bool audit_single_tells_order(const struct audit_scan *s, enum audit_version v)
+{
+	enum audit_version old;
+	bool is_planned = s->options.has_probes || audit_scan_uses_name(s);
+	if (!is_planned || !audit_single_newest(s, AUDIT_TLS12, &old) || old != v)
+		return false;
+	for (size_t i = 0; i < s->job_count; i++) {
+		const struct audit_job *j = &s->jobs[i];
+		if ((j->purpose == AUDIT_DO_CCS || j->purpose == AUDIT_DO_NAMELESS) &&
+			j->version == v)
+			return j->state != AUDIT_JOB_DONE;
+	}
+	return !s->has_planned_singles;
+}
+
+/* What a single probe was answered with tells whose order counts as well. */
+static void note_order(
+	struct audit_scan *s, const struct audit_job *j, const struct audit_flight *f)
+{
+	uint32_t offered[AUDIT_CHUNK_MAX];
+	if (f->version != j->version)
+		return;
+	for (size_t i = 0; i < j->asked_count; i++)
+		offered[i] = j->asked[i];
+	audit_order_seen(s, j->version, offered, j->asked_count, f->suite);
+}
+
+/* Suites are listed; or, where that matters, groups. */
+static bool is_listing(const struct audit_scan *s, bool with_groups)
 {
 	for (size_t i = 0; i < s->job_count; i++) {
 		const struct audit_job *j = &s->jobs[i];
-		bool is_list = j->purpose == AUDIT_DO_TRACK || j->purpose == AUDIT_DO_MODERN ||
-			j->purpose == AUDIT_DO_CANARY;
+		bool is_list = j->purpose == AUDIT_DO_TRACK || j->purpose == AUDIT_DO_CANARY ||
+			(j->purpose == AUDIT_DO_MODERN &&
+				(with_groups || !audit_modern_is_groups(j)));
 		if (is_list && j->state != AUDIT_JOB_DONE)
 			return true;
 	}
@@ -88,7 +129,7 @@ bool audit_single_plan_groups(struct audit_scan *s)
 {
 	uint32_t suites[AUDIT_CHUNK_MAX];
 	uint16_t groups[AUDIT_GROUPS_MAX];
-	if (s->has_planned_groups || is_listing(s))
+	if (s->has_planned_groups || is_listing(s, true))
 		return false;
 	s->has_planned_groups = true;
 	for (unsigned v = AUDIT_TLS12; v >= AUDIT_TLS10; v--) {
@@ -102,6 +143,68 @@ bool audit_single_plan_groups(struct audit_scan *s)
 	return false;
 }
 
+/* A series: its last variant is asked when the others are back, and judges them all. */
+static void begin_robots(struct audit_scan *s, unsigned series)
+{
+	for (size_t i = 0; i < s->job_count; i++) {
+		struct audit_job *j = &s->jobs[i];
+		if (j->purpose != AUDIT_DO_ROBOT)
+			continue;
+		audit_scan_again(j);
+		j->found = (uint16_t)series;
+		if (j->step == AUDIT_ROBOT_VARIANTS - 1)
+			j->state = AUDIT_JOB_HELD;
+	}
+}
+
+void audit_single_end_robots(struct audit_scan *s)
+{
+	for (size_t i = 0; i < s->job_count; i++)
+		if (s->jobs[i].purpose == AUDIT_DO_ROBOT && s->jobs[i].state != AUDIT_JOB_AIR) {
+			s->jobs[i].state = AUDIT_JOB_DONE;
+			s->jobs[i].is_given_up = true;
+		}
+}
+
+static void robot_back(struct audit_scan *s, struct audit_job *j, enum audit_answer answer)
+{
+	struct audit_job *last = NULL;
+	bool is_last = j->step == AUDIT_ROBOT_VARIANTS - 1;
+	j->state = AUDIT_JOB_DONE;
+	/* An oracle is believed when it shows in two series. */
+	if (is_last && answer == AUDIT_YES && j->found == 0) {
+		begin_robots(s, 1);
+		return;
+	}
+	if (is_last) {
+		s->facts->probes.robot = answer;
+		return;
+	}
+	for (size_t i = 0; i < s->job_count; i++) {
+		if (s->jobs[i].purpose != AUDIT_DO_ROBOT)
+			continue;
+		if (s->jobs[i].step == AUDIT_ROBOT_VARIANTS - 1)
+			last = &s->jobs[i];
+		else if (s->jobs[i].state != AUDIT_JOB_DONE)
+			return;
+	}
+	if (last != NULL && last->state == AUDIT_JOB_HELD)
+		last->state = AUDIT_JOB_READY;
+}
+
+static void plan_robots(struct audit_scan *s, enum audit_version v)
+{
+	for (uint8_t i = 0; i < AUDIT_ROBOT_VARIANTS; i++) {
+		struct audit_job *j = audit_scan_add(s, AUDIT_DO_ROBOT, v);
+		if (j == NULL) {
+			audit_single_end_robots(s);
+			return;
+		}
+		j->step = i;
+	}
+	begin_robots(s, 0);
+}
+
 static void plan_attacks(struct audit_scan *s, bool has_old, enum audit_version old)
 {
 	uint32_t suites[AUDIT_CHUNK_MAX];
@@ -112,22 +215,32 @@ static void plan_attacks(struct audit_scan *s, bool has_old, enum audit_version 
 		if (s->facts->probes.heartbeat == AUDIT_YES)
 			audit_scan_add(s, AUDIT_DO_HEARTBLEED, old);
 		if (list(s, old, is_rsa, suites) > 0)
-			audit_scan_add(s, AUDIT_DO_ROBOT, old);
+			plan_robots(s, old);
 	}
 	if (audit_session_injected(s->facts->target.starttls) != NULL)
 		audit_scan_add(s, AUDIT_DO_INJECTION, AUDIT_TLS12);
+}
+
+/* Where the two newest are there, nothing else has to be known first. */
+bool audit_single_plan_fallback(struct audit_scan *s)
+{
+	if (s->has_planned_fallback || s->facts->protocols[AUDIT_TLS13].suite_count == 0 ||
+		s->facts->protocols[AUDIT_TLS12].suite_count == 0)
+		return false;
+	s->has_planned_fallback = true;
+	return audit_scan_add(s, AUDIT_DO_FALLBACK, AUDIT_TLS12) != NULL;
 }
 
 bool audit_single_plan(struct audit_scan *s)
 {
 	enum audit_version newest, second = AUDIT_SSL2, old = AUDIT_SSL2;
 	size_t before = s->job_count;
-	if (s->has_planned_singles || is_listing(s) ||
+	if (s->has_planned_singles || is_listing(s, false) ||
 		!audit_single_newest(s, AUDIT_TLS13, &newest))
 		return false;
 	s->has_planned_singles = true;
 	bool has_old = audit_single_newest(s, AUDIT_TLS12, &old);
-	if (newest > AUDIT_SSL3 &&
+	if (!s->has_planned_fallback && newest > AUDIT_SSL3 &&
 		audit_single_newest(s, (enum audit_version)(newest - 1), &second))
 		audit_scan_add(s, AUDIT_DO_FALLBACK, second);
 	if (s->facts->chain_count == 0 && newest == AUDIT_TLS13)
@@ -144,9 +257,11 @@ void audit_single_answer(struct audit_scan *s, struct audit_job *j, const struct
 	j->state = AUDIT_JOB_DONE;
 	if (j->purpose == AUDIT_DO_FALLBACK)
 		s->facts->probes.fallback_scsv = AUDIT_NO;
-	else if (j->purpose == AUDIT_DO_NAMELESS)
+	if (j->purpose == AUDIT_DO_NAMELESS) {
 		s->facts->probes.needs_name = AUDIT_NO;
-	else if (j->purpose == AUDIT_DO_GROUPS && f->version == j->version &&
+		note_order(s, j, f);
+	}
+	if (j->purpose == AUDIT_DO_GROUPS && f->version == j->version &&
 		s->facts->group_count > j->groups_before)
 		audit_scan_again(j);
 }
@@ -164,38 +279,25 @@ static bool needs_name(struct audit_scan *s, struct audit_job *j, const struct a
 	return true;
 }
 
-/* True: there is more to ask. An oracle is believed when it shows in two series. */
-static bool goes_on(struct audit_job *j, enum audit_answer answer)
-{
-	if (++j->step < AUDIT_ROBOT_VARIANTS) {
-		audit_scan_again(j);
-		return true;
-	}
-	if (answer != AUDIT_YES || j->found > 0)
-		return false;
-	j->step = 0;
-	j->found = 1;
-	audit_scan_again(j);
-	return true;
-}
-
 void audit_single_verdict(struct audit_scan *s, struct audit_job *j, enum audit_answer answer,
 	const struct audit_flight *f)
 {
 	struct audit_probes *p = &s->facts->probes;
 	if (f != NULL)
 		audit_scan_learn(s, j, f, 0);
+	if (f != NULL && f->has_hello && j->purpose == AUDIT_DO_CCS)
+		note_order(s, j, f);
 	if (needs_name(s, j, f))
 		return;
-	if (j->purpose == AUDIT_DO_ROBOT && goes_on(j, answer))
+	if (j->purpose == AUDIT_DO_ROBOT) {
+		robot_back(s, j, answer);
 		return;
+	}
 	j->state = AUDIT_JOB_DONE;
 	if (j->purpose == AUDIT_DO_HEARTBLEED)
 		p->heartbleed = answer;
 	else if (j->purpose == AUDIT_DO_CCS)
 		p->ccs_injection = answer;
-	else if (j->purpose == AUDIT_DO_ROBOT)
-		p->robot = answer;
 	else if (j->purpose == AUDIT_DO_INJECTION)
 		p->starttls_injection = answer;
 }

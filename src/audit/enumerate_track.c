@@ -9,12 +9,14 @@
 #include "audit/enumerate_internal.h"
 #include "audit/suite.h"
 
-#define SPLIT_FOUND 5          /* answers of a track before it may be split */
-#define SPLIT_FOUND_ORDERED 12 /* where the server's order counts */
-#define SPLIT_LEFT 8           /* suites in it that make a split worth a connection */
-#define SPLITS_MAX 5           /* of one version */
-#define HALVE_MIN 16           /* no smaller hello is tried */
-#define TRY_SMALL 32           /* the size tried where nothing was ever answered */
+#define SPLIT_FOUND 10       /* answers of a track before it is split for the first time */
+#define SPLIT_FOUND_OLD 7    /* of a server that has old versions, and so mostly long lists */
+#define SPLIT_FOUND_AGAIN 3  /* since the last time */
+#define SPLIT_LEFT 8         /* suites in it that make a split worth a connection */
+#define SPLITS_MAX 7         /* of one version */
+#define SPLITS_MAX_ORDERED 4 /* each costs a question more there */
+#define HALVE_MIN 16         /* no smaller hello is tried */
+#define TRY_SMALL 32         /* the size tried where nothing was ever answered */
 #define ALERT_PROTOCOL_VERSION 70
 
 static bool is_modern_enough(const struct audit_scan *s, enum audit_version v)
@@ -90,8 +92,9 @@ static struct audit_job *take_out(
 		for (size_t k = 0; k < j->count; k++) {
 			if (j->suites[k] != suite)
 				continue;
-			*place = (struct audit_place){ audit_scan_job_index(s, j), j->found,
-				j->at[k], 0 };
+			*place = (struct audit_place){
+				.chain = audit_scan_job_index(s, j), .seq = j->found, .at = j->at[k]
+			};
 			size_t rest = (size_t)j->count - k - 1;
 			memmove(&j->suites[k], &j->suites[k + 1], rest * sizeof(j->suites[0]));
 			memmove(&j->at[k], &j->at[k + 1], rest * sizeof(j->at[0]));
@@ -124,25 +127,64 @@ void audit_track_take(struct audit_scan *s, enum audit_version v, const struct a
 		end_if_empty(j);
 }
 
+/* Does none of the others promise to go on for longer? */
+static bool is_longest(const struct audit_scan *s, const struct audit_job *j)
+{
+	size_t rest = audit_guess_rest(s, j);
+	for (size_t i = 0; i < s->job_count; i++) {
+		const struct audit_job *o = &s->jobs[i];
+		bool is_open = o->state == AUDIT_JOB_READY || o->state == AUDIT_JOB_AIR;
+		if (o != j && o->purpose == AUDIT_DO_TRACK && is_open && o->found > 0 &&
+			audit_guess_rest(s, o) > rest + rest / 2)
+			return false;
+	}
+	return true;
+}
+
+static size_t found_to_split(const struct audit_scan *s, const struct audit_job *j)
+{
+	if (j->parent != AUDIT_CHAIN_NONE || j->found != j->found_since_split)
+		return SPLIT_FOUND_AGAIN;
+	for (size_t v = AUDIT_SSL3; v < AUDIT_TLS12; v++)
+		if (s->facts->protocols[v].suite_count > 0)
+			return SPLIT_FOUND_OLD;
+	return SPLIT_FOUND;
+}
+
+/* May it be cut now? Where the server's order counts, only so that it can be told afterwards. */
+static bool may_split(struct audit_scan *s, struct audit_job *j, enum audit_answer *ret_order)
+{
+	const struct audit_version_state *v = &s->versions[j->version];
+	bool fits;
+	if (!s->is_hungry || j->found_since_split < found_to_split(s, j) || j->count < SPLIT_LEFT ||
+		v->splits == SPLITS_MAX || s->job_count == AUDIT_JOBS_MAX || !is_longest(s, j))
+		return false;
+	*ret_order = audit_order_early(s, j->version);
+	if (*ret_order != AUDIT_YES)
+		return *ret_order == AUDIT_NO;
+	audit_guess_best(s, j->version, &fits);
+	return v->splits < SPLITS_MAX_ORDERED && (fits || s->is_short);
+}
+
 /* Two sets that are about equally long take half the rounds, for one refusal more. */
 static void split(struct audit_scan *s, struct audit_job *j)
 {
-	struct audit_version_state *v = &s->versions[j->version];
-	if (!s->is_hungry || j->found_since_split < SPLIT_FOUND || j->count < SPLIT_LEFT ||
-		v->splits == SPLITS_MAX || s->job_count == AUDIT_JOBS_MAX)
-		return;
-	/* One track alone shows the server's own order, which a short list is worth waiting for. */
-	enum audit_answer order = audit_order_early(s, j->version);
-	if (order == AUDIT_UNKNOWN || (order == AUDIT_YES && j->found < SPLIT_FOUND_ORDERED))
+	enum audit_answer order;
+	bool is_moved[AUDIT_CHUNK_MAX];
+	if (!may_split(s, j, &order))
 		return;
 	struct audit_job *half = audit_scan_add(s, AUDIT_DO_TRACK, j->version);
 	half->is_rare = j->is_rare;
 	half->has_asked_grease = true;
 	half->parent = audit_scan_job_index(s, j);
 	half->parent_found = j->found;
+	for (size_t i = 0; i < j->count; i++)
+		is_moved[i] = i % 2 == 1;
+	if (order == AUDIT_YES)
+		audit_guess_cut(s, j, is_moved);
 	uint16_t kept = 0;
 	for (uint16_t i = 0; i < j->count; i++) {
-		if (i % 2 == 1) {
+		if (is_moved[i]) {
 			put(half, j->suites[i], j->at[i]);
 			continue;
 		}
@@ -151,7 +193,7 @@ static void split(struct audit_scan *s, struct audit_job *j)
 	}
 	j->count = kept;
 	j->found_since_split = half->found_since_split = 1;
-	v->splits++;
+	s->versions[j->version].splits++;
 	s->is_hungry = false;
 }
 
@@ -242,7 +284,7 @@ void audit_track_accept(struct audit_scan *s, struct audit_job *j, const struct 
 		place = (struct audit_place){ .chain = AUDIT_CHAIN_NONE };
 	}
 	audit_scan_learn_suite(s, j->version, f, place);
-	s->shows_groups = s->facts->group_count > j->groups_before;
+	s->shows_groups = s->has_new_group;
 	audit_scan_again(j);
 	audit_track_present(s, j->version);
 	if (j->count == 0)

@@ -182,10 +182,15 @@ bool audit_facts_add_chain(struct audit_facts *f, const struct audit_chain *c)
 	for (size_t i = 0; i < f->chain_count; i++)
 		if (is_same(&f->chains[i], c))
 			return true;
-	if (f->chain_count == AUDIT_CHAINS_MAX || c->count == 0 || c->count > AUDIT_CHAIN_MAX ||
-		!has_room(f, c))
+	if (c->count == 0 || c->count > AUDIT_CHAIN_MAX)
 		return false;
-	struct audit_chain kept = { .is_without_name = c->is_without_name, .version = c->version };
+	if (f->chain_count == AUDIT_CHAINS_MAX || !has_room(f, c)) {
+		f->is_chain_list_cut = true;
+		return false;
+	}
+	struct audit_chain kept = {
+		.is_without_name = c->is_without_name, .version = c->version, .is_cut = c->is_cut
+	};
 	bool is_whole = true;
 	for (size_t i = 0; i < c->count; i++) {
 		kept.certs[i] = (struct audit_cert){ c->certs[i].len,
@@ -198,6 +203,7 @@ bool audit_facts_add_chain(struct audit_facts *f, const struct audit_chain *c)
 		kept.staple_len = kept.staple != NULL ? c->staple_len : 0;
 	}
 	if (!is_whole) {
+		f->is_chain_list_cut = true;
 		free_chain(&kept);
 		return false;
 	}

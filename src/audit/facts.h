@@ -123,6 +123,7 @@ struct audit_cert {
 struct audit_chain {
 	uint8_t is_without_name; /* seen when no server name was sent */
 	enum audit_version version;
+	bool is_cut; /* more was sent than is here: certificates beyond the bounds, and all behind them */
 	size_t count;
 	struct audit_cert certs[AUDIT_CHAIN_MAX];
 	size_t staple_len; /* OCSP response; 0: none */
@@ -186,6 +187,7 @@ struct audit_tlsa {
 struct audit_dane {
 	enum audit_answer is_secure;      /* the answer for the TLSA records was validated (AD) */
 	enum audit_answer is_host_secure; /* and that for the addresses */
+	bool is_asked;                    /* for TLSA records at all */
 	bool is_failed; /* no answer for TLSA: a sender with DANE does not deliver, RFC 7672 2.1.1 */
 	size_t count;
 	struct audit_tlsa records[AUDIT_TLSA_MAX];
@@ -214,6 +216,7 @@ struct audit_facts {
 	uint16_t extensions[AUDIT_EXTENSIONS_MAX]; /* that the server answered with */
 	size_t chain_count;
 	struct audit_chain chains[AUDIT_CHAINS_MAX];
+	bool is_chain_list_cut;     /* more chains were sent than there is room for */
 	struct audit_verify verify; /* of chains[0] */
 	struct audit_dh dh;         /* the weakest seen; bits 0: none */
 	struct audit_probes probes;
@@ -229,7 +232,10 @@ void audit_facts_free(struct audit_facts *f);
 /* The same facts of another target (the same server under another domain). NULL without memory. */
 struct audit_facts *audit_facts_copy(const struct audit_facts *f, const struct audit_target *t);
 
-/* Keep a chain unless the same stands there. False without room or memory. der is copied. */
+/*
+ * Keep a chain unless the same stands there. False without room or memory, and then the list is marked as cut.
+ * der is copied.
+ */
 bool audit_facts_add_chain(struct audit_facts *f, const struct audit_chain *c);
 
 enum audit_sts {
@@ -240,11 +246,21 @@ enum audit_sts {
 	AUDIT_STS_BROKEN
 };
 
+/* What became of a question to DNS. */
+enum audit_look {
+	AUDIT_LOOK_NONE, /* not asked */
+	AUDIT_LOOK_DONE, /* answered; there may be nothing */
+	AUDIT_LOOK_FAILED,
+	AUDIT_LOOK_BROKEN, /* answered, with something that cannot be used */
+	AUDIT_LOOK_COUNT,
+};
+
 struct audit_mx {
 	uint16_t preference;
 	char host[AUDIT_HOST_MAX + 1];
 	bool is_cname, is_address; /* neither may be, RFC 5321 5.1 */
 	bool has_v4, has_v6;
+	bool is_v6_failed; /* IPv6 addresses could not be looked up */
 	enum audit_answer matches_sts;
 };
 
@@ -256,9 +272,10 @@ struct audit_domain {
 	int dns_error;                         /* 0, or of c-ares: no MX records were had */
 	char text[AUDIT_WORDS_MAX + 1];        /* what was amiss on the way, "; " between */
 	char dnssec_text[AUDIT_WORDS_MAX + 1]; /* why the DNSSEC states are not known; "" */
+	enum audit_look mx_look, sts_look, tls_rpt_look, caa_look;
 	size_t mx_count;
 	struct audit_mx mx[AUDIT_MX_MAX];
-	enum audit_sts sts;
+	enum audit_sts sts; /* NONE means none only where sts_look is DONE */
 	char sts_id[33];
 	uint32_t sts_max_age_s;
 	char sts_text[AUDIT_WORDS_MAX + 1]; /* what is wrong with it */

@@ -285,6 +285,18 @@ static bool find_tlsa_alone(const struct context *c, char *to, unsigned how)
 		audit_detail(to, "%zu TLSA records, and no STARTTLS", c->facts->dane.count);
 }
 
+static bool find_long_chain(const struct context *c, char *to, unsigned how)
+{
+	(void)how;
+	for (size_t i = 0; i < c->facts->chain_count; i++)
+		if (c->facts->chains[i].is_cut)
+			return audit_detail(to,
+				"more than the %zu certificates that were looked at",
+				c->facts->chains[i].count);
+	return c->facts->is_chain_list_cut &&
+		audit_detail(to, "a chain that was not looked at: too many, or too large");
+}
+
 const struct audit_row audit_cert_rows[] = {
 	{ { "cert-expired", AUDIT_HIGH, "Renew the certificate." }, find_expired, 0 },
 	{ { "cert-soon", AUDIT_LOW, "Renew the certificate soon." }, find_soon, 0 },
@@ -302,6 +314,8 @@ const struct audit_row audit_cert_rows[] = {
 	{ { "cert-order", AUDIT_LOW,
 		  "Send the certificates in order, each behind the one it certifies." },
 		find_order, 0 },
+	{ { "cert-chain-long", AUDIT_LOW, "Send the certificate and its intermediates alone." },
+		find_long_chain, 0 },
 	{ { "cert-name", AUDIT_MEDIUM, "Have a certificate that names this host." }, find_name, 0 },
 	{ { "cert-weak-key", AUDIT_HIGH, "Make a larger key, or one on P-256." }, find_weak_key,
 		0 },

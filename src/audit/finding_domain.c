@@ -58,7 +58,7 @@ static bool find_address(const struct audit_domain *d, char *to)
 static bool find_no_v6(const struct audit_domain *d, char *to)
 {
 	for (size_t i = 0; i < d->mx_count; i++)
-		if (d->mx[i].has_v6)
+		if (d->mx[i].has_v6 || d->mx[i].is_v6_failed)
 			return false;
 	return has_mail(d) && audit_detail(to, "no gateway has an IPv6 address");
 }
@@ -81,7 +81,7 @@ static bool find_sts_testing(const struct audit_domain *d, char *to)
 
 static bool find_sts_missing(const struct audit_domain *d, char *to)
 {
-	return has_mail(d) && d->dns_error == 0 && d->sts == AUDIT_STS_NONE &&
+	return has_mail(d) && d->sts_look == AUDIT_LOOK_DONE && d->sts == AUDIT_STS_NONE &&
 		audit_detail(to, "no policy");
 }
 
@@ -109,13 +109,13 @@ static bool find_sts_mx_testing(const struct audit_domain *d, char *to)
 
 static bool find_no_report(const struct audit_domain *d, char *to)
 {
-	return has_mail(d) && d->dns_error == 0 && d->tls_rpt[0] == '\0' &&
+	return has_mail(d) && d->tls_rpt_look == AUDIT_LOOK_DONE && d->tls_rpt[0] == '\0' &&
 		audit_detail(to, "no record");
 }
 
 static bool find_no_caa(const struct audit_domain *d, char *to)
 {
-	return d->dns_error == 0 && d->caa_count == 0 && audit_detail(to, "no record");
+	return d->caa_look == AUDIT_LOOK_DONE && d->caa_count == 0 && audit_detail(to, "no record");
 }
 
 const struct audit_domain_row audit_domain_rows[] = {

@@ -75,6 +75,8 @@ bool audit_suite_is_weak(const struct audit_suite *s, enum audit_weakness w)
 	case AUDIT_WEAK_STATIC:
 		/* RFC 5054: SRP has ephemeral values on both sides. */
 		return !s->has_forward_secrecy && s->kx != AUDIT_KX_SRP;
+	case AUDIT_WEAK_DHE:
+		return s->kx == AUDIT_KX_DHE || s->kx == AUDIT_KX_DHE_PSK;
 	case AUDIT_WEAK_CBC:
 		return s->is_cbc;
 	case AUDIT_WEAK_SHA1:
@@ -279,6 +281,9 @@ const struct audit_row audit_suite_rows[] = {
 	{ { "suite-static", AUDIT_LOW,
 		  "Prefer ECDHE: without it, a key that leaks later opens recorded sessions." },
 		find_weak, AUDIT_WEAK_STATIC },
+	{ { "suite-dhe", AUDIT_LOW,
+		  "Prefer ECDHE: RFC 10015 ends Diffie-Hellman over finite fields in TLS 1.2." },
+		find_weak, AUDIT_WEAK_DHE },
 	{ { "suite-cbc", AUDIT_INFO, "Prefer AEAD suites (GCM, ChaCha20-Poly1305) to CBC." },
 		find_weak, AUDIT_WEAK_CBC },
 	{ { "suite-sha1", AUDIT_INFO, "Prefer suites that do not rest on SHA-1." }, find_weak,

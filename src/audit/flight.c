@@ -78,6 +78,14 @@ static void broken(struct audit_flight *f, const char *why)
 	f->why = why;
 }
 
+/* Between the hello and the key exchange there are certificates alone. */
+static void too_long(struct audit_flight *f, const char *why)
+{
+	f->is_chain_cut =
+		f->is_chain_cut || (f->has_hello && f->cert_count == 0 && !f->has_key_exchange);
+	broken(f, why);
+}
+
 static void move_span(struct span *s, const uint8_t *from, const uint8_t *to)
 {
 	if (s->data != NULL)
@@ -160,7 +168,7 @@ static void read_messages(struct audit_flight *f)
 		size_t len = (size_t)reader_u8(&r) << 16;
 		len |= reader_u16(&r);
 		if (len > MESSAGES_LEN_MAX - s->at - AUDIT_MESSAGE_HEADER_LEN) {
-			broken(f, "a handshake message is longer than one mebibyte");
+			too_long(f, "a handshake message is longer than one mebibyte");
 			return;
 		}
 		if (len > r.left)
@@ -176,7 +184,7 @@ static void take_handshake(struct audit_flight *f, struct span part)
 {
 	struct audit_flight_state *s = f->state;
 	if (part.len > MESSAGES_LEN_MAX - s->len) {
-		broken(f, "the handshake is longer than one mebibyte");
+		too_long(f, "the handshake is longer than one mebibyte");
 		return;
 	}
 	if (keep(f, part))

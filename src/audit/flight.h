@@ -56,7 +56,7 @@ struct audit_flight {
 	/* Certificate: spans into buffer */
 	size_t cert_count;
 	struct span certs[AUDIT_CHAIN_MAX];
-	bool is_chain_cut; /* more certificates than that */
+	bool is_chain_cut; /* more certificates than that, or too long for a flight */
 	struct span staple;
 	/* SSLv2 */
 	size_t ssl2_suite_count;

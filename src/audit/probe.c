@@ -5,6 +5,7 @@
 
 #include "audit/probe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -307,13 +308,28 @@ static struct audit_probe *new_probe(const struct audit_probe_ask *ask)
 	return p;
 }
 
-/* XMPP servers speak for domains and are asked for one. */
+/*
+ * Whom we ask for. XMPP servers speak for domains and are asked for one; RFC 7622 3.2: an address may stand
+ * for it, of IPv6 in brackets, but never nothing.
+ */
+static const char *asked_for(const struct audit_target *t, char address[ADDR_TEXT_MAX + 2])
+{
+	char text[ADDR_TEXT_MAX];
+	bool is_xmpp = t->starttls == AUDIT_XMPP_CLIENT || t->starttls == AUDIT_XMPP_SERVER;
+	if (t->domain[0] != '\0' && (is_xmpp || t->host[0] == '\0'))
+		return t->domain;
+	if (!is_xmpp || t->host[0] != '\0')
+		return t->host;
+	snprintf(address, ADDR_TEXT_MAX + 2, addr_is_v4(&t->addr) ? "%s" : "[%s]",
+		addr_format(&t->addr, text));
+	return address;
+}
+
 static void begin_dialogue(struct audit_probe *p)
 {
 	const struct audit_target *t = p->ask.target;
-	bool is_xmpp = t->starttls == AUDIT_XMPP_CLIENT || t->starttls == AUDIT_XMPP_SERVER;
-	bool is_domain = t->domain[0] != '\0' && (is_xmpp || t->host[0] == '\0');
-	audit_dialogue_init(&p->dialogue, t->starttls, is_domain ? t->domain : t->host,
+	char address[ADDR_TEXT_MAX + 2];
+	audit_dialogue_init(&p->dialogue, t->starttls, asked_for(t, address),
 		p->ask.ehlo != NULL ? p->ask.ehlo : "localhost");
 	audit_dialogue_inject(&p->dialogue, p->ask.injected);
 }

@@ -26,6 +26,7 @@ enum audit_weakness {
 	AUDIT_WEAK_3DES,
 	AUDIT_WEAK_MD5,
 	AUDIT_WEAK_STATIC, /* no forward secrecy */
+	AUDIT_WEAK_DHE,    /* ephemeral, over a finite field, below TLS 1.3 */
 	AUDIT_WEAK_CBC,
 	AUDIT_WEAK_SHA1,
 	AUDIT_WEAK_ODD, /* PSK, SRP, Kerberos, GOST and the like on a public port */
@@ -35,6 +36,7 @@ enum audit_weakness {
 struct audit_profile {
 	char name[64];
 	char title[128], source[256], note[256];
+	char checked[512]; /* which parts were compared with the source, and how */
 	/* by number of the table of findings; AUDIT_SEVERITY_COUNT: as the table says */
 	enum audit_severity severity[AUDIT_FINDINGS_MAX];
 	char *advice[AUDIT_FINDINGS_MAX]; /* owned; NULL: as the table says */

@@ -320,6 +320,11 @@ static bool read_note(struct reading *r, const char *key, const json_t *value)
 	return read_text(r, key, value, r->profile->note, sizeof(r->profile->note));
 }
 
+static bool read_checked(struct reading *r, const char *key, const json_t *value)
+{
+	return read_text(r, key, value, r->profile->checked, sizeof(r->profile->checked));
+}
+
 static const struct {
 	const char *key;
 	bool (*read)(struct reading *r, const char *key, const json_t *value);
@@ -329,6 +334,7 @@ static const struct {
 	{ "title", read_title },
 	{ "source", read_source },
 	{ "note", read_note },
+	{ "checked", read_checked },
 	{ "versions", read_versions },
 	{ "suites", read_suites },
 	{ "groups", read_groups },

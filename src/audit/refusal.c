@@ -59,6 +59,8 @@ static const struct {
 	{ { "EHLO", "name" }, "the server dislikes our name; give a full one with --ehlo NAME" },
 	{ { "fully", "qualified" },
 		"the server wants a full host name; give one with --ehlo NAME" },
+	{ { "<host-unknown" },
+		"this server speaks for other domains; ask for one of them, which may have another name than the server" },
 	{ { "TLS not available" },
 		"the server offers TLS but cannot begin it now: often its certificate or key cannot be read" },
 };

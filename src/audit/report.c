@@ -22,6 +22,47 @@ const char *audit_end_text(enum audit_end e)
 	return e < AUDIT_END_COUNT ? names[e] : "unknown";
 }
 
+const char *audit_look_words(enum audit_look l, const char *done)
+{
+	static const char *const words[AUDIT_LOOK_COUNT] = { "not looked up", NULL,
+		"could not be looked up", "broken" };
+	return l < AUDIT_LOOK_COUNT && words[l] != NULL ? words[l] : done;
+}
+
+const char *audit_look_name(enum audit_look l)
+{
+	static const char *const names[AUDIT_LOOK_COUNT] = { "not-asked", "done", "failed",
+		"broken" };
+	return l < AUDIT_LOOK_COUNT ? names[l] : "not-asked";
+}
+
+const char *audit_sts_words(const struct audit_domain *d)
+{
+	static const char *const modes[] = { "none", "testing", "enforce", "off", "broken" };
+	return audit_look_words(d->sts_look, d->sts <= AUDIT_STS_BROKEN ? modes[d->sts] : "broken");
+}
+
+const char *audit_tls_rpt_words(const struct audit_domain *d)
+{
+	return audit_look_words(d->tls_rpt_look, d->tls_rpt[0] != '\0' ? d->tls_rpt : "none");
+}
+
+const char *audit_tlsa_text(const struct audit_tlsa *t, char to[64])
+{
+	static const char *const states[] = { "not compared", "match", "mismatch", "unusable" };
+	snprintf(to, 64, "%u %u %u, %s", (unsigned)t->usage, (unsigned)t->selector,
+		(unsigned)t->matching,
+		t->state <= AUDIT_TLSA_UNUSABLE ? states[t->state] : "not compared");
+	return to;
+}
+
+const char *audit_chain_cut_text(const struct audit_facts *f, size_t chain)
+{
+	if (chain < f->chain_count)
+		return f->chains[chain].is_cut ? "more certificates were sent and left out" : NULL;
+	return f->is_chain_list_cut ? "further chains were sent and left out" : NULL;
+}
+
 enum audit_strength audit_suite_strength(enum audit_version v, uint32_t suite)
 {
 	static const enum audit_weakness none[] = { AUDIT_WEAK_NULL, AUDIT_WEAK_ANONYMOUS,
@@ -96,7 +137,9 @@ const char *audit_end_sentence(const struct audit_facts *f, char to[AUDIT_SENTEN
 		put(to, f, "is rate limited");
 		break;
 	case AUDIT_END_MUTE:
-		put(to, f, "took the connection and said nothing");
+		put(to, f,
+			f->words.greeting[0] != '\0' ? "greeted and said nothing more"
+						     : "took the connection and said nothing");
 		break;
 	case AUDIT_END_NOT_TLS:
 		put(to, f, "does not speak TLS");

@@ -36,6 +36,75 @@ void audit_html_text(FILE *out, const char *text)
 	}
 }
 
+void audit_html_tag(FILE *out, enum audit_html_tone tone, const char *text)
+{
+	static const char *const classes[] = { "", " good", " old", " bad" };
+	fprintf(out, "<span class=\"tag%s\">", classes[tone]);
+	audit_html_text(out, text);
+	fputs("</span>", out);
+}
+
+void audit_html_pill(FILE *out, enum audit_severity s)
+{
+	fprintf(out, "<span class=\"pill %s\">%s</span>",
+		s == AUDIT_OFF ? "none" : audit_severity_name(s),
+		s == AUDIT_OFF ? "no finding" : audit_severity_name(s));
+}
+
+void audit_html_fact(FILE *out, const char *name, const char *value)
+{
+	if (value[0] == '\0')
+		return;
+	fprintf(out, "<dt>%s</dt><dd>", name);
+	audit_html_text(out, value);
+	fputs("</dd>\n", out);
+}
+
+void audit_html_looked(FILE *out, const char *name, enum audit_look l, const char *value)
+{
+	if (l == AUDIT_LOOK_DONE) {
+		audit_html_fact(out, name, value);
+		return;
+	}
+	fprintf(out, "<dt>%s</dt><dd>", name);
+	audit_html_tag(out, l == AUDIT_LOOK_BROKEN ? AUDIT_HTML_BAD : AUDIT_HTML_OLD,
+		audit_look_words(l, value));
+	fputs("</dd>\n", out);
+}
+
+void audit_html_findings(FILE *out, const struct audit_findings *found)
+{
+	fputs("<div class=\"findings\">\n", out);
+	for (size_t i = 0; i < found->count; i++) {
+		const struct audit_finding *f = &found->items[i];
+		fputs("<div class=\"finding\"><div>", out);
+		audit_html_pill(out, f->severity);
+		fputs("</div><div><p><code>", out);
+		audit_html_text(out, f->id);
+		fputs("</code> ", out);
+		audit_html_text(out, f->detail);
+		fputs("</p><p class=\"dim\">", out);
+		audit_html_text(out, f->advice);
+		fputs("</p></div></div>\n", out);
+	}
+	if (found->count == 0)
+		fputs("<p>Nothing to find fault with.</p>\n", out);
+	fputs("</div>\n", out);
+}
+
+void audit_html_open(FILE *out, enum audit_severity worst, bool is_open)
+{
+	fprintf(out, "<details class=\"%s\"%s><summary><span>",
+		worst == AUDIT_OFF ? "none" : audit_severity_name(worst), is_open ? " open" : "");
+}
+
+void audit_html_head_end(FILE *out, enum audit_severity worst)
+{
+	fputs("</span>", out);
+	audit_html_pill(out, worst);
+	fputs("</summary>\n", out);
+}
+
 static void count(const struct audit_report *r, size_t counts[AUDIT_SEVERITY_COUNT])
 {
 	memset(counts, 0, AUDIT_SEVERITY_COUNT * sizeof(counts[0]));

@@ -9,6 +9,8 @@
 #include "audit/finding_internal.h"
 #include "audit/report_html.h"
 
+#define GAP 3.0 /* of 1000 */
+
 static const struct {
 	const char *class, *words;
 } strengths[AUDIT_STRENGTH_COUNT] = {
@@ -37,10 +39,11 @@ static void put_bar(FILE *out, const size_t parts[AUDIT_STRENGTH_COUNT], size_t 
 		out);
 	for (int s = AUDIT_STRENGTH_COUNT - 1; s >= 0 && whole > 0; s--) {
 		double width = 1000.0 * (double)parts[s] / (double)whole;
+		/* A hair between neighbours keeps them apart without colours. */
 		if (parts[s] > 0)
 			fprintf(out,
 				"<rect class=\"f-%s\" x=\"%.1f\" y=\"0\" width=\"%.1f\" height=\"10\"/>",
-				strengths[s].class, at, width);
+				strengths[s].class, at, width > GAP ? width - GAP : width);
 		at += width;
 	}
 	fputs("</svg>", out);
@@ -61,7 +64,7 @@ static void put_protocols(FILE *out, const struct audit_report *r)
 		fprintf(out, "<div class=\"row\"><span>%s</span>",
 			audit_version_name((enum audit_version)v));
 		put_bar(out, parts, r->entry_count);
-		fprintf(out, "<span>%zu</span></div>\n", parts[is[v]]);
+		fprintf(out, "<span>%zu of %zu</span></div>\n", parts[is[v]], r->entry_count);
 	}
 	fputs("</section>\n", out);
 }

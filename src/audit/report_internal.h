@@ -19,6 +19,17 @@ enum audit_strength {
 };
 enum audit_strength audit_suite_strength(enum audit_version v, uint32_t suite);
 
+/* done where it was looked up, else why there is nothing: "could not be looked up", ... */
+const char *audit_look_words(enum audit_look l, const char *done);
+const char *audit_look_name(enum audit_look l); /* "not-asked", "done", "failed", "broken" */
+/* What is said of MTA-STS and TLS-RPT; the text is borrowed. */
+const char *audit_sts_words(const struct audit_domain *d);
+const char *audit_tls_rpt_words(const struct audit_domain *d);
+/* "3 1 1, match"; returns to. */
+const char *audit_tlsa_text(const struct audit_tlsa *t, char to[64]);
+/* One sentence on the certificates that were sent beyond the bounds, or NULL. */
+const char *audit_chain_cut_text(const struct audit_facts *f, size_t chain);
+
 /* "2026-11-22T17:00:00Z", or "" for none. Returns to. */
 const char *audit_time_text(int64_t s, char to[32]);
 

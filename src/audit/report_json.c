@@ -151,9 +151,9 @@ static json_t *chain_json(const struct audit_chain *c)
 	json_t *certs = json_array();
 	for (size_t i = 0; i < c->count; i++)
 		append(&certs, cert_json(&c->certs[i]));
-	return json_pack("{s:s, s:b, s:s, s:o}", "version", audit_version_name(c->version),
-		"without_name", c->is_without_name, "staple", staples[audit_staple_read(c)],
-		"certificates", certs);
+	return json_pack("{s:s, s:b, s:s, s:b, s:o}", "version", audit_version_name(c->version),
+		"without_name", c->is_without_name, "staple", staples[audit_staple_read(c)], "cut",
+		c->is_cut, "certificates", certs);
 }
 
 static json_t *chains_json(const struct audit_facts *f)
@@ -232,8 +232,9 @@ static json_t *dane_json(const struct audit_dane *d)
 	json_t *records = json_array();
 	for (size_t i = 0; i < d->count; i++)
 		append(&records, tlsa_json(&d->records[i]));
-	return json_pack("{s:o, s:o, s:b, s:o}", "secure", answer(d->is_secure), "host_secure",
-		answer(d->is_host_secure), "failed", d->is_failed, "records", records);
+	return json_pack("{s:b, s:o, s:o, s:b, s:o}", "asked", d->is_asked, "secure",
+		answer(d->is_secure), "host_secure", answer(d->is_host_secure), "failed",
+		d->is_failed, "records", records);
 }
 
 static json_t *words_json(const struct audit_words *w)
@@ -270,16 +271,16 @@ json_t *audit_json_gateway(const struct audit_entry *e)
 	const struct audit_facts *f = e->facts;
 	json_t *o = target_json(&f->target);
 	json_t *rest = json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:o, s:o, "
-				 "s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+				 "s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"end", audit_end_text(f->end), "incomplete", text(f->incomplete), "words",
 		words_json(&f->words), "connections", (json_int_t)f->connections, "lost",
 		(json_int_t)f->lost, "retried", (json_int_t)f->retried, "wall_ms",
 		(json_int_t)f->wall_ms, "protocols", protocols_json(f), "groups", groups_json(f),
 		"groups_incomplete", f->is_group_list_incomplete, "signatures", signatures_json(f),
-		"extensions", extensions_json(f), "chains", chains_json(f), "verify",
-		verify_json(&f->verify), "dh", dh_json(&f->dh), "probes", probes_json(&f->probes),
-		"dane", dane_json(&f->dane), "profile", text(e->findings->profile), "findings",
-		findings_json(e->findings));
+		"extensions", extensions_json(f), "chains", chains_json(f), "chains_incomplete",
+		f->is_chain_list_cut, "verify", verify_json(&f->verify), "dh", dh_json(&f->dh),
+		"probes", probes_json(&f->probes), "dane", dane_json(&f->dane), "profile",
+		text(e->findings->profile), "findings", findings_json(e->findings));
 	if (o == NULL || rest == NULL || json_object_update(o, rest) != 0) {
 		json_decref(o);
 		o = NULL;
@@ -298,11 +299,12 @@ static json_t *mx_json(const struct audit_mx *m)
 static json_t *sts_json(const struct audit_domain *d)
 {
 	static const char *const modes[] = { "none", "testing", "enforce", "off", "broken" };
+	const char *mode = d->sts <= AUDIT_STS_BROKEN ? modes[d->sts] : "broken";
 	json_t *mx = json_array();
 	for (size_t i = 0; i < d->sts_mx_count; i++)
 		append(&mx, text(d->sts_mx[i]));
-	return json_pack("{s:s, s:o, s:I, s:o, s:o}", "mode",
-		d->sts <= AUDIT_STS_BROKEN ? modes[d->sts] : "broken", "id", text(d->sts_id),
+	return json_pack("{s:s, s:s, s:o, s:I, s:o, s:o}", "lookup", audit_look_name(d->sts_look),
+		"mode", d->sts_look == AUDIT_LOOK_DONE ? mode : "unknown", "id", text(d->sts_id),
 		"max_age_s", (json_int_t)d->sts_max_age_s, "text", text(d->sts_text), "mx", mx);
 }
 
@@ -322,11 +324,14 @@ json_t *audit_json_domain(const struct audit_domain_entry *e)
 	json_t *mx = json_array();
 	for (size_t i = 0; i < d->mx_count; i++)
 		append(&mx, mx_json(&d->mx[i]));
-	return json_pack("{s:o, s:b, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack(
+		"{s:o, s:b, s:b, s:o, s:o, s:i, s:o, s:s, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o}",
 		"name", text(d->name), "null_mx", d->is_null_mx, "implicit_mx", d->is_implicit_mx,
 		"mx_secure", answer(d->is_mx_secure), "dnssec_text", text(d->dnssec_text),
-		"dns_error", d->dns_error, "text", text(d->text), "mx", mx, "mta_sts", sts_json(d),
-		"tls_rpt", text(d->tls_rpt), "caa", caa_json(d), "profile",
+		"dns_error", d->dns_error, "text", text(d->text), "mx_lookup",
+		audit_look_name(d->mx_look), "mx", mx, "mta_sts", sts_json(d), "tls_rpt_lookup",
+		audit_look_name(d->tls_rpt_look), "tls_rpt", text(d->tls_rpt), "caa_lookup",
+		audit_look_name(d->caa_look), "caa", caa_json(d), "profile",
 		text(e->findings->profile), "findings", findings_json(e->findings));
 }
 

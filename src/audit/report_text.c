@@ -88,6 +88,25 @@ static void put_suites(FILE *out, const struct audit_facts *f, const struct audi
 			put_suite(out, "", (enum audit_version)v, f->protocols[v].preferred, o);
 }
 
+/* Whose order decides in each version, and whether the list above is in it. */
+static void put_orders(FILE *out, const struct audit_facts *f)
+{
+	bool is_any = false;
+	for (int v = 0; v < AUDIT_VERSION_COUNT; v++) {
+		const struct audit_protocol *p = &f->protocols[v];
+		if (p->suite_count < 2 || p->server_order == AUDIT_UNKNOWN)
+			continue;
+		if (!is_any)
+			fputs("Order of Cipher(s):\n", out);
+		is_any = true;
+		fprintf(out, "%s %s\n", audit_version_name((enum audit_version)v),
+			p->server_order == AUDIT_NO ? "the client's"
+				: p->is_order_known
+				? "the server's, as listed"
+				: "the server's, not known in full; --order asks for it");
+	}
+}
+
 static void put_groups(FILE *out, const struct audit_facts *f)
 {
 	if (f->group_count > 0)
@@ -103,6 +122,23 @@ static void put_groups(FILE *out, const struct audit_facts *f)
 		fprintf(out, "Diffie-Hellman of %u bits at least\n", (unsigned)f->dh.bits);
 }
 
+static void put_cut(FILE *out, const char *what)
+{
+	if (what != NULL)
+		fprintf(out, "INCOMPLETE: %s\n", what);
+}
+
+static void put_tlsa(FILE *out, const struct audit_dane *d)
+{
+	char record[64];
+	if (d->is_asked && (d->is_failed || d->count == 0))
+		fprintf(out, "TLSA: %s\n", d->is_failed ? "could not be looked up" : "none");
+	for (size_t i = 0; i < d->count; i++)
+		fprintf(out, "TLSA: %s\n", audit_tlsa_text(&d->records[i], record));
+	if (d->count > 0)
+		fprintf(out, "DNSSEC of TLSA: %s\n", audit_answer_text(d->is_secure));
+}
+
 static void put_certificates(FILE *out, const struct audit_facts *f, bool is_classic)
 {
 	for (size_t i = 0; i < f->chain_count && (i == 0 || !is_classic); i++) {
@@ -110,7 +146,9 @@ static void put_certificates(FILE *out, const struct audit_facts *f, bool is_cla
 		if (i > 0 && f->chains[i].is_without_name)
 			fputs("Without a server name:\n", out);
 		audit_cert_print(span_of(leaf->der, leaf->len), out);
+		put_cut(out, audit_chain_cut_text(f, i));
 	}
+	put_cut(out, audit_chain_cut_text(f, f->chain_count));
 	if (f->chain_count > 0 && f->verify.is_done) {
 		fputs("Verify Certificate:\n", out);
 		put_safe(out,
@@ -180,10 +218,14 @@ void audit_text_gateway(FILE *out, const struct audit_entry *e, const struct aud
 		put_error(out, f, o);
 	} else {
 		put_suites(out, f, o);
-		if (!o->is_classic)
+		if (!o->is_classic) {
+			put_orders(out, f);
 			put_groups(out, f);
+		}
 		put_certificates(out, f, o->is_classic);
 	}
+	if (!o->is_classic)
+		put_tlsa(out, &f->dane);
 	if (f->incomplete[0] != '\0' || f->end == AUDIT_END_INCOMPLETE) {
 		fputs("INCOMPLETE: ", out);
 		put_wrapped(out, f->incomplete[0] != '\0' ? f->incomplete : "a list may be short",
@@ -195,19 +237,15 @@ void audit_text_gateway(FILE *out, const struct audit_entry *e, const struct aud
 
 static void put_promises(FILE *out, const struct audit_domain *d)
 {
-	static const char *const modes[] = { "none", "testing", "enforce", "off", "broken" };
 	fprintf(out, "DNSSEC: %s\n", audit_answer_text(d->is_mx_secure));
-	/* Where DNS was not to be had, none was seen, and one may be there. */
-	const char *none = d->dns_error != 0 ? "unknown" : "none";
-	fprintf(out, "MTA-STS: %s",
-		d->sts == AUDIT_STS_NONE             ? none
-			: d->sts <= AUDIT_STS_BROKEN ? modes[d->sts]
-						     : "unknown");
+	fprintf(out, "MTA-STS: %s", audit_sts_words(d));
 	if (d->sts == AUDIT_STS_TESTING || d->sts == AUDIT_STS_ENFORCE)
 		fprintf(out, ", for %u days", (unsigned)(d->sts_max_age_s / 86400));
 	fputs("\nTLS-RPT: ", out);
-	put_safe(out, d->tls_rpt[0] != '\0' ? d->tls_rpt : none);
+	put_safe(out, audit_tls_rpt_words(d));
 	fputc('\n', out);
+	if (d->caa_count == 0)
+		fprintf(out, "CAA: %s\n", audit_look_words(d->caa_look, "none"));
 	for (size_t i = 0; i < d->caa_count; i++) {
 		fputs("CAA: ", out);
 		put_safe(out, d->caa[i].tag);
@@ -229,6 +267,8 @@ void audit_text_domain(
 		put_safe(out, d->mx[i].host);
 		fputc('\n', out);
 	}
+	if (d->mx_count == 0)
+		fprintf(out, "MX: %s\n", audit_look_words(d->mx_look, "none"));
 	put_promises(out, d);
 	put_findings(out, e->findings, o);
 	fputc('\n', out);

@@ -90,6 +90,7 @@ static enum audit_answer judge(struct errand *e, const struct audit_probe_result
 		return e->variant + 1 == AUDIT_ROBOT_VARIANTS ? audit_robot_answer(e->robots)
 							      : AUDIT_UNKNOWN;
 	case AUDIT_ASK_INJECTION:
+		audit_session_end(e->session, r);
 		return audit_session_answer(e->session);
 	case AUDIT_ASK_FETCH:
 		return audit_session_chain(e->session, e->facts) ? AUDIT_YES : AUDIT_UNKNOWN;

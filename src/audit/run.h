@@ -21,6 +21,7 @@ struct audit_run_options {
 	uint32_t rate_total; /* and to all; 0: no limit */
 	bool is_polite;      /* fewer at a time, and QUIT */
 	bool has_probes;     /* audit_run_defaults: true */
+	bool wants_order;    /* the full order of suites, whatever it costs */
 	const char *ehlo;
 	struct audit_times times;
 };

@@ -240,7 +240,8 @@ static bool is_running(const struct audit_schedule *s, const struct audit_target
 
 static bool begin(struct audit_schedule *s, struct gateway *g, uint64_t now_ms)
 {
-	struct audit_scan_options o = { .has_probes = s->options.has_probes };
+	struct audit_scan_options o = { .has_probes = s->options.has_probes,
+		.wants_order = s->options.wants_order };
 	s->world.random(s->world.arg, o.seed, sizeof(o.seed));
 	g->facts = audit_facts_new(&g->target);
 	g->scan = g->facts != NULL ? audit_scan_new(g->facts, &o) : NULL;

@@ -46,7 +46,8 @@ struct audit_session {
 	SSL *ssl;
 	BIO *in, *out; /* owned by ssl */
 	bool is_open, is_asked, is_hit, is_answered;
-	bool is_refused; /* it would not begin TLS with what had been sent ahead */
+	bool is_refused;   /* it would not begin TLS with what had been sent ahead */
+	bool is_too_large; /* its chain is over the bound */
 	size_t line_len, total;
 	size_t came; /* bytes of TLS */
 	uint8_t line[256];
@@ -85,7 +86,7 @@ static bool make(struct audit_session *s, const struct audit_target *t)
 	SSL_CTX_set_security_level(s->ctx, 0);
 	SSL_CTX_set_verify(s->ctx, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_min_proto_version(s->ctx, 0);
-	SSL_CTX_set_options(s->ctx, SSL_OP_LEGACY_SERVER_CONNECT);
+	SSL_CTX_set_options(s->ctx, SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_max_cert_list(s->ctx, AUDIT_CERT_LEN_MAX);
 	if (SSL_CTX_set_cipher_list(s->ctx, "ALL:@SECLEVEL=0") != 1)
 		return false;
@@ -195,6 +196,9 @@ static bool handshake(struct audit_session *s)
 	int why = SSL_get_error(s->ssl, rc);
 	if (why == SSL_ERROR_SSL && is_puzzled(ERR_peek_last_error()))
 		s->is_refused = true;
+	if (why == SSL_ERROR_SSL &&
+		ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_EXCESSIVE_MESSAGE_SIZE)
+		s->is_too_large = true;
 	return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
 }
 
@@ -204,6 +208,10 @@ bool audit_session_more(void *arg, const struct audit_flight *f, struct span byt
 	struct audit_session *s = arg;
 	bool goes_on = true;
 	(void)f;
+	*ret_len = 0;
+	/* Tickets and new keys could go on for ever. */
+	if (bytes.len > AUDIT_FLIGHT_MAX - s->came)
+		return false;
 	if (bytes.len > 0 && BIO_write(s->in, bytes.data, (int)bytes.len) != (int)bytes.len)
 		return false;
 	/* Its answer to the command, in plain text: no record of a handshake or an alert begins so. */
@@ -273,6 +281,7 @@ bool audit_session_chain(struct audit_session *s, struct audit_facts *f)
 			break;
 		c.certs[c.count++].len = (size_t)len;
 	}
+	c.is_cut = sent != NULL && c.count < (size_t)sk_X509_num(sent);
 	long staple_len = SSL_get_tlsext_status_ocsp_resp(s->ssl, &staple);
 	if (staple_len > 0) {
 		c.staple = staple;
@@ -282,6 +291,8 @@ bool audit_session_chain(struct audit_session *s, struct audit_facts *f)
 	c.is_without_name = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name) == NULL;
 	if (c.count > 0)
 		is_kept = audit_facts_add_chain(f, &c);
+	else if (s->is_too_large)
+		f->is_chain_list_cut = true;
 	for (size_t i = 0; i < c.count; i++)
 		OPENSSL_free(c.certs[i].der);
 	return is_kept;

@@ -4,8 +4,9 @@
 /*
  * One whole handshake by libssl, for what only the inside of TLS shows: the certificates of a server that
  * speaks TLS 1.3 alone, and whether a command that was sent ahead of TLS is answered within
- * (CVE-2011-0411). Nothing is verified, every version and suite of the library is allowed. It runs on a
- * raw probe (audit/probe.h): hello, then audit_session_more.
+ * (CVE-2011-0411). Nothing is verified, every version and suite of the library is allowed, and no more than
+ * AUDIT_FLIGHT_MAX bytes of a server are read. It runs on a raw probe (audit/probe.h): hello, then
+ * audit_session_more.
  */
 
 #include <stdbool.h>

@@ -44,6 +44,7 @@ static const char help[] =
 	"  --polite            fewer at a time, and say QUIT\n"
 	"  --ehlo NAME         our name for SMTP (default: this host's)\n"
 	"  --starttls PROTO    how TLS begins at targets that do not say: smtp, imap, ...\n"
+	"  --order             ask for the full order of suites, also where it costs much\n"
 	"  --no-probes         only handshakes: no Heartbleed, CCS, ROBOT and injection\n"
 	"  --no-policy         no DANE, MTA-STS, TLS-RPT and CAA look-ups\n"
 	"  --resolver ADDR     name server to ask (default: the system's)\n"
@@ -70,6 +71,7 @@ enum {
 	OPT_POLITE,
 	OPT_EHLO,
 	OPT_STARTTLS,
+	OPT_ORDER,
 	OPT_NO_PROBES,
 	OPT_NO_POLICY,
 	OPT_RESOLVER,
@@ -93,6 +95,7 @@ static const struct option options[] = {
 	{ "polite", no_argument, NULL, OPT_POLITE },
 	{ "ehlo", required_argument, NULL, OPT_EHLO },
 	{ "starttls", required_argument, NULL, OPT_STARTTLS },
+	{ "order", no_argument, NULL, OPT_ORDER },
 	{ "no-probes", no_argument, NULL, OPT_NO_PROBES },
 	{ "no-policy", no_argument, NULL, OPT_NO_POLICY },
 	{ "resolver", required_argument, NULL, OPT_RESOLVER },
@@ -249,6 +252,9 @@ static int take_option(struct audit_args *a, int c)
 		return take_number("--concurrency", CONCURRENCY_MAX, &a->run.concurrency_max);
 	case OPT_POLITE:
 		a->run.is_polite = true;
+		break;
+	case OPT_ORDER:
+		a->run.wants_order = true;
 		break;
 	case OPT_NO_PROBES:
 		a->run.has_probes = false;

@@ -114,6 +114,11 @@ static void check_guarded(struct doctor *d, const struct doctor_listener *l, siz
 		else if (is_heard)
 			doctor_note(d, DOCTOR_OK, "ports", "%s port %s (%s) is guarded and in use",
 				proto_name(s->proto), ports, s->name);
+		else if (s->passthru != NULL)
+			doctor_note(d, DOCTOR_WARN, "ports",
+				"%s port %s (%s) is guarded, but nobody listens there; it is a passthru, "
+				"where posternd itself does while it runs",
+				proto_name(s->proto), ports, s->name);
 		else
 			doctor_note(d, DOCTOR_WARN, "ports",
 				"%s port %s (%s) is guarded, but nobody listens there; start what "

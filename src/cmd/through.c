@@ -26,6 +26,7 @@
 #define HANDSHAKE_TIMEOUT_MS 15000
 #define OPEN_TIMEOUT_MS 30000 /* the edge asks its judge, and connects */
 #define GATE_MARGIN_MS 2000   /* before its end a gate is not relied on */
+#define MISSES_MAX 2          /* then its gates seem to be good for one connection */
 #define KEEP_IDLE_S 30
 #define KEEP_INTERVAL_S 10
 #define KEEP_COUNT 3
@@ -125,6 +126,7 @@ __attribute__((format(printf, 3, 4))) static bool fail(struct walk *w, int rc, c
 static bool is_known_open(const struct walk *w, size_t i)
 {
 	return w->may_skip && w->gates != NULL &&
+		(i > 0 || atomic_load(&w->gates->misses) < MISSES_MAX) &&
 		atomic_load(&w->gates->until_ms[i]) > clock_mono_ms() + GATE_MARGIN_MS;
 }
 
@@ -140,12 +142,14 @@ static void tell_opened(const struct visit *v)
 static bool take_answer(struct walk *w, size_t i)
 {
 	const struct visit *v = &w->t->hops[i].visit;
+	uint64_t until_ms = clock_mono_ms() + (uint64_t)v->answer.granted_s * 1000;
 	if (v->answer.status != POSTERN_OK)
 		return fail(w, EXIT_REFUSED, "%s did not open tcp/%u: %s", v->args->host,
 			(unsigned)v->request.port, postern_status_advice(v->answer.status));
+	if (w->gates != NULL && i == 0)
+		atomic_store(&w->gates->peer, v->peer);
 	if (w->gates != NULL)
-		atomic_store(&w->gates->until_ms[i],
-			clock_mono_ms() + (uint64_t)v->answer.granted_s * 1000);
+		atomic_store(&w->gates->until_ms[i], until_ms);
 	if (w->t->args->is_verbose)
 		tell_opened(v);
 	return true;
@@ -159,8 +163,11 @@ static const char *name_of(const struct walk *w, size_t i)
 static bool knock_first(struct walk *w)
 {
 	struct visit *v = &w->t->hops[0].visit;
-	if (w->gates != NULL)
+	/* In a process that has stayed, much may have changed since the visit was opened. */
+	if (w->gates != NULL) {
 		visit_recall(v);
+		visit_relocate(v);
+	}
 	/* That says by itself what is wrong. */
 	w->rc = visit_knock(v);
 	return w->rc == EXIT_DONE && take_answer(w, 0);
@@ -234,15 +241,23 @@ static void set_options(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof(dead));
 }
 
-/* Try a gate that was open a while ago, at any of the addresses. */
+/* Try a gate that was open a while ago. */
 static bool connect_known(struct walk *w)
 {
 	const struct visit *v = &w->t->hops[0].visit;
+	size_t peer = atomic_load(&w->gates->peer);
 	struct fault f;
-	int fd = carry_connect(
-		&v->peers[v->peer], v->request.port, v->args->source_port, KNOWN_TIMEOUT_MS, &f);
-	w->way->fd = fd < 0 ? -1 : fd;
-	return fd >= 0;
+	int fd = carry_connect(&v->peers[peer < v->peer_count ? peer : 0], v->request.port,
+		v->args->source_port, KNOWN_TIMEOUT_MS, &f);
+	if (fd >= 0) {
+		w->way->fd = fd;
+		atomic_store(&w->gates->misses, 0);
+		return true;
+	}
+	/* Connections that find out at the same time count as one. */
+	if (atomic_exchange(&w->gates->until_ms[0], 0) != 0)
+		atomic_fetch_add(&w->gates->misses, 1);
+	return false;
 }
 
 static bool connect_first(struct walk *w)

@@ -28,9 +28,14 @@ struct through {
 	struct through_identity identity;
 };
 
-/* Until when which edge's gate is known to be open, by the monotonic clock. Processes may share it. */
+/*
+ * Until when which edge's gate is known to be open, by the monotonic clock, at which of the first edge's
+ * addresses, and how often in a row that turned out to be wrong. Processes may share it.
+ */
 struct through_gates {
 	_Atomic uint64_t until_ms[THROUGH_MAX];
+	_Atomic size_t peer;
+	atomic_uint misses;
 };
 
 struct through_way {

@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "lib/edge.h"
 
+#define READ_AHEAD ((size_t)32 << 10)
+
 /* ------------------------------------------------------------------ a layer as the way of another */
 
 static int below_write(BIO *b, const char *bytes, size_t len, size_t *ret)
@@ -182,6 +184,9 @@ static bool set_rules(SSL_CTX *ctx)
 		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 			SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	/* One read takes several records; without it each costs two calls of the kernel. */
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_default_read_buffer_len(ctx, READ_AHEAD);
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 		SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 		SSL_CTX_set1_sigalgs_list(ctx, "ed25519") == 1 &&

@@ -125,9 +125,15 @@ static void take(struct tunnel *t, const struct tunnel_listener *l)
 	socklen_t len = sizeof(ss);
 	struct connection *c = find(t, 0);
 
-	int fd = c != NULL ? accept4(l->fd, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC) : -1;
-	if (fd < 0)
+	if (c == NULL)
 		return;
+	int fd = accept4(l->fd, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
+	if (fd < 0) {
+		/* Without descriptors the next one waits in the kernel, and we do not spin. */
+		if (errno != EAGAIN)
+			poll(NULL, 0, 100);
+		return;
+	}
 	*c = (struct connection){ .tunnel = l->tunnel, .began_ms = clock_mono_ms() };
 	name_peer(&ss, len, c->from);
 	fflush(stdout);
@@ -167,9 +173,11 @@ static void end_all(struct tunnel *t)
 	for (size_t i = 0; i < TUNNEL_CONNECTIONS_MAX; i++)
 		if (t->connections[i].pid > 0)
 			kill(t->connections[i].pid, SIGTERM);
-	for (size_t i = 0; i < t->args->tunnel_count; i++)
+	for (size_t i = 0; i < t->args->tunnel_count; i++) {
+		atomic_store(&t->gates[i].misses, 0);
 		for (size_t k = 0; k < THROUGH_MAX; k++)
 			atomic_store(&t->gates[i].until_ms[k], 0);
+	}
 }
 
 static void take_signal(struct tunnel *t)

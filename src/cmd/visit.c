@@ -174,28 +174,48 @@ static int resolve(struct visit *v, const char *host)
 }
 
 /* A nickname stands for the host its card names; a host that is unknown here may be one as well. */
-static int find_address(struct visit *v)
+static int look_up(struct visit *v, bool *ret_has_other)
 {
 	const char *given = v->args->host;
 	const char *named = postern_card_host(v->card);
 	bool has_other = named[0] != '\0' && strcasecmp(named, given) != 0;
 	struct addr a;
 
+	*ret_has_other = has_other;
 	const char *first =
 		has_other && v->files.is_nickname && !addr_parse(given, &a) ? named : given;
 	int rc = resolve(v, first);
 	if (rc != 0 && has_other)
 		rc = resolve(v, first == given ? named : given);
+	return rc;
+}
+
+static int find_address(struct visit *v)
+{
+	const char *given = v->args->host;
+	bool has_other;
+	int rc = look_up(v, &has_other);
 	if (rc == 0)
 		return EXIT_DONE;
 	if (has_other)
 		say_trouble("neither %s nor %s, which its card names, can be looked up: %s; "
 			    "use its address",
-			given, named, gai_strerror(rc));
+			given, postern_card_host(v->card), gai_strerror(rc));
 	else
 		say_trouble("%s cannot be looked up: %s; use its address or correct the name",
 			given, gai_strerror(rc));
 	return EXIT_LOCAL;
+}
+
+void visit_relocate(struct visit *v)
+{
+	struct exchange_peer before[2] = { v->peers[0], v->peers[1] };
+	size_t count = v->peer_count;
+	bool has_other;
+	if (look_up(v, &has_other) == 0)
+		return;
+	v->peer_count = count;
+	memcpy(v->peers, before, sizeof(before));
 }
 
 /* A certificate that has run out by this clock is worth a warning; the server, with its clock, decides. */

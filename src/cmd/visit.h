@@ -44,6 +44,9 @@ int visit_open(const struct knock_args *args, struct visit *v);
 /* What is remembered of the server, read again: another process may have learnt more. */
 void visit_recall(struct visit *v);
 
+/* Look its address up again; what was found before stays when that fails. */
+void visit_relocate(struct visit *v);
+
 /* The knock. EXIT_DONE when there is an answer of whatever status, or another exit code after saying why. */
 int visit_knock(struct visit *v);
 

@@ -23,8 +23,9 @@
 #include "relay/relayd.h"
 
 #define RESOLVE_EVERY_MS 60000
-#define RESOLVE_WAIT_MS 2000 /* at a start: connections may come at once */
-#define LEAVE_MS 2000        /* for the last connections to be judged, and cut */
+#define RESOLVE_AGAIN_MS 5000 /* while a host has no address: at boot the network comes after us */
+#define RESOLVE_WAIT_MS 2000  /* at a start: connections may come at once */
+#define LEAVE_MS 2000         /* for the last connections to be judged, and cut */
 #define STOP_MARGIN_MS 3000
 #define DESCRIPTORS_LEAST 16384
 
@@ -139,6 +140,8 @@ static void take_answer(struct monitor *m, const struct resolve_answer *a)
 				h->count > 0 ? "; those known before are used"
 					     : "; nobody is let through until there is one");
 		h->is_told = true;
+		if (h->count == 0)
+			r->resolve_at_mono_ms = clock_mono_ms() + RESOLVE_AGAIN_MS;
 		return;
 	}
 	if (h->is_told)

@@ -10,7 +10,8 @@
  *   monitor -> relay
  *     BEGIN     a new configuration follows: limits
  *     IDENTITY  the relay's certificates and key (only when a passthru encrypts)
- *     PASSTHRU  one passthru; with one descriptor, its listening socket
+ *     PASSTHRU  one passthru; with one descriptor, its listening socket. Of one that stays it is a duplicate of
+ *               the same socket, which takes the place of the one before: nobody who waits in it is lost
  *     TARGET    the addresses of a passthru's host, now
  *     COMMIT    it is whole: from here on it counts. Ports that are no longer named are closed; their
  *               connections, like all others, are presented to the next knock process, which judges

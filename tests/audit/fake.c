@@ -220,7 +220,7 @@ static void on_connection(int listener, struct fake_profile *p)
 {
 	int one = 1;
 	int fd;
-	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+	if ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		struct fake_conn *c = calloc(1, sizeof(*c));
 		if (c == NULL)
 			errx(1, "no memory");
@@ -299,6 +299,10 @@ static bool handle(const struct epoll_event *e, const int *listeners, int signal
 	if ((struct fake_profile *)e->data.ptr >= profiles &&
 		(struct fake_profile *)e->data.ptr < profiles + FAKE_SERVERS_MAX) {
 		struct fake_profile *p = e->data.ptr;
+		/* Those that are over first, or they would count as open beside this one. */
+		p->is_put_off = !p->is_put_off;
+		if (p->is_put_off)
+			return true;
 		on_connection(listeners[p - profiles], p);
 		return true;
 	}

@@ -37,7 +37,9 @@ enum fake_kx {
 	FAKE_ECDHE_RSA,
 	FAKE_ECDHE_ECDSA,
 	FAKE_ECDH_ANON,
-	FAKE_ANY, /* TLS 1.3, SSLv2 */
+	FAKE_ECDH, /* static: the key is in the ECDSA certificate */
+	FAKE_KRB5, /* a ticket of the client: no certificate, no key of the server */
+	FAKE_ANY,  /* TLS 1.3, SSLv2 */
 	FAKE_KX_COUNT,
 };
 
@@ -59,6 +61,7 @@ enum fake_heartbeat { FAKE_NO_HEARTBEAT, FAKE_HEARTBEAT, FAKE_HEARTBLEED };
 
 struct fake_profile {
 	uint16_t port;
+	bool is_put_off; /* who wants in waits until the others were heard */
 	/* TLS */
 	size_t suite_count[FAKE_VERSIONS];
 	struct fake_suite suites[FAKE_VERSIONS][FAKE_LIST_MAX];

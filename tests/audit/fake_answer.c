@@ -322,7 +322,8 @@ static const struct fake_cert *choose_cert(
 {
 	if (!h->has_name && p->other.count > 0)
 		return &p->other;
-	return c->suite.kx == FAKE_ECDHE_ECDSA ? &p->ecdsa : &p->rsa;
+	bool is_ec = c->suite.kx == FAKE_ECDHE_ECDSA || c->suite.kx == FAKE_ECDH;
+	return is_ec ? &p->ecdsa : &p->rsa;
 }
 
 static void put_signature(struct writer *w, const struct choice *c)
@@ -337,7 +338,7 @@ static void put_signature(struct writer *w, const struct choice *c)
 
 static void put_key_exchange(struct writer *w, const struct fake_profile *p, const struct choice *c)
 {
-	if (c->suite.kx == FAKE_RSA)
+	if (c->suite.kx == FAKE_RSA || c->suite.kx == FAKE_ECDH || c->suite.kx == FAKE_KRB5)
 		return;
 	struct message m = begin(w, 12);
 	if (is_ec(c->suite.kx)) {
@@ -369,7 +370,9 @@ static void put_key_exchange(struct writer *w, const struct fake_profile *p, con
 static void put_rest(struct writer *w, const struct fake_profile *p, const struct fake_hello *h,
 	const struct choice *c)
 {
-	if (c->suite.kx != FAKE_DH_ANON && c->suite.kx != FAKE_ECDH_ANON) {
+	bool is_nameless = c->suite.kx == FAKE_DH_ANON || c->suite.kx == FAKE_ECDH_ANON ||
+		c->suite.kx == FAKE_KRB5;
+	if (!is_nameless) {
 		const struct fake_cert *cert = choose_cert(p, h, c);
 		struct message m = begin(w, 11);
 		put_u24(w, cert->len);

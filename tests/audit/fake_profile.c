@@ -20,7 +20,7 @@ const unsigned fake_version_code[FAKE_VERSIONS] = { 0x0002, 0x0300, 0x0301, 0x03
 static const char *const version_names[FAKE_VERSIONS] = { "SSLv2", "SSLv3", "TLSv1", "TLSv1.1",
 	"TLSv1.2", "TLSv1.3" };
 static const char *const kx_names[FAKE_KX_COUNT] = { "rsa", "export", "dhe", "adh", "ecdhe",
-	"ecdsa", "aecdh", "any" };
+	"ecdsa", "aecdh", "ecdh", "krb5", "any" };
 
 #define FLAG(name, field)                                                                          \
 	{                                                                                          \

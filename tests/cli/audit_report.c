@@ -124,6 +124,8 @@ static void make_gateways(struct audit_facts *all[GATEWAYS], bool is_later)
 static void write_domain(struct audit_domain *d)
 {
 	*d = (struct audit_domain){ .mx_count = 1, .sts = AUDIT_STS_BROKEN, .caa_count = 1 };
+	d->mx_look = d->sts_look = d->caa_look = AUDIT_LOOK_DONE;
+	d->tls_rpt_look = AUDIT_LOOK_FAILED;
 	snprintf(d->name, sizeof(d->name), "example.org");
 	snprintf(d->mx[0].host, sizeof(d->mx[0].host), "mail.example.org");
 	snprintf(d->sts_text, sizeof(d->sts_text), "%s", EVIL);

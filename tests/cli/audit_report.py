@@ -19,7 +19,7 @@ TAGS = {"html", "head", "meta", "title", "style", "body", "main", "header", "h1"
         "dd", "footer"}
 ATTRIBUTES = {"lang", "charset", "name", "content", "http-equiv", "class", "datetime", "aria-label",
               "aria-hidden", "viewbox", "preserveaspectratio", "x", "y", "width", "height", "href",
-              "id", "open", "role"}
+              "id", "open", "role", "colspan"}
 VOID = {"meta", "rect"}
 MEASURE = """<script>addEventListener('load', () => {
 document.querySelectorAll('details').forEach(d => d.open = true);

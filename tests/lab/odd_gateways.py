@@ -95,7 +95,7 @@ class Gateway:
         self.total += 1
         try:
             await Session(self, reader, writer, self.total).run()
-        except (OSError, EOFError, ssl.SSLError, asyncio.IncompleteReadError):
+        except (OSError, EOFError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self.open -= 1

@@ -1,6 +1,6 @@
 /*
  * What audit/domain.h says of its arguments, as lines of JSON: for the tests with real name servers.
- * resolve [-4 | -6] [-r RESOLVER] [-c CA] [-t POLICY_MS] [-x GIVE_UP_MS] NAME...
+ * resolve [-4 | -6] [-n] [-r RESOLVER] [-c CA] [-t POLICY_MS] [-x GIVE_UP_MS] NAME...
  */
 
 #include <jansson.h>
@@ -71,12 +71,13 @@ static json_t *of_domain(const struct audit_domain *d)
 	}
 	for (size_t i = 0; i < d->sts_mx_count; i++)
 		json_array_append_new(patterns, json_string(d->sts_mx[i]));
-	return json_pack("{s:s s:b s:b s:s s:s s:s s:o s:i s:s s:I s:s s:o s:s s:o}", "name",
-		d->name, "null", d->is_null_mx, "implicit", d->is_implicit_mx, "secure",
+	return json_pack("{s:s s:b s:b s:s s:s s:s s:o s:i s:s s:I s:s s:o s:s s:o s:[iiii]}",
+		"name", d->name, "null", d->is_null_mx, "implicit", d->is_implicit_mx, "secure",
 		answer(d->is_mx_secure), "text", d->text, "dnssec_text", d->dnssec_text, "mx",
 		of_mx(d), "sts", d->sts, "sts_id", d->sts_id, "sts_max_age",
 		(json_int_t)d->sts_max_age_s, "sts_text", d->sts_text, "sts_mx", patterns,
-		"tls_rpt", d->tls_rpt, "caa", of_caa(d));
+		"tls_rpt", d->tls_rpt, "caa", of_caa(d), "looks", d->mx_look, d->sts_look,
+		d->tls_rpt_look, d->caa_look);
 }
 
 static void on_resolved(void *arg, const struct audit_resolved *r)
@@ -103,9 +104,11 @@ static void on_give_up(uv_timer_t *t)
 static bool parse(int argc, char **argv, struct audit_domain_options *o, int *ret_give_up_ms)
 {
 	*o = (struct audit_domain_options){ .has_policy = true };
-	for (int c; (c = getopt(argc, argv, "46r:c:t:x:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "46nr:c:t:x:")) != -1;) {
 		o->is_v4_only = o->is_v4_only || c == '4';
 		o->is_v6_only = o->is_v6_only || c == '6';
+		if (c == 'n')
+			o->has_policy = false;
 		if (c == 'r')
 			o->resolver = optarg;
 		if (c == 'c')

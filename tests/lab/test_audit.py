@@ -31,6 +31,13 @@ SUITES = {
     "any:1301": ("TLSv1.3",), "any:1302": ("TLSv1.3",), "any:1303": ("TLSv1.3",), "any:1304": ("TLSv1.3",),
     "any:1305": ("TLSv1.3",),
 }
+# More that there once was: SEED, Camellia, export, NULL, Kerberos, keys in the certificate.
+ANCIENT = {
+    "dhe:009a": OLD, "adh:009b": OLD, "adh:0046": OLD, "adh:0089": OLD, "ecdhe:c010": OLD, "aecdh:c015": OLD,
+    "krb5:001f": OLD, "ecdh:c004": OLD,
+    "dhe:0014": OLDEST, "adh:0017": OLDEST, "export:0062": OLDEST,
+    "rsa:003b": NEW, "adh:006c": NEW, "adh:006d": NEW, "adh:00a6": NEW, "adh:00a7": NEW,
+}
 SSL2 = ["010080", "020080", "030080", "040080", "050080", "060040", "0700c0"]
 GROUPS = ["001d", "0017", "0018", "0019", "001e", "0100", "0101", "11ec"]
 SIGNATURES = ["0403", "0503", "0603", "0401", "0501", "0601", "0804", "0805", "0806", "0203", "0201"]
@@ -51,6 +58,16 @@ def certificates(hall):
 def everything(hall, port, **extra):
     p = {"port": port, "SSLv2": SSL2, **{v: suites_of(v) for v in VERSIONS[1:]}, "groups": GROUPS,
          "signatures": SIGNATURES, "dh": PRIME_1024, "renegotiation": True, **certificates(hall)}
+    return {**p, **extra}
+
+
+def weakest(hall, port, **extra):
+    """218 pairs of version and suite from SSLv2 to TLS 1.2."""
+    p = everything(hall, port)
+    for v in OLD:
+        p[v] += [s for s, versions in ANCIENT.items() if v in versions]
+    del p["TLSv1.3"]
+    assert sum(len(p.get(v, [])) for v in VERSIONS) == 218
     return {**p, **extra}
 
 
@@ -99,6 +116,23 @@ def test_everything():
             assert g["probes"][name] == "yes", (name, g["probes"])
         assert g["dh"]["bits"] == 1024 and g["dh"]["reused"] == "yes", g["dh"]
         assert len(g["chains"]) == 2 and abs(g["probes"]["clock_skew_s"]) < 5, g["probes"]
+
+
+def test_weakest():
+    """All that was ever weak, by the server's order and by the client's: each pair is found, and no other."""
+    with Hall("weakest") as hall:
+        certs = certificates(hall)
+        profiles = [weakest(hall, 4433, **certs), weakest(hall, 4434, **{"client-order": True, **certs})]
+        hall.start_fake(*profiles)
+        for profile in profiles:
+            g = hall.gateway(f"127.0.0.1:{profile['port']}")
+            compare(profile, g)
+            n = hall.counts()[profile["port"]]["connections"]
+            assert sum(len(s) for s in offered(g).values()) == 218 and n <= 265, n
+            by_client = "client-order" in profile
+            for v in OLD:
+                assert g["protocols"][v]["server_order"] == ("no" if by_client else "yes"), (v, g["protocols"][v])
+            print(f"# 218 pairs, {n} connections, {g['wall_ms']} ms", flush=True)
 
 
 def test_sound():
@@ -265,6 +299,28 @@ def test_long_chain():
         g = hall.gateway("127.0.0.1:4433")
         assert sorted(offered(g)) == ["TLSv1.2", "TLSv1.3"] and g["end"] == "complete", (g["end"], g["incomplete"])
         assert max(len(c["certificates"]) for c in g["chains"]) == 14, [len(c["certificates"]) for c in g["chains"]]
+        assert not any(c["cut"] for c in g["chains"]), g["chains"]
+
+
+def test_cut_chains():
+    """What is beyond the bounds is left out, and said to be."""
+    with Hall("cut") as hall:
+        leaf = hall.certificate("leaf.pem")
+        filler = ",".join(f"DNS:{'x' * 55}{i}.example.org" for i in range(900))
+        big = hall.certificate("big.pem", options=("-addext", f"subjectAltName={filler}"))
+        for name, other, count in (("many.pem", leaf, 20), ("large.pem", big, 19)):
+            with open(hall.path(name), "w") as f:
+                f.write(open(leaf).read())
+                for _ in range(count):
+                    f.write(open(other).read().split("END PRIVATE KEY-----\n")[1])
+        hall.start_fake({**modern(hall, 4433), "rsa-cert": hall.path("many.pem")},
+                        {**modern(hall, 4434), "rsa-cert": hall.path("large.pem")})
+        g = hall.gateway("127.0.0.1:4433")
+        assert [len(c["certificates"]) for c in g["chains"] if c["cut"]] == [16], g["chains"]
+        assert "cert-chain-long" in {f["id"] for f in g["findings"]}, g["findings"]
+        g = hall.gateway("127.0.0.1:4434")
+        assert g["chains_incomplete"] and not any(c["cut"] for c in g["chains"]), g["chains"]
+        assert "cert-chain-long" in {f["id"] for f in g["findings"]}, g["findings"]
 
 
 def test_interrupt():
@@ -399,5 +455,5 @@ def test_gentle():
 
 
 if __name__ == "__main__":
-    main(test_everything, test_sound, test_random, test_odd, test_drops, test_words, test_delay, test_long_chain,
-         test_interrupt, test_forms, test_domain, test_mute_names, test_gentle)
+    main(test_everything, test_weakest, test_sound, test_random, test_odd, test_drops, test_words, test_delay,
+         test_long_chain, test_cut_chains, test_interrupt, test_forms, test_domain, test_mute_names, test_gentle)

@@ -484,6 +484,39 @@ def test_liars():
         liar.sock.close()
 
 
+def test_failures():
+    """Servers that say where mail goes and fail for everything else: nothing is told to be absent."""
+    head = b"\0\1\0\0\0\1"
+
+    def only(*kinds):
+        def make(q):
+            kind = int.from_bytes(q[question_end(q) - 4:question_end(q) - 2], "big")
+            if kind not in kinds:
+                return q[:2] + b"\x84\xa2\0\1" + bytes(6) + q[12:question_end(q)]
+            if kind == 15:
+                return header(q, 1) + b"\xc0\x0c\0\x0f" + head + b"\0\4\0\5\xc0\x0c"
+            if kind == 1:
+                return header(q, 1) + b"\xc0\x0c\0\1" + head + b"\0\4\xc0\0\2\1"
+            return header(q, 0)
+        return make
+
+    none, done, failed = 0, 1, 2
+    for i, (kinds, looks) in enumerate([((1, 15), [done, failed, failed, failed]),
+                                        ((1, 15, 16, 257), [done, done, done, done]),
+                                        ((1, 15, 257), [done, failed, failed, done]),
+                                        ((1,), [failed, failed, failed, failed])]):
+        liar = Liar(5420 + i, only(*kinds))
+        o = one("a@fails.example", resolver=f"127.0.0.1:{5420 + i}")
+        assert o["domain"]["looks"] == looks, (kinds, o)
+        assert o["domain"]["sts"] == 0, o
+        assert ("_mta-sts.fails.example: the name server failed" in o["domain"]["text"]) == (
+            looks[0] == done and looks[1] == failed), o
+        assert [t["failed"] for t in o["targets"]] == [True] * (looks[0] == done), o
+        liar.sock.close()
+    assert one("a@signed.example")["domain"]["looks"] == [done] * 4
+    assert one("a@signed.example", "-n")["domain"]["looks"] == [done, none, none, none]
+
+
 def test_give_up():
     # With questions, addresses and policies in the air, at several stages: an end at once, nothing said.
     mute = Liar(5450, lambda q: None)
@@ -503,6 +536,7 @@ if __name__ == "__main__":
     if os.geteuid() == 0:
         with Names() as NAMES:
             main(test_signed, test_aliases_of_services, test_plain, test_climb, test_bogus, test_odd_mx, test_families,
-                 test_many, test_whom_to_believe, test_hosts_file, test_policies, test_liars, test_give_up)
+                 test_many, test_whom_to_believe, test_hosts_file, test_policies, test_liars, test_failures,
+                 test_give_up)
     else:
         main()

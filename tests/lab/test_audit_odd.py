@@ -1,11 +1,13 @@
-"""Gateways that behave oddly, and what one connection of the audit says of each."""
+"""Gateways that behave oddly: what one connection of the audit says of each, and what the whole of it reports."""
 
 import contextlib
+import json
 import os
 import shlex
 import signal
+import subprocess
 
-from lab import BOUND, main, run
+from lab import BOUND, main, program, run
 from odd_gateways import Odd
 
 TALK = os.environ.get("POSTERN_TALK", "")
@@ -48,6 +50,54 @@ CASES = [
 ]
 
 
+COMPLETE = {"end": "complete", "suites": True}
+
+# What the report says: the end, the server's own words, part of their meaning, how many connections at most,
+# answers of probes, whether suites are listed, part of what makes it incomplete, the shortest greeting in ms, and
+# a finding.
+REPORTED = {
+    "sound": {**COMPLETE, "injection": "no", "most": 40},
+    "no-starttls": {"end": "no-starttls", "words": "250 8BITMIME", "most": 1, "finding": "no-starttls"},
+    "helo-only": {"end": "no-starttls", "words": "502 5.5.2 command not recognized", "most": 1},
+    "starttls-454": {"end": "refused", "words": "454 4.7.0 TLS not available due to local problem",
+                     "meaning": "offers TLS but cannot begin it now", "least": 2, "most": 4,
+                     "finding": "starttls-refused"},
+    "rate-421": {"end": "rate-limited", "words": "421 RP-001 The mail server IP has exceeded the rate limit allowed.",
+                 "meaning": "reputation", "least": 2, "most": 4, "finding": "rate-limited"},
+    "refused-554": {"end": "refused", "words": "554 refused-554.test no SMTP service here go away", "most": 1},
+    "tarpit": {**COMPLETE, "greeting": 900},
+    "late-banner": {**COMPLETE, "greeting": 350},
+    "mute-after-banner": {"end": "mute", "most": 1, "finding": "mute"},
+    "mute-after-go": {"end": "mute", "most": 3, "incomplete": "never answers a ClientHello"},
+    "mute": {"end": "mute", "most": 1, "finding": "mute"},
+    "garbage": {"end": "not-tls", "words": "!!! this is not TLS at all !!!", "most": 2, "finding": "not-tls"},
+    "closes-after-go": {"end": "incomplete", "incomplete": "ends the connection at each ClientHello", "most": 8},
+    "endless-banner": {"end": "refused", "words": "it talks without an end", "most": 1},
+    "endless-line": {"end": "refused", "words": "it talks without an end", "most": 1},
+    "injection": {**COMPLETE, "injection": "yes", "finding": "starttls-injection"},
+    "hungry": {**COMPLETE, "injection": "no", "most": 40},
+    "strict": {**COMPLETE, "injection": "no", "most": 40},
+    "plain-answer": {**COMPLETE, "injection": "no", "most": 40},
+    "a-minute": {"suites": True},
+    "three-at-once": {**COMPLETE, "most": 60},
+    "one-byte": {**COMPLETE, "most": 40},
+    "greylist": {**COMPLETE, "most": 40},
+    "fqdn": {**COMPLETE, "most": 40},
+    "tls13-only": {**COMPLETE, "injection": "no"},
+}
+SLOW = ("mute", "mute-after-banner", "mute-after-go")
+
+# And in text.
+SENTENCES = {
+    "no-starttls": ["ERROR: The SMTP service on 127.0.0.1 port {port} did not appear to support STARTTLS.",
+                    "It said: 250 8BITMIME"],
+    "helo-only": ["did not appear to support STARTTLS.", "It said: 502 5.5.2 command not recognized"],
+    "refused-554": ["refused to go on: 554 refused-554.test no SMTP service here go away"],
+    "garbage": ["does not speak TLS: !!! this is not TLS at all !!!"],
+    "endless-line": ["refused to go on: it talks without an end"],
+}
+
+
 @contextlib.contextmanager
 def gateways(*argv):
     """A namespace with nothing but its loopback, and the gateways in it."""
@@ -70,6 +120,62 @@ def gateways(*argv):
 def talk(ns, port, options="", host="127.0.0.1"):
     out = run("ip", "netns", "exec", ns, TALK, *options.split(), host, str(port), "smtp", timeout=BOUND).stdout
     return [dict(word.split("=", 1) for word in shlex.split(line)) for line in out.splitlines()]
+
+
+def audit(ns, ports, *options):
+    """A running audit of these, as text or as the options say."""
+    return subprocess.Popen(["ip", "netns", "exec", ns, program("postern"), "audit", "--no-policy",
+                             *[f"smtp://127.0.0.1:{p}" for p in ports], *options],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def mistakes(name, g, want):
+    """What the report says otherwise."""
+    suites = sum(len(p["suites"]) for p in g["protocols"].values())
+    checks = {
+        "end": g["end"] == want.get("end", g["end"]),
+        "words": g["words"]["text"].startswith(want.get("words", "")),
+        "meaning": want.get("meaning", "") in (g["words"]["meaning"] or ""),
+        "connections": want.get("least", 1) <= g["connections"] <= want.get("most", 80),
+        "injection": g["probes"]["starttls_injection"] == want.get("injection", g["probes"]["starttls_injection"]),
+        "suites": (suites > 0) == want.get("suites", False),
+        "incomplete": want.get("incomplete", "") in g["incomplete"],
+        "greeting": g["words"]["greeting_ms"] >= want.get("greeting", 0),
+        "finding": "finding" not in want or want["finding"] in [f["id"] for f in g["findings"]],
+        # A list that may be short says so.
+        "marked": g["end"] != "incomplete" or bool(g["incomplete"]),
+    }
+    return [f"{name}: {what}: {g['end']}, {g['connections']} connections, {g['words']}, {g['incomplete']}"
+            for what, is_right in checks.items() if not is_right]
+
+
+def test_reports():
+    """All of them in two audits side by side; those that say nothing need their time."""
+    with gateways("--scale", "0.05", "--window", "3") as (ns, odd):
+        assert set(REPORTED) == set(odd.ports), set(REPORTED) ^ set(odd.ports)
+        names = {port: name for name, port in odd.ports.items()}
+        slow = [odd.ports[name] for name in SLOW]
+        running = [audit(ns, [p for p in names if p not in slow], "--json", "--deadline", "35s"),
+                   audit(ns, slow, "--json", "--deadline", "50s")]
+        gateways_ = [g for p in running for g in json.loads(p.communicate(timeout=90)[0])["gateways"]]
+        assert len(gateways_) == len(REPORTED)
+        bad = []
+        for g in gateways_:
+            name = names[g["port"]]
+            print(f"# {name}: {g['end']}, {g['connections']} connections, {g['wall_ms']} ms", flush=True)
+            bad += mistakes(name, g, REPORTED[name])
+        assert not bad, "\n".join(bad)
+
+
+def test_sentences():
+    """What people read."""
+    with gateways(*SENTENCES, "fqdn") as (ns, odd):
+        for name, sentences in SENTENCES.items():
+            out, _ = audit(ns, [odd.ports[name]]).communicate(timeout=BOUND)
+            for sentence in sentences:
+                assert sentence.format(port=odd.ports[name]) in out, f"{name}: {sentence}: {out}"
+        out, _ = audit(ns, [odd.ports["fqdn"]], "--ehlo", "localhost").communicate(timeout=BOUND)
+        assert "504 5.5.2 <localhost>: Helo command rejected" in out and "give a full one with --ehlo NAME" in out, out
 
 
 def test_each():
@@ -122,4 +228,4 @@ def test_nobody():
 if not TALK:
     print("1..0 # SKIP set POSTERN_TALK to the built tests/lab/talk")
 elif __name__ == "__main__":
-    main(test_each, test_greylist, test_limits, test_nobody)
+    main(test_each, test_greylist, test_limits, test_nobody, test_reports, test_sentences)

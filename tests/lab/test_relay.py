@@ -348,11 +348,17 @@ def test_names_are_resolved():
         folder = f"{hosts}/{lab.ns['server']}"
         os.makedirs(folder, exist_ok=True)
         try:
-            with open(f"{folder}/hosts", "w") as f:
-                f.write(f"{INNER['inner']} mail.inner\n")
+            open(f"{folder}/hosts", "w").close()
             lab.things += [lab_echo(lab)]
             lab.configure(to="mail.inner")
             lab.start()
+            lab.must_open("notes")
+            assert not lab.is_let(timeout=5), "nobody knows the name"
+            assert last_refusal(lab, "relay-inner")["name"] == "Admin/VSD"
+            assert "no address of mail.inner can be found" in lab.log()
+            with open(f"{folder}/hosts", "w") as f:
+                f.write(f"{INNER['inner']} mail.inner\n")
+            until("the name has an address", lambda: "mail.inner has an address again" in lab.log())
             s = lab.knock_and_go()
             talk(s)
             assert wait_for(lab, "relayed")[-1]["text"] == "to mail.inner port 1352"
@@ -364,7 +370,50 @@ def test_names_are_resolved():
                 os.rmdir(hosts)
 
 
+def trial(lab, word):
+    r = lab.exec("server", program("posternctl"), "--socket", lab.path("control"), "trial", word, "--live",
+                 lab.path("postern.conf"))
+    assert r.returncode == 0, r
+
+
+def test_trial():
+    """A trial that brings a passthru, is rolled back, and is confirmed at the second try."""
+    with Edge("relay-trial") as lab:
+        lab.setup()
+        lab.config()
+        lab.things += [lab_echo(lab)]
+        lab.start()
+        assert lab.relay() is None
+        for word in ("--abort", "--confirm"):
+            lab.configure()
+            trial(lab, "60s")
+            lab.settled()
+            s = lab.knock_and_go()
+            talk(s)
+            trial(lab, word)
+            lab.settled()
+            if word == "--confirm":
+                talk(s)
+                continue
+            assert is_cut(s)
+            until("the relay process ends", lambda: lab.relay() is None)
+        lab.stop()
+
+
+def test_spent_gate_in_the_clear():
+    """The gate for one connection is gone when the relay asks who came by it."""
+    with ready("relay-once", more="encrypt = no open = once wait = 10s") as lab:
+        for n in range(3):
+            lab.must_open("notes")
+            s = lab.connect("client", V4["server"], 1352)
+            talk(s)
+            assert wait_for(lab, "relayed", n + 1)[-1]["name"] == "Admin/VSD"
+            s.close()
+        assert lab.probe("client", V4["server"], 1352) == "silent"
+        lab.stop()
+
+
 if __name__ == "__main__":
     main(test_knock_through_and_journal, test_refused, test_revoke_and_close_cut, test_reload_keeps_and_judges,
          test_taken_port_is_refused, test_deaths, test_stop_with_grace, test_in_the_clear, test_bad_ids,
-         test_names_are_resolved)
+         test_names_are_resolved, test_trial, test_spent_gate_in_the_clear)

@@ -24,6 +24,7 @@ struct fake {
 	size_t group_count;
 	uint16_t groups[AUDIT_GROUPS_MAX];
 	bool has_order, has_group_order;
+	bool prioritizes_chacha;           /* those come first for who names one first */
 	enum fake_refusal refusal;         /* of suites */
 	enum fake_refusal version_refusal; /* of versions */
 	enum audit_version tolerates;      /* drops hellos of newer versions; 0: all are read */
@@ -165,14 +166,26 @@ static inline bool fake_can(
 	return !is_curve || fake_group(s, h, v) != 0;
 }
 
+static inline bool fake_is_chacha(uint32_t id)
+{
+	const struct audit_suite *t = audit_suite_by_id(id);
+	return t != NULL && strcmp(t->cipher, "CHACHA20") == 0;
+}
+
 static inline uint32_t fake_suite(
 	const struct fake *s, const struct fake_hello *h, enum audit_version v)
 {
 	uint32_t best = FAKE_NONE;
-	size_t best_at = SIZE_MAX;
+	size_t best_at = SIZE_MAX, first = 0;
+	while (first < h->suite_count && audit_suite_by_id(h->suites[first]) == NULL)
+		first++;
+	bool has_two_orders =
+		s->prioritizes_chacha && first < h->suite_count && fake_is_chacha(h->suites[first]);
 	for (size_t i = 0; i < h->suite_count; i++) {
 		size_t k = fake_find(s->suites[v], s->count[v], h->suites[i]);
 		size_t at = s->has_order ? k : i;
+		if (has_two_orders && k != SIZE_MAX && !fake_is_chacha(h->suites[i]))
+			at += AUDIT_SUITES_MAX;
 		if (k == SIZE_MAX || at >= best_at || !fake_can(s, h, v, h->suites[i]))
 			continue;
 		best = h->suites[i];

@@ -54,11 +54,16 @@ static void test_chains(void **state)
 	assert_true(audit_facts_add_chain(f, &b));
 	assert_int_equal(f->chain_count, 2);
 	assert_false(audit_facts_add_chain(f, &none));
+	assert_false(f->is_chain_list_cut);
+	a.is_cut = true;
 	for (uint8_t i = 0; i < 4; i++) {
 		one[0] = (uint8_t)(10 + i);
 		assert_int_equal(audit_facts_add_chain(f, &a), i < 2);
 	}
 	assert_int_equal(f->chain_count, AUDIT_CHAINS_MAX);
+	assert_true(f->is_chain_list_cut);
+	assert_false(f->chains[0].is_cut);
+	assert_true(f->chains[AUDIT_CHAINS_MAX - 1].is_cut);
 	struct audit_target other = { .port = 26, .domain = "example.org" };
 	f->end = AUDIT_END_COMPLETE;
 	struct audit_facts *copy = audit_facts_copy(f, &other);
@@ -66,6 +71,7 @@ static void test_chains(void **state)
 	assert_int_equal(copy->target.port, 26);
 	assert_int_equal(copy->end, AUDIT_END_COMPLETE);
 	assert_int_equal(copy->chain_count, AUDIT_CHAINS_MAX);
+	assert_true(copy->is_chain_list_cut && copy->chains[AUDIT_CHAINS_MAX - 1].is_cut);
 	assert_ptr_not_equal(copy->chains[0].certs[0].der, f->chains[0].certs[0].der);
 	assert_memory_equal(copy->chains[0].certs[0].der, f->chains[0].certs[0].der, 3);
 	audit_facts_free(copy);
@@ -86,7 +92,9 @@ static void test_large_chains(void **state)
 	assert_non_null(f);
 	assert_true(audit_facts_add_chain(f, &a));
 	large[0]++;
+	assert_false(f->is_chain_list_cut);
 	assert_false(audit_facts_add_chain(f, &a));
+	assert_true(f->is_chain_list_cut);
 	b.staple = large;
 	b.staple_len = sizeof(large);
 	assert_false(audit_facts_add_chain(f, &b));

@@ -104,6 +104,8 @@ static void test_suites(void **state)
 		{ "3des", AUDIT_TLS12, "DES-CBC3-SHA", "suite-3des sweet32 !suite-des !beast" },
 		{ "idea", AUDIT_TLS12, "IDEA-CBC-SHA", "suite-idea sweet32" },
 		{ "poodle", AUDIT_SSL3, "AES128-SHA", "poodle beast ssl3 !lucky13" },
+		{ "dhe", AUDIT_TLS12, "DHE-RSA-AES128-GCM-SHA256", "suite-dhe !suite-static" },
+		{ "ecdhe", AUDIT_TLS12, "ECDHE-RSA-AES128-GCM-SHA256", "!suite-dhe" },
 		{ "psk", AUDIT_TLS12, "PSK-AES128-CBC-SHA", "suite-odd suite-static" },
 		{ "srp", AUDIT_TLS12, "SRP-AES-128-CBC-SHA", "suite-odd !suite-static" },
 		{ "ssl2", AUDIT_SSL2, "SSL_CK_RC4_128_WITH_MD5", "ssl2 drown suite-rc4 suite-md5" },
@@ -463,6 +465,14 @@ static void test_domain(void **state)
 	static struct audit_domain d;
 	struct audit_profile *p = made_profile(PLAIN);
 	d = (struct audit_domain){ .name = "example.org", .mx_count = 2, .is_mx_secure = AUDIT_NO };
+	audit_find_domain(p, &d, &found);
+	expect("not asked", "!sts-missing !tls-rpt-missing !caa-missing");
+	d.sts_look = d.tls_rpt_look = d.caa_look = AUDIT_LOOK_FAILED;
+	d.mx[0].is_v6_failed = true;
+	audit_find_domain(p, &d, &found);
+	expect("no answers", "!sts-missing !tls-rpt-missing !caa-missing !mx-no-ipv6");
+	d.sts_look = d.tls_rpt_look = d.caa_look = AUDIT_LOOK_DONE;
+	d.mx[0].is_v6_failed = false;
 	snprintf(d.mx[0].host, sizeof(d.mx[0].host), "a.example.org");
 	snprintf(d.mx[1].host, sizeof(d.mx[1].host), "b.example.org");
 	d.mx[1].is_cname = true;
@@ -483,6 +493,10 @@ static void test_domain(void **state)
 	d.sts = AUDIT_STS_ENFORCE;
 	audit_find_domain(p, &d, &found);
 	expect("enforced", "sts-mx !sts-mx-testing !sts-testing");
+	d.tls_rpt_look = AUDIT_LOOK_BROKEN;
+	d.tls_rpt[0] = '\0';
+	audit_find_domain(p, &d, &found);
+	expect("a broken record is one", "!tls-rpt-missing");
 	d = (struct audit_domain){ .is_null_mx = true };
 	audit_find_domain(p, &d, &found);
 	expect("null", "mx-null !sts-missing !mx-no-ipv6 !tls-rpt-missing");

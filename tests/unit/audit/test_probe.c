@@ -224,7 +224,7 @@ struct spec {
 	const char *text;           /* of words; NULL: whatever */
 	const char *heard;          /* by the server; NULL: whatever */
 	uint32_t slow_ms, until_ms; /* greeting_ms is between, unless 0 */
-	bool is_slow, is_polite;
+	bool is_slow, is_polite, is_nameless;
 	struct audit_times times;
 };
 
@@ -244,6 +244,13 @@ struct spec {
 	{                                                                                          \
 		HELLO, 0, TLS, TLS_LEN, ACT_GO_ON                                                  \
 	}
+#define XMPP                                                                                       \
+	{                                                                                          \
+		"version='1.0'>", 0, S("<stream:features></stream:features>"), ACT_GO_ON           \
+	}
+#define XMPP_TO(name)                                                                              \
+	"<?xml version='1.0'?><stream:stream xmlns='jabber:client' "                               \
+	"xmlns:stream='http://etherx.jabber.org/streams' to='" name "' version='1.0'>"
 #define WHOLE "EHLO us.test\r\nSTARTTLS\r\n" HELLO
 
 static const struct spec specs[] = {
@@ -322,7 +329,10 @@ static const struct spec specs[] = {
 		{ { "STARTTLS\r\n", 20, S(":irc NOTICE * :hi\r\n:irc 670 * :go\r\n"), ACT_GO_ON },
 			ALERT },
 		.end = AUDIT_PROBE_FLIGHT, .stage = AUDIT_STAGE_HELLO, .flight = AUDIT_FLIGHT_ALERT,
-		.heard = "STARTTLS\r\n" HELLO },
+		.heard = "CAP LS 302\r\nSTARTTLS\r\n" HELLO },
+	{ "xmpp: a name", AUDIT_XMPP_CLIENT, { XMPP }, .end = AUDIT_PROBE_DIALOGUE,
+		.stage = AUDIT_STAGE_DIALOGUE, .dialogue_end = AUDIT_END_NO_STARTTLS,
+		.heard = XMPP_TO("mail.test") },
 	{ "mysql: the last word is ours", AUDIT_MYSQL,
 		{ { "", 0,
 			  S("\x1b\0\0\0\x0a"
@@ -334,6 +344,16 @@ static const struct spec specs[] = {
 			{ " ", 0, TLS, TLS_LEN, ACT_GO_ON } },
 		.end = AUDIT_PROBE_FLIGHT, .stage = AUDIT_STAGE_HELLO,
 		.flight = AUDIT_FLIGHT_ALERT },
+};
+
+/* RFC 7622 3.2: an address where no name is known, and never nothing. */
+static const struct spec nameless[] = {
+	{ "xmpp: no name, IPv4", AUDIT_XMPP_CLIENT, { XMPP }, .end = AUDIT_PROBE_DIALOGUE,
+		.stage = AUDIT_STAGE_DIALOGUE, .dialogue_end = AUDIT_END_NO_STARTTLS,
+		.heard = XMPP_TO("127.0.0.1"), .is_nameless = true },
+	{ "xmpp: no name, IPv6", AUDIT_XMPP_CLIENT, { XMPP }, .end = AUDIT_PROBE_DIALOGUE,
+		.stage = AUDIT_STAGE_DIALOGUE, .dialogue_end = AUDIT_END_NO_STARTTLS,
+		.heard = XMPP_TO("[::1]"), .is_nameless = true },
 };
 
 static struct audit_target target_of(enum audit_starttls kind, const char *host, uint16_t port)
@@ -386,6 +406,8 @@ static void run_spec(const struct spec *c, const char *host)
 	server_start(&server, &loop, host);
 	struct audit_target t = target_of(c->kind, host, server.port);
 	struct audit_probe_ask ask = ask_of(&t, &c->times, &seen);
+	if (c->is_nameless)
+		t.host[0] = '\0';
 	ask.is_polite = c->is_polite;
 	assert_non_null(audit_probe_start(&loop, &ask));
 	assert_int_equal(seen.done, 0);
@@ -401,6 +423,8 @@ static void test_specs(void **state)
 	(void)state;
 	for (size_t i = 0; i < TEST_LEN(specs); i++)
 		run_spec(&specs[i], i % 2 == 0 ? "127.0.0.1" : "::1");
+	for (size_t i = 0; i < TEST_LEN(nameless); i++)
+		run_spec(&nameless[i], i % 2 == 0 ? "127.0.0.1" : "::1");
 }
 
 /* Nobody there. */

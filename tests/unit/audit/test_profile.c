@@ -21,6 +21,143 @@ static void test_installed(void **state)
 		TEST_CASE(names[i], p->is_version_allowed[AUDIT_TLS12]);
 		TEST_CASE(names[i], !p->is_version_allowed[AUDIT_TLS11]);
 		TEST_CASE(names[i], p->rsa_bits >= 2048);
+		/* Those that follow a text say how they were compared with it. */
+		TEST_CASE(names[i],
+			p->checked[0] != '\0' || strcmp(names[i], "mail") == 0 ||
+				strcmp(names[i], "web") == 0);
+		audit_profile_free(p);
+	}
+}
+
+#define GOOD12 "ECDHE-RSA-AES128-GCM-SHA256"
+#define CBC12 "ECDHE-RSA-AES128-SHA256"
+
+/* Verdicts that are well known. suites and groups by name; expected: "id=severity", or "!id" for none. */
+static const struct verdict {
+	const char *profile;
+	enum audit_version version;
+	const char *suites, *groups, *signatures;
+	int rsa, dh; /* bits of a certificate's key and of a prime; 0: none */
+	const char *expected;
+} verdicts[] = {
+	{ "mail", AUDIT_TLS10, "AES128-SHA", "", "", 2048, 0,
+		"tls10=info suite-static=info beast=info !cert-weak-key cert-self-signed=low" },
+	{ "mail", AUDIT_TLS12, "ADH-AES128-SHA EXP-RC4-MD5", "", "", 0, 1024,
+		"suite-anonymous=info suite-export=high suite-rc4=medium suite-dhe=info dh-weak=low" },
+	{ "mail", AUDIT_TLS12, GOOD12, "x25519", "", 1024, 0, "cert-weak-key=medium !tls12" },
+	{ "web", AUDIT_TLS10, "AES128-SHA", "", "", 2048, 0, "tls10=medium cert-self-signed=high" },
+	{ "web", AUDIT_TLS12, "DHE-RSA-AES128-GCM-SHA256", "", "", 0, 2048,
+		"suite-dhe=low !dh-weak" },
+	{ "rfc9325", AUDIT_TLS10, "DES-CBC3-SHA", "", "", 0, 0,
+		"tls10=high suite-3des=medium sweet32=medium suite-static=high" },
+	{ "rfc9325", AUDIT_TLS12, "DHE-RSA-AES256-GCM-SHA384 AES128-GCM-SHA256", "", "", 0, 1024,
+		"suite-dhe=high suite-static=high dh-weak=high !suite-not-listed" },
+	{ "rfc9325", AUDIT_TLS12, GOOD12, "x25519 secp256r1", "rsa_pkcs1_sha1", 2048, 0,
+		"signature-weak=high !suite-dhe !group-not-listed !cert-weak-key" },
+	{ "rfc9325", AUDIT_TLS12, "RC4-SHA NULL-SHA", "", "", 1024, 0,
+		"suite-rc4=high suite-null=critical cert-weak-key=high" },
+	{ "bsi-tr-02102-2", AUDIT_TLS12, "ECDHE-ECDSA-CHACHA20-POLY1305", "x25519",
+		"rsa_pkcs1_sha256", 2048, 2048,
+		"suite-not-listed group-not-listed signature-not-listed=low cert-weak-key=high "
+		"dh-weak=high" },
+	{ "bsi-tr-02102-2", AUDIT_TLS12, CBC12 " DHE-RSA-AES128-CCM",
+		"secp256r1 brainpoolP384r1 SecP256r1MLKEM768", "rsa_pss_rsae_sha256", 3072, 3072,
+		"!suite-not-listed !group-not-listed !signature-not-listed !cert-weak-key !dh-weak "
+		"lucky13=medium suite-dhe=info" },
+	{ "bsi-tr-02102-2", AUDIT_TLS13, "TLS_AES_128_CCM_8_SHA256", "secp384r1", "ed25519", 0, 0,
+		"suite-not-listed signature-not-listed !tls12" },
+	{ "ncsc-nl-2025", AUDIT_TLS12, CBC12 " DHE-RSA-AES256-GCM-SHA384", "ffdhe4096 secp224r1",
+		"rsa_pkcs1_sha224", 2048, 2048,
+		"suite-not-listed=medium group-not-listed=medium group-weak=high cert-weak-key=medium "
+		"signature-not-listed dh-weak=high" },
+	{ "ncsc-nl-2025", AUDIT_TLS12, GOOD12 " ECDHE-RSA-CHACHA20-POLY1305",
+		"x25519 x448 brainpoolP512r1 X25519MLKEM768", "rsa_pss_rsae_sha256 ed25519", 3072,
+		0, "!suite-not-listed !group-not-listed !signature-not-listed !cert-weak-key" },
+	{ "ncsc-nl-2025", AUDIT_TLS11, "AES128-SHA", "", "rsa_pkcs1_sha1", 0, 0,
+		"tls11=high suite-static=high signature-weak=high" },
+	{ "mozilla-intermediate", AUDIT_TLS12, "DHE-RSA-AES128-GCM-SHA256 " CBC12, "ffdhe2048", "",
+		0, 2048, "suite-not-listed group-not-listed !dh-weak" },
+	{ "mozilla-intermediate", AUDIT_TLS12, GOOD12 " ECDHE-ECDSA-CHACHA20-POLY1305",
+		"X25519MLKEM768 x25519 secp256r1 secp384r1", "", 2048, 0,
+		"!suite-not-listed !group-not-listed !cert-weak-key" },
+	{ "mozilla-intermediate", AUDIT_TLS13, "TLS_AES_128_GCM_SHA256", "secp521r1", "", 0, 0,
+		"group-not-listed no-post-quantum=low !suite-not-listed" },
+	{ "pci-dss-4", AUDIT_TLS11, "DES-CBC3-SHA", "", "", 2048, 0,
+		"tls11=high suite-3des=high sweet32=high !cert-weak-key cert-self-signed=high" },
+	{ "pci-dss-4", AUDIT_SSL3, "RC4-MD5", "", "", 1024, 0,
+		"ssl3=critical suite-rc4=critical suite-md5=high cert-weak-key=high" },
+	{ "pci-dss-4", AUDIT_TLS12, GOOD12 " AES128-SHA", "", "", 2048, 2048,
+		"!tls12 !no-tls13 suite-static=info !suite-not-listed !dh-weak" },
+};
+
+static void offer(struct audit_facts *f, const struct verdict *v)
+{
+	char copy[512];
+	made_accept(f, v->version, v->suites);
+	f->dh.bits = (uint16_t)v->dh;
+	snprintf(copy, sizeof(copy), "%s", v->groups);
+	for (char *at = NULL, *n = strtok_r(copy, " ", &at); n != NULL;
+		n = strtok_r(NULL, " ", &at))
+		for (size_t i = 0; i < audit_group_count(); i++)
+			if (strcmp(audit_group_at(i)->name, n) == 0)
+				f->groups[f->group_count++] = audit_group_at(i)->id;
+	snprintf(copy, sizeof(copy), "%s", v->signatures);
+	for (char *at = NULL, *n = strtok_r(copy, " ", &at); n != NULL;
+		n = strtok_r(NULL, " ", &at))
+		for (size_t i = 0; i < audit_signature_count(); i++)
+			if (strcmp(audit_signature_at(i)->name, n) == 0)
+				f->signatures[f->signature_count++] = audit_signature_at(i)->id;
+	if (v->rsa > 0)
+		made_chain(f,
+			&(struct made_cert){ .name = "mail.example.org",
+				.san = "DNS:mail.example.org",
+				.from_s = MADE_NOW - MADE_DAY,
+				.to_s = MADE_NOW + 80 * MADE_DAY,
+				.bits = v->rsa });
+}
+
+static void expect(const struct verdict *v, const struct audit_findings *found)
+{
+	char copy[512];
+	snprintf(copy, sizeof(copy), "%s", v->expected);
+	for (char *at = NULL, *id = strtok_r(copy, " ", &at); id != NULL;
+		id = strtok_r(NULL, " ", &at)) {
+		char *severity = strchr(id, '=');
+		bool is_not = id[0] == '!';
+		if (severity != NULL)
+			*severity++ = '\0';
+		const struct audit_finding *is = made_find(found, id + is_not);
+		if (audit_check_find(id + is_not) == AUDIT_FINDINGS_MAX || (is == NULL) != is_not)
+			fail_msg("%s, \"%s\": %s is %sfound", v->profile, v->suites, id + is_not,
+				is_not ? "" : "not ");
+		if (severity != NULL && strcmp(audit_severity_name(is->severity), severity) != 0)
+			fail_msg("%s, \"%s\": %s is %s", v->profile, v->suites, id,
+				audit_severity_name(is->severity));
+	}
+}
+
+static void test_verdicts(void **state)
+{
+	static struct audit_findings found;
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(verdicts); i++) {
+		char path[512];
+		struct fault fault = { "" };
+		struct audit_others none = { 0 };
+		snprintf(path, sizeof(path),
+			TEST_VECTORS "/../../src/share/postern/profiles/%s.json",
+			verdicts[i].profile);
+		struct audit_profile *p = audit_profile_load(path, &fault);
+		struct audit_facts *f = made_facts("mail.example.org", 443);
+		if (p == NULL)
+			fail_msg("%s", fault.text);
+		offer(f, &verdicts[i]);
+		/* What libssl says of such a certificate. */
+		f->verify.is_done = verdicts[i].rsa > 0;
+		f->verify.error = X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT;
+		audit_find_at(p, f, &none, MADE_NOW, &found);
+		expect(&verdicts[i], &found);
+		audit_facts_free(f);
 		audit_profile_free(p);
 	}
 }
@@ -133,6 +270,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_installed),
+		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_damage),

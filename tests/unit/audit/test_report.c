@@ -75,6 +75,41 @@ static void test_text(void **state)
 	audit_facts_free(f);
 }
 
+/* Whose order it is, and whether the list is in it. */
+static void test_order(void **state)
+{
+	static const struct {
+		enum audit_answer by_server;
+		bool is_known;
+		const char *line;
+	} cases[] = {
+		{ AUDIT_UNKNOWN, false, NULL },
+		{ AUDIT_NO, false, "SSLv3 the client's\n" },
+		{ AUDIT_YES, true, "SSLv3 the server's, as listed\n" },
+		{ AUDIT_YES, false,
+			"SSLv3 the server's, not known in full; --order asks for it\n" },
+	};
+	static struct audit_findings found;
+	struct audit_entry e;
+	struct audit_text_options plain = { 0 };
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct audit_facts *f = gateway(&found, &e);
+		f->protocols[AUDIT_SSL3].server_order = cases[i].by_server;
+		f->protocols[AUDIT_SSL3].is_order_known = cases[i].is_known;
+		f->protocols[AUDIT_TLS10].server_order = AUDIT_YES; /* one suite has no order */
+		FILE *out = begin();
+		audit_text_gateway(out, &e, &plain);
+		fclose(out);
+		const char *order = strstr(written, "Order of Cipher(s):\n");
+		assert_true((order != NULL) == (cases[i].line != NULL));
+		if (order != NULL)
+			assert_non_null(strstr(order, cases[i].line));
+		assert_null(strstr(written, "TLSv1 the server's"));
+		audit_facts_free(f);
+	}
+}
+
 static void test_ends(void **state)
 {
 	static const struct {
@@ -168,6 +203,7 @@ static void test_refusals(void **state)
 		{ "450 4.2.0 Greylisted, see", "come again" },
 		{ "554 5.7.1 blocked using zen.spamhaus.org", "Spamhaus" },
 		{ "421 Too many concurrent SMTP connections", "--polite" },
+		{ "<stream:error><host-unknown xmlns='urn'/></stream:error>", "other domains" },
 		{ "250 ok", NULL },
 		{ "", NULL },
 	};
@@ -353,10 +389,133 @@ static void test_html(void **state)
 	audit_facts_free(f);
 }
 
+/* What DNS did not say is never told to be absent, in no form. */
+static void test_looks(void **state)
+{
+	static const struct {
+		enum audit_look look;
+		const char *words, *json, *mode;
+	} cases[] = {
+		{ AUDIT_LOOK_NONE, "not looked up", "not-asked", "unknown" },
+		{ AUDIT_LOOK_DONE, "none", "done", "none" },
+		{ AUDIT_LOOK_FAILED, "could not be looked up", "failed", "unknown" },
+		{ AUDIT_LOOK_BROKEN, "broken", "broken", "unknown" },
+	};
+	static struct audit_findings found = { .profile = "made" };
+	static struct audit_domain d;
+	struct audit_domain_entry e = { &d, &found };
+	struct audit_text_options o = { 0 };
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		char text[512];
+		enum audit_look l = cases[i].look;
+		struct audit_report r = { .domain_count = 1, .domains = &e };
+		d = (struct audit_domain){
+			.mx_look = l, .sts_look = l, .tls_rpt_look = l, .caa_look = l
+		};
+		snprintf(text, sizeof(text),
+			"Mail of \nMX: %s\nDNSSEC: unknown\nMTA-STS: %s\nTLS-RPT: %s\nCAA: %s\n",
+			cases[i].words, cases[i].words, cases[i].words, cases[i].words);
+		FILE *out = begin();
+		audit_text_domain(out, &e, &o);
+		fclose(out);
+		if (strncmp(written, text, strlen(text)) != 0)
+			fail_msg("\"%s\" is not \"%s\"", written, text);
+		out = begin();
+		audit_html(out, &r);
+		fclose(out);
+		TEST_CASE(cases[i].words,
+			(strstr(written, "<dd>none<") != NULL) == (l == AUDIT_LOOK_DONE));
+		TEST_CASE(cases[i].words, strstr(written, cases[i].words) != NULL);
+		json_t *j = audit_json_domain(&e), *sts = json_object_get(j, "mta_sts");
+		static const char *const keys[] = { "mx_lookup", "tls_rpt_lookup", "caa_lookup" };
+		for (size_t k = 0; k < TEST_LEN(keys); k++)
+			assert_string_equal(
+				json_string_value(json_object_get(j, keys[k])), cases[i].json);
+		assert_string_equal(
+			json_string_value(json_object_get(sts, "lookup")), cases[i].json);
+		assert_string_equal(json_string_value(json_object_get(sts, "mode")), cases[i].mode);
+		json_decref(j);
+	}
+}
+
+static void test_tlsa(void **state)
+{
+	static const struct {
+		struct audit_dane dane;
+		const char *expected; /* NULL: no word of it */
+	} cases[] = {
+		{ { .is_asked = false }, NULL },
+		{ { .is_asked = true }, "TLSA: none\n" },
+		{ { .is_asked = true, .is_failed = true }, "TLSA: could not be looked up\n" },
+		{ { .is_asked = true,
+			  .count = 2,
+			  .is_secure = AUDIT_YES,
+			  .records = { { 3, 1, 1, .state = AUDIT_TLSA_MATCH },
+				  { 2, 0, 2, .state = AUDIT_TLSA_MISMATCH } } },
+			"TLSA: 3 1 1, match\nTLSA: 2 0 2, mismatch\nDNSSEC of TLSA: yes\n" },
+	};
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		static struct audit_findings found;
+		struct audit_entry e;
+		struct audit_text_options o = { 0 };
+		struct audit_facts *f = gateway(&found, &e);
+		f->dane = cases[i].dane;
+		FILE *out = begin();
+		audit_text_gateway(out, &e, &o);
+		fclose(out);
+		const char *expected = cases[i].expected != NULL ? cases[i].expected : "TLSA";
+		if ((strstr(written, expected) != NULL) != (cases[i].expected != NULL))
+			fail_msg("case %zu: \"%s\"", i, written);
+		audit_facts_free(f);
+	}
+}
+
+/* A chain that is not whole says so in text, on the page and to programs, and is a finding. */
+static void test_cut(void **state)
+{
+	static struct audit_findings found;
+	struct audit_entry e;
+	struct audit_text_options o = { 0 };
+	struct audit_facts *f = gateway(&found, &e);
+	struct audit_report r = { .entry_count = 1, .entries = &e };
+	struct audit_profile *p = made_profile("{\"format\": 1, \"name\": \"made\"}");
+	struct audit_others none = { 0 };
+	(void)state;
+	made_chain(f, &(struct made_cert){ .name = "a", .to_s = MADE_NOW });
+	for (int i = 0; i < 2; i++) {
+		f->chains[0].is_cut = f->is_chain_list_cut = i == 1;
+		audit_find_at(p, f, &none, MADE_NOW, &found);
+		assert_int_equal(made_find(&found, "cert-chain-long") != NULL, i == 1);
+		FILE *out = begin();
+		audit_text_gateway(out, &e, &o);
+		fclose(out);
+		assert_int_equal(
+			strstr(written,
+				"INCOMPLETE: more certificates were sent and left out\n"
+				"INCOMPLETE: further chains were sent and left out\n") != NULL,
+			i == 1);
+		out = begin();
+		audit_html(out, &r);
+		fclose(out);
+		assert_int_equal(strstr(written, "more certificates were sent") != NULL, i == 1);
+		json_t *j = audit_json_gateway(&e);
+		assert_int_equal(json_is_true(json_object_get(j, "chains_incomplete")), i == 1);
+		assert_int_equal(json_is_true(json_object_get(
+					 json_array_get(json_object_get(j, "chains"), 0), "cut")),
+			i == 1);
+		json_decref(j);
+	}
+	audit_profile_free(p);
+	audit_facts_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_width),
 		cmocka_unit_test(test_refusals),
@@ -366,6 +525,9 @@ int main(void)
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_worst),
 		cmocka_unit_test(test_html),
+		cmocka_unit_test(test_looks),
+		cmocka_unit_test(test_tlsa),
+		cmocka_unit_test(test_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

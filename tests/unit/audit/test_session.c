@@ -246,6 +246,37 @@ static void test_bound(void **state)
 	server_deinit(&server);
 }
 
+/* A server that says nothing but changes its keys, for ever, is left in the end. */
+static void test_endless(void **state)
+{
+	uint8_t hello[AUDIT_HELLO_MAX], to[AUDIT_HELLO_MAX], from[AUDIT_HELLO_MAX];
+	struct audit_target t = target_of(AUDIT_SMTP, "mail.test");
+	struct server server;
+	size_t len = 0, total = 0;
+	bool goes_on;
+	(void)state;
+	server_init(&server, TLS1_3_VERSION);
+	struct audit_session *s = audit_session_new(AUDIT_SESSION_INJECTION, &t, hello, &len);
+	assert_non_null(s);
+	assert_true(talk(s, &server, hello, len, "", 100000));
+	assert_true(audit_session_is_open(s));
+	do {
+		for (int i = 0; i < 300; i++) {
+			SSL_key_update(server.ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+			SSL_do_handshake(server.ssl);
+		}
+		int n = BIO_read(server.out, from, sizeof(from));
+		assert_true(n > 0);
+		total += (size_t)n;
+		goes_on = audit_session_more(
+			s, NULL, span_of(from, (size_t)n), false, to, sizeof(to), &len);
+	} while (goes_on && total < 2 * AUDIT_FLIGHT_MAX);
+	assert_true(!goes_on && total <= AUDIT_FLIGHT_MAX + sizeof(from));
+	assert_int_equal(audit_session_answer(s), AUDIT_UNKNOWN);
+	audit_session_free(s);
+	server_deinit(&server);
+}
+
 /* A first flight that was changed or cut anywhere opens nothing and proves nothing. */
 static void test_broken(void **state)
 {
@@ -273,6 +304,66 @@ static void test_broken(void **state)
 		assert_int_not_equal(audit_session_answer(s), AUDIT_YES);
 		assert_true(fed == (size_t)n || !audit_session_is_open(s));
 		audit_session_free(s);
+		server_deinit(&server);
+	}
+}
+
+/* A certificate of some length, for chains that are too long. */
+static X509 *make_large(int len)
+{
+	X509 *x = X509_dup(cert);
+	ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+	uint8_t *bytes = calloc(1, (size_t)len);
+	assert_true(x != NULL && value != NULL && bytes != NULL);
+	ASN1_OCTET_STRING_set(value, bytes, len);
+	X509_EXTENSION *e = X509_EXTENSION_create_by_NID(NULL, NID_netscape_comment, 0, value);
+	assert_int_equal(X509_add_ext(x, e, -1), 1);
+	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+	X509_EXTENSION_free(e);
+	ASN1_OCTET_STRING_free(value);
+	free(bytes);
+	return x;
+}
+
+/* Certificates beyond the bounds are left out, and that is marked: by number in the chain, by size instead of it. */
+static void test_long_chains(void **state)
+{
+	static const struct {
+		const char *name;
+		int more, len, version;
+		size_t kept;
+	} cases[] = {
+		{ "as many as there is room for", AUDIT_CHAIN_MAX - 1, 0, TLS1_3_VERSION,
+			AUDIT_CHAIN_MAX },
+		{ "one more", AUDIT_CHAIN_MAX, 0, TLS1_3_VERSION, AUDIT_CHAIN_MAX },
+		{ "one more, TLS 1.2", AUDIT_CHAIN_MAX, 0, TLS1_2_VERSION, AUDIT_CHAIN_MAX },
+		{ "more than a mebibyte", 20, 60000, TLS1_3_VERSION, 0 },
+		{ "more than a mebibyte, TLS 1.2", 20, 60000, TLS1_2_VERSION, 0 },
+	};
+	uint8_t hello[AUDIT_HELLO_MAX];
+	struct audit_target t = target_of(AUDIT_SMTP, "mail.test");
+	(void)state;
+	for (size_t i = 0; i < TEST_LEN(cases); i++) {
+		struct server server;
+		struct audit_facts *f = audit_facts_new(&t);
+		size_t len = 0;
+		server_init(&server, cases[i].version);
+		for (int k = 0; k < cases[i].more; k++) {
+			X509 *x = make_large(cases[i].len);
+			assert_int_equal(SSL_add1_chain_cert(server.ssl, x), 1);
+			X509_free(x);
+		}
+		struct audit_session *s = audit_session_new(AUDIT_SESSION_FETCH, &t, hello, &len);
+		assert_true(s != NULL && f != NULL);
+		talk(s, &server, hello, len, "", 100000);
+		TEST_CASE(cases[i].name, audit_session_chain(s, f) == (cases[i].kept > 0));
+		TEST_CASE(cases[i].name, f->is_chain_list_cut == (cases[i].kept == 0));
+		TEST_CASE(cases[i].name, f->chains[0].count == cases[i].kept);
+		TEST_CASE(cases[i].name,
+			f->chains[0].is_cut ==
+				(cases[i].kept > 0 && cases[i].more >= AUDIT_CHAIN_MAX));
+		audit_session_free(s);
+		audit_facts_free(f);
 		server_deinit(&server);
 	}
 }
@@ -353,8 +444,10 @@ int main(void)
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_long_chains),
 	};
 	return cmocka_run_group_tests(tests, make_cert, free_cert);
 }
