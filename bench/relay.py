@@ -227,7 +227,7 @@ def main():
     if os.geteuid() != 0:
         sys.exit("bench/relay.py makes network namespaces; run it as root")
     blocks = "".join(f'passthru p{p} {{ listen = tcp/{p}  to = "{INNER}:{p}"  allow = {{"*/VSD"}}  wait = 1h\n'
-                     f'    connections-per-name = 1000  connections = 1000 }}\n' for p in (ECHO, SINK))
+                     f'    name-connections-max = 1000  connections-max = 1000 }}\n' for p in (ECHO, SINK))
     blocks += 'service others { port = tcp/2 allow = {"*/VSD"} }\n'
     with Edges("bench") as lab:
         lab.setup("--host", V4["server"])
