@@ -3,8 +3,9 @@
 
 /*
  * What the files of the relay process share. relayd.c has the loop and the monitor's channel, setup.c takes up
- * a configuration, listen.c accepts, connection.c is the life of one connection, client.c its client, talk.c its frames, inner.c
- * the way to the machine behind, pump.c what is carried, report.c the channel to the knock process.
+ * a configuration, listen.c accepts, connection.c is the life of one connection, client.c its client, talk.c
+ * its frames, inner.c the way to the machine behind, pump.c what is carried, report.c the channel to the knock
+ * process, verdict.c what that says, stranger.c who was refused without proof.
  */
 
 #include <stdbool.h>
@@ -141,7 +142,7 @@ struct connection {
 	bool is_unproven; /* counts as one */
 	bool is_granted;  /* was; counts for the limits */
 	bool is_asked;    /* the knock process that is there now was, and has not answered */
-	bool is_known;      /* the knock process refused it, so it need not be told */
+	bool is_known;    /* the knock process refused it, so it need not be told */
 	bool is_through;
 	unsigned owed;
 	uint64_t deadline_ms; /* of the state; UINT64_MAX: none */
@@ -252,7 +253,6 @@ void connection_step(struct connection *c); /* as far as it goes; c may be gone 
 void connection_watch(struct connection *c);
 void connection_again(struct connection *c);
 struct connection *connection_find(struct relay *r, uint32_t id);
-void connection_answer(struct connection *c, const struct relay_msg *m);
 /* Not let through: the client is told, the knock process as well unless it said so itself. */
 void connection_refuse(
 	struct connection *c, enum frame_status status, const char *reason, const char *text);
@@ -260,8 +260,7 @@ void connection_refuse(
 void connection_end(struct connection *c, const char *reason, const char *text, bool is_clean);
 void connection_check_time(struct connection *c);
 void connection_put_frame(struct connection *c, const struct frame *f);
-void connection_recorded(struct connection *c); /* THROUGH was sent */
-void connection_settle(struct connection *c);   /* free it when nothing is left to be done */
+void connection_settle(struct connection *c); /* free it when nothing is left to be done */
 __attribute__((warn_unused_result)) int connection_watch_side(
 	struct connection *c, struct side *s, int fd);
 void connection_close_side(struct side *s, bool is_reset);
@@ -284,12 +283,18 @@ void pump_step(struct connection *c);
 bool pump_wants_client(const struct connection *c);
 bool pump_wants_inner(const struct connection *c);
 
+/* verdict.c: ANSWER has come (c may be gone afterwards); and THROUGH was sent */
+void connection_answer(struct connection *c, const struct relay_msg *m);
+void connection_recorded(struct connection *c);
+
 /* report.c */
 void report_owe(struct connection *c, unsigned what);
 void report_flush(struct relay *r);
 void report_channel(struct relay *r, int fd); /* takes fd over */
 void report_close(struct relay *r);
 void report_list(struct relay *r);
+
+/* stranger.c: one that was never granted; c is NULL for one that was not even taken */
 void report_stranger(const struct passthru *p, const struct connection *c,
 	const struct addr *source, uint16_t port, const char *reason, const char *text);
 void report_tick(struct relay *r);

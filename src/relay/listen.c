@@ -1,7 +1,8 @@
 /*
- * Taking connections. Who has not proved anything may hold few places: so many in total, so many an address
- * (of IPv6, its /64). What is over is closed at once and counted. Without free descriptors nothing is
- * accepted for a moment, so that the kernel's queue fills and not the processor.
+ * Taking connections. Who is not let through yet may hold few places: so many in total, and of those that the
+ * knock process is not being asked about so many an address (of IPv6, its /64). What is over is closed at once
+ * and counted. Without free descriptors nothing is accepted for a moment, so that the kernel's queue fills and
+ * not the processor.
  */
 
 #include <errno.h>
@@ -32,7 +33,7 @@ static size_t count_unproven(const struct relay *r, const struct addr *source)
 		if (!c->is_unproven)
 			continue;
 		left--;
-		if (is_same_source(&c->source, source))
+		if (c->state != STATE_ASKING && is_same_source(&c->source, source))
 			n++;
 	}
 	return n;

@@ -266,5 +266,6 @@ void report_channel(struct relay *r, int fd)
 	r->judge = j;
 	for (struct connection *c = r->first; c != NULL; c = c->next)
 		present(c);
+	relay_wake(r);
 	watch(r);
 }

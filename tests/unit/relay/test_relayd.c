@@ -531,6 +531,20 @@ static void test_ended_meanwhile(void **state)
 	assert_int_equal(m.id, id);
 	expect_ended(&s, id, "relay-client", &m);
 	assert_int_equal(m.to_inner, 3);
+	/* The same of one that was granted and had not come through. */
+	c = client_open(&s, &as_bob);
+	hear_knock(&s, RELAY_ASK, &m);
+	id = m.id;
+	answer(&s, id, true, UINT64_MAX);
+	usleep(50000);
+	close(s.knock);
+	s.knock = -1;
+	usleep(50000);
+	client_drop(&c);
+	usleep(100000);
+	stage_channel(&s);
+	expect_caught(&s, "relay-destination", &m);
+	assert_int_equal(m.id, id);
 	stage_end(&s);
 }
 
