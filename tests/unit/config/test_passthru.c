@@ -21,7 +21,9 @@ static void expect_place(const char *to, const char *want)
 {
 	char text[1024], line[512];
 	snprintf(text, sizeof(text), EDGE DOOR "passthru n { listen = tcp/1 to = \"%s\" }\n", to);
-	snprintf(line, sizeof(line), want[0] == '\0' ? "" : "t.conf:3: to: \"%s\"%s", to, want);
+	line[0] = '\0';
+	if (want[0] != '\0')
+		snprintf(line, sizeof(line), "t.conf:3: to: \"%s\"%s", to, want);
 	expect_mistakes(to, text, line);
 }
 
@@ -113,11 +115,11 @@ static void test_speaks(void **state)
 		char text[1024], line[512];
 		const char *speaks = cases[i].speaks, *want = cases[i].want;
 		snprintf(text, sizeof(text), NOTES(TO "speaks = \"%s\""), speaks);
+		line[0] = '\0';
 		if (want[0] == '*')
 			snprintf(line, sizeof(line), "t.conf:3: speaks: *\n");
-		else
-			snprintf(line, sizeof(line),
-				want[0] == '\0' ? "" : "t.conf:3: speaks: \"%s\"%s", speaks, want);
+		else if (want[0] != '\0')
+			snprintf(line, sizeof(line), "t.conf:3: speaks: \"%s\"%s", speaks, want);
 		expect_mistakes(speaks, text, line);
 	}
 }

@@ -45,7 +45,7 @@ static void add(char *line)
 	v->side = strcmp(word[1], "client") == 0 ? SPEAKS_CLIENT : SPEAKS_INNER;
 	snprintf(v->name, sizeof(v->name), "%s", word[2]);
 	for (const char *hex = word[3]; *hex != '\0'; hex += 2) {
-		unsigned b;
+		unsigned b = 0;
 		assert_true(v->len < BYTES_MAX && sscanf(hex, "%2x", &b) == 1);
 		v->bytes[v->len++] = (uint8_t)b;
 	}
