@@ -254,6 +254,10 @@ const char *config_port_word(const struct config_service *s);
 /* Contradictions between options of c, whose statements are in s. */
 void config_check(const struct config *c, const struct config_scan *s, struct config_notes *notes);
 
+/* The host of "HOST:PORT" or "[ADDRESS]:PORT" without its brackets, and the port. False: it is neither. */
+bool config_place_split(
+	const char *text, char host[CONFIG_HOST_MAX + 1], bool *ret_bracketed, uint16_t *ret_port);
+
 /* "10.0.0.8:443" or "[2001:db8::8]:443". False: anything else. */
 bool config_target_parse(const char *text, struct config_target *ret);
 

@@ -343,24 +343,13 @@ static bool check_prefix(const char *text, char why[CONFIG_WHY_MAX])
 
 bool config_target_parse(const char *text, struct config_target *ret)
 {
-	char host[ADDR_TEXT_MAX];
+	char host[CONFIG_HOST_MAX + 1];
 	struct config_target t;
-	uint32_t port = 0;
-	bool is_bracketed = text[0] == '[';
-	const char *begin = text + is_bracketed;
-	const char *colon = strrchr(text, ':');
-	if (colon == NULL || colon < begin + is_bracketed)
+	bool is_bracketed = false;
+	if (!config_place_split(text, host, &is_bracketed, &t.port) || !addr_parse(host, &t.addr))
 		return false;
-	size_t len = (size_t)(colon - begin) - is_bracketed;
-	if (len >= sizeof(host) || (is_bracketed && colon[-1] != ']'))
+	if ((strchr(host, ':') != NULL) != is_bracketed)
 		return false;
-	memcpy(host, begin, len);
-	host[len] = '\0';
-	if (!addr_parse(host, &t.addr) || number_parse(colon + 1, &port) < 0)
-		return false;
-	if (port < 1 || port > 65535 || (strchr(host, ':') != NULL) != is_bracketed)
-		return false;
-	t.port = (uint16_t)port;
 	*ret = t;
 	return true;
 }

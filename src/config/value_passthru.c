@@ -94,8 +94,7 @@ static bool set_port(
 	return true;
 }
 
-/* The host of "HOST:PORT" or "[ADDRESS]:PORT" without its brackets. False: it is neither. */
-static bool split(
+bool config_place_split(
 	const char *text, char host[CONFIG_HOST_MAX + 1], bool *ret_bracketed, uint16_t *ret_port)
 {
 	bool is_bracketed = text[0] == '[';
@@ -123,7 +122,7 @@ static const char *parse_place(const char *text, struct place *ret)
 {
 	struct place p = { .port = 0 };
 	bool is_bracketed = false;
-	if (!split(text, p.host, &is_bracketed, &p.port))
+	if (!config_place_split(text, p.host, &is_bracketed, &p.port))
 		return "is not a host and a port; write mail.example:25, 10.0.0.8:25 or [2001:db8::8]:25";
 	bool is_numeric = addr_parse(p.host, &p.addr);
 	if (is_numeric && (strchr(p.host, ':') != NULL) != is_bracketed)
