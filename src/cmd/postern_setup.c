@@ -126,8 +126,7 @@ static bool is_apart(const struct setup_guard *a, const char *option, const char
 			"%s %s: there is a service or passthru %s already; give it another name",
 			option, text, b->name);
 	else if (a->proto == b->proto && a->port == b->port)
-		say_usage("setup", "%s %s: %s guards that port already; take another", option, text,
-			a->name);
+		say_usage("setup", "%s %s: %s guards that port already", option, text, a->name);
 	else
 		return true;
 	return false;
