@@ -239,9 +239,11 @@ static void report(const struct work *w, const struct fileset *s)
 	certifier_tell_files(s);
 	if (w->args->folder != NULL)
 		return;
-	printf("\nPut it among the trust files of %s.\n",
-		i->kind == CERT_CERTIFIER ? "the servers and clients it is for"
-					  : "your own client");
+	if (i->kind == CERT_CERTIFIER)
+		puts("\nPut it among the trust files of the servers and clients it is for: of a server it is\n"
+		     "named in trust in postern.conf, of a client it lies in ~/.config/postern/trust.");
+	else
+		puts("\nPut it among the trust files of your own client.");
 }
 
 static int make(struct work *w, struct fault *f)

@@ -122,7 +122,9 @@ static bool is_apart(const struct setup_guard *a, const char *option, const char
 	const struct setup_guard *b)
 {
 	if (strcmp(a->name, b->name) == 0)
-		say_usage("setup", "%s %s: there is a service %s already", option, text, b->name);
+		say_usage("setup",
+			"%s %s: there is a service or passthru %s already; give it another name",
+			option, text, b->name);
 	else if (a->proto == b->proto && a->port == b->port)
 		say_usage("setup", "%s %s: %s guards that port already", option, text, a->name);
 	else
@@ -168,19 +170,19 @@ static int take_inner(const char *path, struct words *w)
 	return EXIT_DONE;
 }
 
-static int take_guard(const char *text, struct setup_plan *p)
+static int take_guard(const char *option, const char *text, struct setup_plan *p)
 {
 	struct setup_guard g;
 	struct fault f;
 	if (setup_guard_parse(text, &g, &f) < 0)
-		return say_usage("setup", "--guard %s", f.text);
-	if (!is_free(p, "--guard", text, &g))
+		return say_usage("setup", "%s %s", option, f.text);
+	if (!is_free(p, option, text, &g))
 		return EXIT_USAGE;
 	if (p->guard_count == SETUP_GUARDS_MAX)
 		return say_usage("setup",
-			"--guard %s: that is more than %d; write the others into "
+			"%s %s: that is more than %d; write the others into "
 			"postern.conf afterwards",
-			text, SETUP_GUARDS_MAX);
+			option, text, SETUP_GUARDS_MAX);
 	p->guards[p->guard_count++] = g;
 	return EXIT_DONE;
 }
@@ -221,7 +223,7 @@ static int take_option(int c, struct words *w, struct setup_plan *p)
 		w->admin = optarg;
 		break;
 	case OPT_GUARD:
-		return take_guard(optarg, p);
+		return take_guard("--guard", optarg, p);
 	case OPT_DIR:
 		w->dir = optarg;
 		break;
@@ -321,7 +323,7 @@ static int fill_guards(struct setup_plan *p, bool is_asking)
 	int rc = said == NULL ? say_usage("setup", "there is nothing to guard") : EXIT_DONE;
 	for (char *g = strtok_r(answer, " ", &rest); g != NULL && rc == EXIT_DONE;
 		g = strtok_r(NULL, " ", &rest))
-		rc = take_guard(g, p);
+		rc = take_guard(is_asking ? "--guard" : "the default --guard", g, p);
 	return rc;
 }
 

@@ -31,7 +31,7 @@ static const char help[] =
 	"\n"
 	"  status        what the daemon sees and does\n"
 	"  metrics       counters, in the OpenMetrics text form\n"
-	"  gates         the gates that are open now\n"
+	"  gates         the gates that are open now, and who is let through by passthrus\n"
 	"  close WHAT    close gates: of a NAME, of an ADDRESS, a grant number; or --all\n"
 	"  reload        read the configuration again; open gates stay\n"
 	"  journal       what was decided and why\n"

@@ -295,6 +295,22 @@ static const char *file_below(const struct setup_plan *p, const char *path)
 	return strncmp(path, p->folder, len) == 0 && path[len] == '/' ? path + len + 1 : path;
 }
 
+/* How the first of its passthrus is gone through. */
+static void report_way(const struct setup_plan *p)
+{
+	const struct setup_passthru *t = &p->passthrus[0];
+	const char *port = strrchr(t->to, ':'), *host = t->to;
+	size_t len = (size_t)(port - host);
+	if (host[0] == '[') {
+		host++;
+		len -= 2;
+	}
+	printf("  postern connect --through %s%s%s:%u %.*s %s\n\n",
+		strchr(p->host, ':') != NULL ? "[" : "", p->host,
+		strchr(p->host, ':') != NULL ? "]" : "", (unsigned)t->at.port, (int)len, host,
+		port + 1);
+}
+
 /* The commands that leave nothing of it on the disk, and what the inner organisation has to do. */
 static void report_edge(const struct setup_plan *p)
 {
@@ -316,9 +332,15 @@ static void report_edge(const struct setup_plan *p)
 	       "  postern certifier cross server.card --for organisation --certifier certifier.id\n"
 	       "  postern directory export-edge --config postern.conf \\\n"
 	       "      --directory /etc/postern/directory -o edge-directory\n\n"
-	       "and put edge-directory in the place of %s/directory. Nothing is guarded\n"
-	       "yet. Next:\n\n",
-		p->folder, p->folder);
+	       "and put edge-directory in the place of %s/directory.\n"
+	       "The cross-certificate goes into the folder trust of each client's folder,\n"
+	       "server.card beside it as %s.card. They then go through it:\n\n",
+		p->folder, p->folder, p->host);
+	if (p->passthru_count > 0)
+		report_way(p);
+	else
+		printf("  postern connect --through %s:PORT HOST PORT\n\n", p->host);
+	puts("Nothing is guarded yet. Next:\n");
 }
 
 static void report(const struct setup_plan *p, const struct fileset *s)

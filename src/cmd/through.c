@@ -143,9 +143,13 @@ static bool take_answer(struct walk *w, size_t i)
 {
 	const struct visit *v = &w->t->hops[i].visit;
 	uint64_t until_ms = clock_mono_ms() + (uint64_t)v->answer.granted_s * 1000;
+	/* Who names no port gets that of the machine behind, which is seldom the edge's. */
+	const char *hint = w->t->hops[i].port == 0 && v->answer.status == POSTERN_DENIED
+		? "; if the edge has another port for this, say --through EDGE:PORT"
+		: "";
 	if (v->answer.status != POSTERN_OK)
-		return fail(w, EXIT_REFUSED, "%s did not open tcp/%u: %s", v->args->host,
-			(unsigned)v->request.port, postern_status_advice(v->answer.status));
+		return fail(w, EXIT_REFUSED, "%s did not open tcp/%u: %s%s", v->args->host,
+			(unsigned)v->request.port, postern_status_advice(v->answer.status), hint);
 	if (w->gates != NULL && i == 0)
 		atomic_store(&w->gates->peer, v->peer);
 	if (w->gates != NULL)

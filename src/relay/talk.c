@@ -81,13 +81,21 @@ static bool is_here(const struct rules *rules, const struct frame *f)
 		is_numeric_target(rules, f->host);
 }
 
+static void refuse_elsewhere(struct connection *c, const struct frame *f)
+{
+	char text[RELAY_TEXT_MAX + 1];
+	snprintf(text, sizeof(text),
+		"it asks for %.100s port %u, where this passthru does not lead",
+		f->host[0] != '\0' ? f->host : "any host,", (unsigned)f->port);
+	connection_refuse(c, FRAME_ELSEWHERE, "relay-destination", text);
+}
+
 static void obey(struct connection *c, const struct frame *f)
 {
 	if (f->type == FRAME_KNOCK)
 		knock(c, f->datagram);
 	else if (!is_here(&c->passthru->rules, f))
-		connection_refuse(c, FRAME_ELSEWHERE, "relay-destination",
-			"it wants to where this passthru does not lead");
+		refuse_elsewhere(c, f);
 	else
 		inner_begin(c);
 }

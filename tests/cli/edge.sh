@@ -42,7 +42,9 @@ refuses '--passthru tcp/0=notes=mail.inner:1352' 'tcp/0=notes: the port is not a
 refuses '--passthru tcp/1352=notes=mail.inner' \
 	'mail.inner: is not a host and a port; write mail.example:25, 10.0.0.8:25 or [2001:db8::8]:25'
 refuses '--guard tcp/22=ssh --passthru tcp/22=notes=mail.inner:1' 'tcp/22=notes=mail.inner:1: ssh guards that port already'
-refuses '--guard tcp/22=ssh --passthru tcp/23=ssh=mail.inner:1' 'tcp/23=ssh=mail.inner:1: there is a service ssh already'
+refuses '--guard tcp/22=ssh --passthru tcp/23=ssh=mail.inner:1' 'tcp/23=ssh=mail.inner:1: there is a service or passthru ssh already; give it another name'
+says 2 'postern setup: the default --guard tcp/22=ssh: there is a service or passthru ssh already; give it another name; see postern setup --help' \
+	-- setup --edge --org VSD-EDGE $base --dir x --passthru tcp/23=ssh=mail.inner:1
 edge="setup --edge --org VSD-EDGE $base"
 says 1 'postern: sales.pem: nobody said that this is the owner'"'"'s certificate; compare its fingerprint and say --yes' \
 	-- $edge --dir "$W/edge" --inner-certifier sales.pem

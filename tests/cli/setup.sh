@@ -7,7 +7,7 @@ says 2 'postern setup: VSD: what is this? The organisation goes with --org; see 
 	-- setup VSD
 says 2 'postern setup: --guard ssh: not a port to guard; write tcp/22=ssh; see postern setup --help' \
 	-- setup --org VSD --guard ssh
-says 2 'postern setup: --guard tcp/23=ssh: there is a service ssh already; see postern setup --help' \
+says 2 'postern setup: --guard tcp/23=ssh: there is a service or passthru ssh already; give it another name; see postern setup --help' \
 	-- setup --org VSD --guard tcp/22=ssh --guard tcp/23=ssh
 says 2 'postern setup: --guard tcp/22=shell: ssh guards that port already; see postern setup --help' \
 	-- setup --org VSD --guard tcp/22=ssh --guard tcp/22=shell
