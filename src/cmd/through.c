@@ -24,6 +24,7 @@
 #define CONNECT_TIMEOUT_MS 15000
 #define KNOWN_TIMEOUT_MS 2000 /* to a gate that may be closed by now: a knock is soon sent */
 #define HANDSHAKE_TIMEOUT_MS 15000
+#define LATE_MAX 64 /* answers to knocks that come when they are not waited for any more */
 #define OPEN_TIMEOUT_MS 30000 /* the edge asks its judge, and connects */
 #define GATE_MARGIN_MS 2000   /* before its end a gate is not relied on */
 #define MISSES_MAX 2          /* then its gates seem to be good for one connection */
@@ -296,6 +297,7 @@ static bool ask_open(struct walk *w, const char *host, uint16_t port)
 	size_t edge = w->way->count - 1;
 	struct through_tls *t = w->way->layers[edge];
 	struct frame f = { .type = FRAME_OPEN, .port = port };
+	unsigned late = 0;
 	uint64_t deadline_ms = clock_mono_ms() + OPEN_TIMEOUT_MS;
 
 	snprintf(f.host, sizeof(f.host), "%s", host);
@@ -308,8 +310,11 @@ static bool ask_open(struct walk *w, const char *host, uint16_t port)
 		/* Late answers to knocks may still come. */
 		if (rc == 1 && f.type == FRAME_OPENED)
 			break;
-		if (rc == 1)
+		if (rc == 1 && ++late <= LATE_MAX)
 			continue;
+		if (rc == 1)
+			return fail(w, EXIT_LOCAL, "%s: it does not stop talking of knocks",
+				name_of(w, edge));
 		if (rc != -EAGAIN)
 			return fail(w, EXIT_LOCAL, "%s: %s", name_of(w, edge), t->fault.text);
 		if (!through_tls_wait(t, deadline_ms))

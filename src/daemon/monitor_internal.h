@@ -73,6 +73,7 @@ struct monitor_relay {
 	size_t listener_count;
 	struct monitor_listener listeners[2 * CONFIG_PASSTHRUS_MAX]; /* of two configurations */
 	struct child resolver;
+	const struct boot *asked;    /* the configuration whose names it looks up */
 	uint64_t resolve_at_mono_ms; /* when names are asked for again; 0: there are none */
 	size_t host_count;
 	struct monitor_host hosts[CONFIG_PASSTHRUS_MAX];

@@ -56,10 +56,10 @@ static void fill_addresses(struct monitor *m, const struct config_passthru *p, s
 static void resolver_end(struct monitor *m)
 {
 	struct child *c = &m->relay.resolver;
-	if (c->pid == 0)
-		return;
-	kill(c->pid, SIGKILL);
-	waitpid(c->pid, NULL, 0);
+	if (c->pid != 0) {
+		kill(c->pid, SIGKILL);
+		waitpid(c->pid, NULL, 0);
+	}
 	monitor_child_forget(c);
 }
 
@@ -90,6 +90,7 @@ void monitor_relay_resolve(struct monitor *m)
 	struct fault f;
 	int fd = -1;
 	resolver_end(m);
+	r->asked = m->boot;
 	trim_hosts(m);
 	r->resolve_at_mono_ms = 0;
 	if (!resolve_is_needed_for_any(c))
@@ -161,6 +162,11 @@ void monitor_relay_resolved(struct monitor *m)
 	uint8_t data[RESOLVE_ANSWER_MAX + 1];
 	struct resolve_answer a;
 	ssize_t n;
+	/* After a roll-back its numbers mean other hosts. */
+	if (m->relay.asked != m->boot) {
+		resolver_end(m);
+		return;
+	}
 	while ((n = read(m->relay.resolver.fd, data, sizeof(data))) > 0) {
 		if (!resolve_decode(span_of(data, (size_t)n), m->boot->config, &a)) {
 			log_error("what looks up hosts of passthrus said what is no answer");

@@ -23,6 +23,10 @@
 #define LIMIT_SLOTS 4096
 #define STRANGER_RATE 1 /* lines a second about one source that proved nothing */
 #define STRANGER_BURST 5
+#define CROWD_RATE 10 /* and about all of them, more than a relay of ours tells */
+#define CROWD_BURST 60
+#define HELD_ROOM                                                                                  \
+	2048 /* that a relay presents beyond its limit: those that ended while nobody was told */
 #define IDENTITY_BURST                                                                             \
 	4 /* times the rate of one identity: programs open several connections at once */
 
@@ -178,6 +182,16 @@ static void turn_away(struct relays_decision *d, const char *reason, const char 
 	d->list = d->entry = "";
 }
 
+/* Is there a line left for somebody whom only the relay names? Else it is counted, for the next one. */
+static bool may_tell(struct relays *r, uint32_t times)
+{
+	static const uint8_t all[16];
+	if (limiter_take(r->crowd, all, clock_mono_ms()))
+		return true;
+	r->unsaid += times;
+	return false;
+}
+
 /* Strangers are told of now and then; who comes too often is a number. */
 static bool deserves_line(struct relays *r, const struct relay_msg *m,
 	const struct relays_decision *d, bool is_limited)
@@ -187,7 +201,7 @@ static bool deserves_line(struct relays *r, const struct relay_msg *m,
 		return true;
 	limiter_source_key(&m->source, key);
 	if (limiter_take(r->strangers, key, clock_mono_ms()))
-		return true;
+		return may_tell(r, 1);
 	r->unsaid++;
 	return false;
 }
@@ -225,6 +239,11 @@ static void on_held(struct relays *r, const struct relay_msg *m)
 		flush(r);
 	if (r->channel == NULL)
 		return;
+	/* Each of them ends with a line. */
+	if (++r->held > r->cap + HELD_ROOM) {
+		distrust(r, "presents more connections than it can have");
+		return;
+	}
 	relays_judge(r->k, m, clock_wall_ms(), &d);
 	struct relayed *e = relays_put_in(r, m, &d);
 	if (e == NULL) {
@@ -259,12 +278,15 @@ static void on_end(struct relays *r, const struct relay_msg *m)
 		return;
 	size_t i = relays_find(r, m->id);
 	const struct relayed *e = i != SIZE_MAX ? &r->entries[i] : NULL;
+	bool is_told = e != NULL || may_tell(r, m->type == RELAY_CAUGHT ? m->count : 1);
 	if (m->type == RELAY_ENDED) {
-		relays_note_ended(r, m, e);
+		if (is_told)
+			relays_note_ended(r, m, e);
 		r->counts.to_inner += m->to_inner;
 		r->counts.to_client += m->to_client;
 	} else {
-		relays_note_caught(r, m, e);
+		if (is_told)
+			relays_note_caught(r, m, e);
 		relays_count_refusal(r, m->reason);
 	}
 	if (i != SIZE_MAX)
@@ -369,7 +391,9 @@ static struct relays *relays_new(struct knockd *k)
 	r->strangers = limiter_new(LIMIT_SLOTS, STRANGER_RATE, STRANGER_BURST, seed);
 	r->identities =
 		limiter_new(LIMIT_SLOTS, s->identity_rate, IDENTITY_BURST * s->identity_rate, seed);
-	if (r->ids != NULL && r->entries != NULL && r->strangers != NULL && r->identities != NULL)
+	r->crowd = limiter_new(1, CROWD_RATE, CROWD_BURST, seed);
+	if (r->ids != NULL && r->entries != NULL && r->strangers != NULL && r->identities != NULL &&
+		r->crowd != NULL)
 		return r;
 	k->relays = r;
 	relays_free(k);
@@ -390,6 +414,7 @@ static int channel_open(struct relays *r, int fd)
 	c->fd = fd;
 	c->owner = r;
 	r->channel = c;
+	r->held = 0;
 	rc = uv_poll_start(&c->poll, UV_READABLE, on_relay);
 	if (rc < 0)
 		channel_close(r);
@@ -430,6 +455,7 @@ void relays_free(struct knockd *k)
 		return;
 	limiter_free(r->strangers);
 	limiter_free(r->identities);
+	limiter_free(r->crowd);
 	free(r->ids);
 	free(r->entries);
 	free(r);

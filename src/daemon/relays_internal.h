@@ -29,6 +29,8 @@ struct relays {
 	struct knockd *k;
 	struct channel *channel; /* NULL: there is no relay process */
 	struct limiter *strangers, *identities;
+	struct limiter *crowd; /* of all together of whom only the relay says that they came */
+	size_t held;           /* connections that the relay has presented */
 	size_t cap, count;
 	uint32_t *ids; /* of entries, side by side for a quick look */
 	struct relayed *entries;

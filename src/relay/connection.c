@@ -99,7 +99,8 @@ static int client_events(const struct connection *c)
 	case STATE_CARRYING:
 		return write | (pump_wants_client(c) ? UV_READABLE : 0);
 	case STATE_FAREWELL:
-		return write | (c->client.is_ended ? 0 : UV_READABLE);
+		/* It is heard only when it was told all. */
+		return write | (c->client.is_told ? UV_READABLE : 0);
 	case STATE_ASKING:
 	case STATE_CONNECTING:
 	case STATE_RECORDING:
@@ -383,8 +384,8 @@ void connection_end(struct connection *c, const char *reason, const char *text, 
 	connection_close_side(&c->inner, !is_clean);
 	connection_close_side(&c->knock, false);
 	r->records++;
-	if (r->judge == NULL && r->records > RECORDS_MAX)
-		c->owed = 0;
+	if (c->owed == 0 || (r->judge == NULL && r->records > RECORDS_MAX))
+		report_disown(c);
 }
 
 void connection_settle(struct connection *c)

@@ -39,7 +39,7 @@ static int try_one(struct connection *c)
 {
 	const int on = 1;
 	struct sockaddr_storage to;
-	socklen_t len = addr_to_sockaddr(&c->addrs[c->addr_at], c->passthru->rules.port, &to);
+	socklen_t len = addr_to_sockaddr(&c->addrs[c->addr_at], c->inner_port, &to);
 	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno;
@@ -76,6 +76,7 @@ void inner_begin(struct connection *c)
 	c->addr_at = 0;
 	c->addr_count = rules->addr_count;
 	memcpy(c->addrs, rules->addrs, sizeof(c->addrs));
+	c->inner_port = rules->port;
 	try_rest(c);
 }
 

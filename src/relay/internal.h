@@ -28,6 +28,7 @@
 #define BUFFER_LEN (64u << 10)
 #define READ_MIN (16u << 10)    /* nothing is read into less room */
 #define TURN_BYTES (512u << 10) /* that one connection moves before the others' turn */
+#define READ_COST (4u << 10)    /* what a read counts at least: bytes may come one by one */
 
 /* Bytes on their way. Memory is there only while there are some. */
 struct buffer {
@@ -152,7 +153,8 @@ struct connection {
 	unsigned knocks;
 	size_t addr_at; /* which of the passthru's addresses is tried */
 	size_t addr_count;
-	struct addr addrs[RELAY_ADDRS_MAX]; /* as they were when it was opened */
+	struct addr addrs[RELAY_ADDRS_MAX]; /* as they were when it was opened, */
+	uint16_t inner_port;                /* and this */
 	int inner_errno;
 	struct addr inner_addr;
 	struct buffer up, down; /* to the inner machine, to the client */
@@ -289,6 +291,7 @@ void connection_recorded(struct connection *c);
 
 /* report.c */
 void report_owe(struct connection *c, unsigned what);
+void report_disown(struct connection *c); /* nothing is to be told of it any more */
 void report_flush(struct relay *r);
 void report_channel(struct relay *r, int fd); /* takes fd over */
 void report_close(struct relay *r);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "relay/internal.h"
 
@@ -105,7 +106,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 	struct passthru *p = l->passthru;
 	(void)status;
 	(void)events;
-	p->relay->now_ms = uv_now(&p->relay->loop);
+	p->relay->now_ms = clock_mono_ms();
 	for (int i = 0; i < ACCEPTS_A_TURN && l->passthru != NULL; i++) {
 		struct sockaddr_storage ss;
 		socklen_t len = sizeof(ss);

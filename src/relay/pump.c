@@ -100,7 +100,7 @@ static bool read_client(struct connection *c, size_t *moved)
 			return false;
 		}
 		hold(c, SPEAKS_CLIENT, len);
-		*moved += len;
+		*moved += len > READ_COST ? len : READ_COST;
 		if (result == TLS_WANT_READ)
 			break;
 		if (!look(c, SPEAKS_CLIENT))

@@ -110,6 +110,26 @@ void report_owe(struct connection *c, unsigned what)
 	r->owing_last = c;
 }
 
+/* Who stayed in the row would stay in memory until all before it were told: for as long as nobody listens. */
+void report_disown(struct connection *c)
+{
+	struct relay *r = c->relay;
+	struct connection *before = NULL;
+	c->owed = 0;
+	if (!c->is_owing)
+		return;
+	for (struct connection *o = r->owing; o != c; o = o->owing_next)
+		before = o;
+	if (before != NULL)
+		before->owing_next = c->owing_next;
+	else
+		r->owing = c->owing_next;
+	if (r->owing_last == c)
+		r->owing_last = before;
+	c->owing_next = NULL;
+	c->is_owing = false;
+}
+
 /* One LISTED for each that is carried, by number; then the last. */
 static void go_on_listing(struct relay *r)
 {

@@ -18,12 +18,42 @@
 #define CERTS_LEN_MAX (RELAY_CHAIN_MAX + 1024) /* of the peer's message */
 #define READ_AHEAD (32 << 10)
 
+#define UPDATES_MAX 32 /* new keys of the peer, beyond one for each read of its bytes */
+
+static int updates_index; /* of their number, in an SSL */
+
 static const char word_handshake[] = "relay-handshake";
 static const char word_certificate[] = "relay-certificate";
 
 void tls_init(void)
 {
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+	updates_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+static size_t updates_of(const SSL *ssl)
+{
+	return (size_t)(uintptr_t)SSL_get_ex_data(ssl, updates_index);
+}
+
+static void set_updates(SSL *ssl, size_t n)
+{
+	SSL_set_ex_data(ssl, updates_index, (void *)(uintptr_t)n);
+}
+
+/* RFC 8446 4.6.3: a peer may change its key whenever it likes. The library reads on as long as such messages
+ * come, and nobody else would have a turn: it is told to stop when there are too many. */
+static void count_updates(
+	int is_sent, int version, int type, const void *message, size_t len, SSL *ssl, void *arg)
+{
+	(void)version;
+	(void)arg;
+	if (is_sent || type != SSL3_RT_HANDSHAKE || len < 1 ||
+		*(const uint8_t *)message != SSL3_MT_KEY_UPDATE)
+		return;
+	set_updates(ssl, updates_of(ssl) + 1);
+	if (updates_of(ssl) > UPDATES_MAX)
+		SSL_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
 }
 
 /* i2d of what was read gives back its bytes; nothing when it is longer than any of ours. */
@@ -187,6 +217,7 @@ SSL *tls_new(SSL_CTX *context, int fd, struct tls_flaw *flaw)
 		return NULL;
 	}
 	SSL_set_app_data(ssl, flaw);
+	SSL_set_msg_callback(ssl, count_updates);
 	SSL_set_accept_state(ssl);
 	return ssl;
 }
@@ -260,6 +291,11 @@ enum tls_result tls_read(SSL *ssl, uint8_t *to, size_t cap, size_t *ret_len)
 {
 	ERR_clear_error();
 	int rc = SSL_read_ex(ssl, to, cap, ret_len);
+	size_t updates = updates_of(ssl);
+	if (updates > UPDATES_MAX)
+		return TLS_BROKEN;
+	if (updates > 0 && rc == 1)
+		set_updates(ssl, updates - 1);
 	return rc == 1 ? TLS_OK : understand(ssl, rc);
 }
 

@@ -46,7 +46,8 @@ SSL *tls_new(SSL_CTX *context, int fd, struct tls_flaw *flaw);
 /* TLS_OK: done. TLS_CUT or TLS_BROKEN: *flaw says why. */
 enum tls_result tls_handshake(SSL *ssl, struct tls_flaw *flaw);
 
-/* TLS_OK with *ret_len bytes, at least 1, or what stands in the way. */
+/* TLS_OK with *ret_len bytes, at least 1, or what stands in the way. A peer that changes its key again
+ * and again is broken. */
 enum tls_result tls_read(SSL *ssl, uint8_t *to, size_t cap, size_t *ret_len);
 enum tls_result tls_write(SSL *ssl, const uint8_t *from, size_t len, size_t *ret_len);
 

@@ -5,7 +5,7 @@
  *   edge relay.id relay.key MODE [KNOCK-PORT]
  *
  * MODE: relay, or how it misbehaves: the name of a status to be refused with; tls12, no-alpn, plain, silent, cut
- * (after the handshake), junk (instead of frames). Prints its port, then lines of what it is asked.
+ * (after the handshake), junk (instead of frames), chatter (answers to knocks that never were). Prints its port, then lines of what it is asked.
  */
 
 #include <arpa/inet.h>
@@ -234,7 +234,10 @@ static void serve(const struct edge *e, int fd)
 		SSL_write(t.ssl, "\x77hello", 6);
 		wait_read(&t);
 	}
-	if (strcmp(e->mode, "cut") == 0 || strcmp(e->mode, "junk") == 0)
+	while (strcmp(e->mode, "chatter") == 0 && SSL_write(t.ssl, "\x81\0\1x", 4) == 4)
+		;
+	if (strcmp(e->mode, "chatter") == 0 || strcmp(e->mode, "cut") == 0 ||
+		strcmp(e->mode, "junk") == 0)
 		return;
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	for (next(&t, &f); f.type == FRAME_KNOCK; next(&t, &f))

@@ -168,6 +168,7 @@ refuses tls12 4 ', tcp/.*: it does not speak TLS 1.3; is its passthru there, and
 refuses plain 4 ', tcp/.*: it does not speak TLS 1.3; is its passthru there, and does it encrypt?$'
 refuses no-alpn 4 ', tcp/.*: it speaks TLS, but is no passthru of postern$'
 refuses cut 4 ': \(it ended the connection without a word\|Connection reset by peer\)$'
+refuses chatter 4 ': it does not stop talking of knocks$'
 refuses junk 4 ': it says what no passthru of postern says$'
 via --through 127.0.0.1:9 mail.inner 22 </dev/null
 is 'nobody there' [ "$code:$(cat err)" = '4:postern: 127.0.0.1: no connection to port 9, though it was opened: Connection refused' ]

@@ -531,6 +531,51 @@ static void test_many_strangers(void **state)
 	assert_int_equal(n.refused[0].count, 60);
 }
 
+/* A relay that was broken into names whom it likes: its lines are few, and then it is not believed. */
+static void test_relay_makes_up(void **state)
+{
+	struct bench *b = *state;
+	for (uint32_t i = 1; i <= 2000; i++) {
+		struct relay_msg m = { .type = i % 3 == 0 ? RELAY_ENDED : RELAY_CAUGHT,
+			.id = i,
+			.count = 1,
+			.reason = "relay-handshake",
+			.source = { .b = { 0x20, 1, (uint8_t)(i >> 8), (uint8_t)i } } };
+		if (i % 3 == 1)
+			m = (struct relay_msg){ .type = RELAY_ASK, .id = i, .source = m.source };
+		say(b, &m);
+		if (i % 64 == 0)
+			turn(b);
+	}
+	for (int i = 0; i < 40; i++)
+		turn(b);
+	look(b);
+	assert_in_range(b->record_count, 1, 100);
+	struct relay_msg a;
+	while (hear(b, &a))
+		;
+	/* Those that it says were let through before have a line each. */
+	for (uint32_t i = 1; i <= 4000; i++) {
+		struct relay_msg m = { .type = RELAY_HELD,
+			.id = 5000 + i,
+			.passthru = "notes",
+			.source_port = 7,
+			.who = { .name = "Bob/VSD" } };
+		assert_true(addr_parse("192.0.2.9", &m.source));
+		if (relay_msg_send(b->relay, &m, -1) < 0)
+			break;
+		if (i % 32 == 0)
+			turn(b);
+		while (i % 32 == 0 && hear(b, &a))
+			;
+	}
+	turn(b);
+	assert_int_equal(relays_count(b->k), 0);
+	struct msg m;
+	assert_int_equal(msg_receive(b->monitor, MSG_FROM_KNOCK, MSG_FROM_MONITOR, &m), 1);
+	assert_int_equal(m.type, MSG_RELAY_BROKEN);
+}
+
 /* One identity has its rate, and the table its end. */
 static void test_limits(void **state)
 {
@@ -666,6 +711,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_strangers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_store_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_relay_makes_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_relay_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_relay_talks_nonsense, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_listed, setup, teardown),
