@@ -133,6 +133,12 @@ def test_weakest():
             for v in OLD:
                 assert g["protocols"][v]["server_order"] == ("no" if by_client else "yes"), (v, g["protocols"][v])
             print(f"# 218 pairs, {n} connections, {g['wall_ms']} ms", flush=True)
+        n = hall.counts()[4433]["connections"]
+        g = hall.gateway("127.0.0.1:4433", "--order")
+        compare(profiles[0], g)
+        assert all(g["protocols"][v]["order_known"] for v in OLD), g["protocols"]
+        n = hall.counts()[4433]["connections"] - n
+        print(f"# with --order {n} connections, {g['wall_ms']} ms", flush=True)
 
 
 def test_sound():
