@@ -108,7 +108,8 @@ struct audit_version_state {
 	enum audit_drop refusal; /* by calibration */
 	uint8_t calibrations;
 	bool is_calibrating;
-	struct audit_place places[AUDIT_SUITES_MAX];
+	size_t place_room;
+	struct audit_place *places; /* owned; one for each suite of the facts */
 };
 
 struct audit_scan {

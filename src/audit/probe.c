@@ -1,6 +1,7 @@
 /*
  * One connection, from connect to its end. Invariant: done is called once, from the loop, after the socket
- * was closed; one timer stands for whatever is awaited, another for the whole.
+ * was closed; one timer stands for whatever is awaited, another for the whole. Hundreds of them wait at a
+ * time: what is kept for the dialogue ends with it, and a flight begins with its first byte.
  */
 
 #include "audit/probe.h"
@@ -31,14 +32,19 @@ struct audit_probe {
 	bool is_ending, is_writing, is_begun, has_more;
 	uint64_t began_ms, connected_ms;
 	enum audit_stage stage;
-	struct audit_dialogue dialogue;
-	struct audit_flight *flight;
+	struct audit_dialogue *dialogue; /* from connect until TLS begins */
+	struct audit_words *words;       /* then */
+	struct audit_flight *flight;     /* NULL: no byte of it has come */
 	struct audit_probe_result result;
 	uint8_t *more; /* MORE_LEN bytes behind the hello, when the ask has more */
 	uint8_t goodbye[GOODBYE_LEN];
-	uint8_t buffer[READ_LEN];
 	uint8_t hello[]; /* hundreds of probes are kept: each takes what it needs */
 };
+
+/* What was read is used up before anything else is: one for all probes. */
+static uint8_t buffer[READ_LEN];
+static const struct audit_flight no_flight = { .end = AUDIT_FLIGHT_MORE };
+static const struct audit_words no_words = { .code = 0 };
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -47,10 +53,15 @@ static void on_closed(uv_handle_t *handle)
 		return;
 	p->result.total_ms = (uint32_t)(uv_now(p->loop) - p->began_ms);
 	if (p->ask.target->starttls != AUDIT_DIRECT)
-		p->result.words = &p->dialogue.words;
-	p->result.flight = p->stage == AUDIT_STAGE_HELLO ? p->flight : NULL;
+		p->result.words = p->dialogue != NULL ? &p->dialogue->words
+			: p->words != NULL            ? p->words
+						      : &no_words;
+	if (p->stage == AUDIT_STAGE_HELLO)
+		p->result.flight = p->flight != NULL ? p->flight : &no_flight;
 	p->ask.done(p->ask.arg, &p->result);
 	audit_flight_free(p->flight);
+	free(p->dialogue);
+	free(p->words);
 	free(p);
 }
 
@@ -64,15 +75,28 @@ static void close_all(struct audit_probe *p)
 /* Where no TLS began, a polite client says goodbye; nobody waits for the answer. */
 static void say_goodbye(struct audit_probe *p)
 {
-	struct span bye = audit_dialogue_goodbye(&p->dialogue);
-	if (!p->ask.is_polite || p->result.end != AUDIT_PROBE_DIALOGUE || bye.len == 0 ||
-		bye.len > sizeof(p->goodbye))
+	if (!p->ask.is_polite || p->result.end != AUDIT_PROBE_DIALOGUE || p->dialogue == NULL)
+		return;
+	struct span bye = audit_dialogue_goodbye(p->dialogue);
+	if (bye.len == 0 || bye.len > sizeof(p->goodbye))
 		return;
 	memcpy(p->goodbye, bye.data, bye.len);
 	uv_buf_t buf = uv_buf_init((char *)p->goodbye, (unsigned)bye.len);
 	int n = uv_try_write((uv_stream_t *)&p->tcp, &buf, 1);
 	if (n > 0)
 		p->result.written += (uint64_t)n;
+}
+
+/* What the result says of the dialogue, which may end before the rest. */
+static void note_dialogue(struct audit_probe *p)
+{
+	const struct audit_dialogue *d = p->dialogue;
+	if (d == NULL)
+		return;
+	p->result.is_temporary = d->is_temporary;
+	p->result.is_asked = d->is_asked;
+	p->result.dialogue_end = d->end;
+	p->result.leftover_len = d->leftover_len;
 }
 
 static void finish(struct audit_probe *p, enum audit_probe_end end, int error)
@@ -83,10 +107,7 @@ static void finish(struct audit_probe *p, enum audit_probe_end end, int error)
 	p->result.end = end;
 	p->result.error = error;
 	p->result.stage = p->stage;
-	p->result.is_temporary = p->dialogue.is_temporary;
-	p->result.is_asked = p->dialogue.is_asked;
-	p->result.dialogue_end = p->dialogue.end;
-	p->result.leftover_len = p->dialogue.leftover_len;
+	note_dialogue(p);
 	say_goodbye(p);
 	close_all(p);
 }
@@ -105,9 +126,9 @@ static void go_on(struct audit_probe *p);
 
 static void on_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-	struct audit_probe *p = handle->data;
+	(void)handle;
 	(void)suggested;
-	*buf = uv_buf_init((char *)p->buffer, sizeof(p->buffer));
+	*buf = uv_buf_init((char *)buffer, sizeof(buffer));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
@@ -119,7 +140,7 @@ static void on_written(uv_write_t *req, int status)
 	if (p->is_ending)
 		return;
 	if (p->stage == AUDIT_STAGE_DIALOGUE && status == 0) {
-		audit_dialogue_sent(&p->dialogue);
+		audit_dialogue_sent(p->dialogue);
 		go_on(p);
 	}
 	/* When it failed, what the server said before may still be there to read; then the end is. */
@@ -145,12 +166,18 @@ static void send_bytes(struct audit_probe *p, uint8_t *bytes, size_t len)
 
 static void begin_hello(struct audit_probe *p)
 {
+	bool has_words = p->ask.target->starttls != AUDIT_DIRECT;
 	p->stage = AUDIT_STAGE_HELLO;
-	p->flight = audit_flight_new(p->ask.is_ssl2);
-	if (p->flight == NULL) {
+	p->words = has_words ? malloc(sizeof(*p->words)) : NULL;
+	if (has_words && p->words == NULL) {
 		finish(p, AUDIT_PROBE_CANCELLED, UV_ENOMEM);
 		return;
 	}
+	if (has_words)
+		*p->words = p->dialogue->words;
+	note_dialogue(p);
+	free(p->dialogue);
+	p->dialogue = NULL;
 	await(p, p->ask.times.step_ms);
 	send_bytes(p, p->hello, p->ask.hello_len);
 }
@@ -165,13 +192,13 @@ static void await_words(struct audit_probe *p)
 /* What the dialogue wants next. */
 static void go_on(struct audit_probe *p)
 {
-	switch (p->dialogue.step) {
+	switch (p->dialogue->step) {
 	case AUDIT_STEP_READ:
 		await_words(p);
 		break;
 	case AUDIT_STEP_SEND:
 		if (!p->is_writing)
-			send_bytes(p, p->dialogue.send, p->dialogue.send_len);
+			send_bytes(p, p->dialogue->send, p->dialogue->send_len);
 		break;
 	case AUDIT_STEP_TLS:
 		begin_hello(p);
@@ -187,7 +214,8 @@ static bool ask_more(struct audit_probe *p, struct span bytes, bool is_end)
 {
 	size_t len = 0;
 	p->has_more = true;
-	if (!p->ask.more(p->ask.more_arg, p->flight, bytes, is_end, p->more, MORE_LEN, &len))
+	const struct audit_flight *f = p->flight != NULL ? p->flight : &no_flight;
+	if (!p->ask.more(p->ask.more_arg, f, bytes, is_end, p->more, MORE_LEN, &len))
 		return false;
 	if (len > 0 && !is_end) {
 		await(p, p->ask.times.step_ms);
@@ -199,6 +227,12 @@ static bool ask_more(struct audit_probe *p, struct span bytes, bool is_end)
 static void read_flight(struct audit_probe *p, struct span bytes)
 {
 	bool is_first = !p->has_more && !p->ask.is_raw;
+	if (p->flight == NULL)
+		p->flight = audit_flight_new(p->ask.is_ssl2);
+	if (p->flight == NULL) {
+		finish(p, AUDIT_PROBE_CANCELLED, UV_ENOMEM);
+		return;
+	}
 	if (is_first && audit_flight_feed(p->flight, bytes) == AUDIT_FLIGHT_MORE) {
 		await(p, p->ask.times.step_ms);
 		return;
@@ -209,16 +243,16 @@ static void read_flight(struct audit_probe *p, struct span bytes)
 
 static void note_greeting(struct audit_probe *p)
 {
-	if (p->is_begun || !p->dialogue.is_greeted || p->dialogue.step == AUDIT_STEP_READ)
+	if (p->is_begun || !p->dialogue->is_greeted || p->dialogue->step == AUDIT_STEP_READ)
 		return;
 	p->is_begun = true;
 	p->result.greeting_ms = (uint32_t)(uv_now(p->loop) - p->connected_ms);
-	p->dialogue.words.greeting_ms = p->result.greeting_ms;
+	p->dialogue->words.greeting_ms = p->result.greeting_ms;
 }
 
 static void read_dialogue(struct audit_probe *p, struct span bytes, bool is_end)
 {
-	audit_dialogue_feed(&p->dialogue, bytes, is_end);
+	audit_dialogue_feed(p->dialogue, bytes, is_end);
 	note_greeting(p);
 	go_on(p);
 }
@@ -229,7 +263,7 @@ static void read_end(struct audit_probe *p, int error)
 	if (p->stage == AUDIT_STAGE_DIALOGUE && is_clean)
 		read_dialogue(p, span_of(NULL, 0), true);
 	else if (p->stage == AUDIT_STAGE_DIALOGUE)
-		audit_dialogue_feed(&p->dialogue, span_of(NULL, 0), true); /* for its words */
+		audit_dialogue_feed(p->dialogue, span_of(NULL, 0), true); /* for its words */
 	else if (p->has_more || p->ask.is_raw)
 		ask_more(p, span_of(NULL, 0), true);
 	finish(p, is_clean ? AUDIT_PROBE_CLOSED : AUDIT_PROBE_RESET, is_clean ? 0 : error);
@@ -238,7 +272,6 @@ static void read_end(struct audit_probe *p, int error)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct audit_probe *p = stream->data;
-	(void)buf;
 	if (p->is_ending || n == 0)
 		return;
 	if (n < 0) {
@@ -247,11 +280,26 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 	p->result.read += (uint64_t)n;
 	if (p->stage == AUDIT_STAGE_HELLO)
-		read_flight(p, span_of(p->buffer, (size_t)n));
+		read_flight(p, span_of(buf->base, (size_t)n));
 	else
-		read_dialogue(p, span_of(p->buffer, (size_t)n), false);
+		read_dialogue(p, span_of(buf->base, (size_t)n), false);
 	if (p->result.read > READ_MAX)
 		finish(p, AUDIT_PROBE_TIMEOUT, UV_E2BIG);
+}
+
+/* XMPP servers speak for domains and are asked for one. */
+static bool begin_dialogue(struct audit_probe *p)
+{
+	const struct audit_target *t = p->ask.target;
+	bool is_xmpp = t->starttls == AUDIT_XMPP_CLIENT || t->starttls == AUDIT_XMPP_SERVER;
+	bool is_domain = t->domain[0] != '\0' && (is_xmpp || t->host[0] == '\0');
+	p->dialogue = malloc(sizeof(*p->dialogue));
+	if (p->dialogue == NULL)
+		return false;
+	audit_dialogue_init(p->dialogue, t->starttls, is_domain ? t->domain : t->host,
+		p->ask.ehlo != NULL ? p->ask.ehlo : "localhost");
+	audit_dialogue_inject(p->dialogue, p->ask.injected);
+	return true;
 }
 
 static void on_connect(uv_connect_t *req, int status)
@@ -265,6 +313,10 @@ static void on_connect(uv_connect_t *req, int status)
 	}
 	p->connected_ms = uv_now(p->loop);
 	p->result.connect_ms = (uint32_t)(p->connected_ms - p->began_ms);
+	if (!begin_dialogue(p)) {
+		finish(p, AUDIT_PROBE_CANCELLED, UV_ENOMEM);
+		return;
+	}
 	p->stage = AUDIT_STAGE_DIALOGUE;
 	await(p, p->ask.times.greeting_ms);
 	/* A hello of more than one segment is not to wait for its first to be acknowledged. */
@@ -307,17 +359,6 @@ static struct audit_probe *new_probe(const struct audit_probe_ask *ask)
 	return p;
 }
 
-/* XMPP servers speak for domains and are asked for one. */
-static void begin_dialogue(struct audit_probe *p)
-{
-	const struct audit_target *t = p->ask.target;
-	bool is_xmpp = t->starttls == AUDIT_XMPP_CLIENT || t->starttls == AUDIT_XMPP_SERVER;
-	bool is_domain = t->domain[0] != '\0' && (is_xmpp || t->host[0] == '\0');
-	audit_dialogue_init(&p->dialogue, t->starttls, is_domain ? t->domain : t->host,
-		p->ask.ehlo != NULL ? p->ask.ehlo : "localhost");
-	audit_dialogue_inject(&p->dialogue, p->ask.injected);
-}
-
 struct audit_probe *audit_probe_start(uv_loop_t *loop, const struct audit_probe_ask *ask)
 {
 	struct sockaddr_storage to;
@@ -325,7 +366,6 @@ struct audit_probe *audit_probe_start(uv_loop_t *loop, const struct audit_probe_
 	if (p == NULL)
 		return NULL;
 	p->loop = loop;
-	begin_dialogue(p);
 	if (uv_tcp_init(loop, &p->tcp) < 0) {
 		free(p);
 		return NULL;
