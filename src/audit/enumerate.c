@@ -310,6 +310,8 @@ enum audit_outcome audit_scan_result(
 		return audit_scan_lost_early(s, j, r);
 	s->early_in_row = 0;
 	if (has_answer(r->flight)) {
+		if (r->flight->has_hello)
+			audit_scan_survived(s, j);
 		audit_scan_learn(s, j, r->flight, now_s);
 		answered(s, j, r->flight);
 		return AUDIT_OUTCOME_FINAL;

@@ -290,6 +290,14 @@ static bool wait_for_canary(struct audit_schedule *s, struct gateway *g, uint64_
 	return true;
 }
 
+/* A limit that shows: in words, by not being let in at all, or by a control. A connection may just be lost. */
+static bool is_told(const struct audit_probe_result *r)
+{
+	if (r->stage == AUDIT_STAGE_CONNECT)
+		return r->error != UV_ECONNRESET;
+	return r->end == AUDIT_PROBE_DIALOGUE || r->stage == AUDIT_STAGE_HELLO;
+}
+
 static void settle(struct audit_schedule *s, struct ticket *t, const struct audit_probe_result *r,
 	enum audit_answer answer)
 {
@@ -309,10 +317,13 @@ static void settle(struct audit_schedule *s, struct ticket *t, const struct audi
 			audit_pace_good(&g->pace, r->total_ms);
 		break;
 	case AUDIT_OUTCOME_LOST:
-		audit_pace_lost(&g->pace, t->brakes);
+		audit_pace_lost(&g->pace, t->brakes, now_ms);
 		break;
 	case AUDIT_OUTCOME_EARLY:
-		audit_pace_limited(&g->pace, t->brakes, now_ms);
+		if (is_told(r))
+			audit_pace_limited(&g->pace, t->brakes, now_ms);
+		else
+			audit_pace_lost(&g->pace, t->brakes, now_ms);
 		break;
 	}
 }

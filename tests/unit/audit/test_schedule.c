@@ -488,9 +488,19 @@ static void test_pace(void **state)
 	audit_pace_limited(&p, 0, 1000);
 	audit_pace_limited(&p, 0, 1000);
 	assert_int_equal(p.window, 4);
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 4 + 5 + 6 + 7; i++)
 		audit_pace_good(&p, 100);
 	assert_int_equal(p.window, 7);
+	for (unsigned i = 0; i < 100; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.window, 8);
+	/* What is refused again is tried more rarely. */
+	audit_pace_limited(&p, p.brakes, 1000);
+	for (unsigned i = 0; i < 4 + 5 + 6 + 15; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.window, 7);
+	audit_pace_good(&p, 100);
+	assert_int_equal(p.window, 8);
 	/* Handshakes that take longer mean that it is enough. */
 	audit_pace_init(&p, 8, 0, false);
 	audit_pace_good(&p, 100);
@@ -506,16 +516,55 @@ static void test_pace(void **state)
 	assert_true(audit_pace_allows(&p, 0, 5000));
 	audit_pace_limited(&p, p.brakes, 6000);
 	assert_int_equal(p.spacing_ms, 10000);
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 4; i++)
 		audit_pace_good(&p, 100);
 	assert_int_equal(p.spacing_ms, 2000);
+	/* And up again. */
+	for (unsigned i = 0; i < 8; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.spacing_ms, 1000);
+	for (unsigned i = 0; i < 16; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.spacing_ms, 0);
 	assert_int_equal(p.window, 1);
+	for (unsigned i = 0; i < 200; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.window, 8);
+}
+
+/* One here and there costs little; one after the other is a limit. */
+static void test_pace_lost(void **state)
+{
+	(void)state;
+	struct audit_pace p;
+	audit_pace_init(&p, 8, 0, false);
+	unsigned long sum = 0;
+	for (unsigned i = 1; i <= 700; i++) {
+		if (i % 7 == 0)
+			audit_pace_lost(&p, p.brakes, 1000);
+		else
+			audit_pace_good(&p, 100);
+		sum += p.window;
+		assert_int_equal(p.spacing_ms, 0);
+	}
+	assert_true(sum >= 700 * 2);
+	audit_pace_init(&p, 8, 0, false);
+	for (unsigned i = 0; i < 3; i++)
+		audit_pace_lost(&p, p.brakes, 1000);
+	assert_int_equal(p.window, 1);
+	assert_int_equal(p.spacing_ms, 0);
+	for (unsigned i = 0; i < 2; i++)
+		audit_pace_lost(&p, p.brakes, 1000);
+	assert_int_equal(p.window, 1);
+	assert_int_equal(p.spacing_ms, 10000);
+	assert_false(audit_pace_allows(&p, 0, 10999));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_pace_lost),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_deadline),
