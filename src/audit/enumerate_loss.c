@@ -14,14 +14,14 @@
 #define EARLY_MAX 12 /* lost in a row before TLS began */
 #define CANARY_FORMS 3
 #define CALIBRATIONS 2
-#define CONTROL 1    /* step of a calibration */
-#define CHECK 2      /* step of the job that asks for a control behind refusals */
-#define CONTROLS 3   /* tries of one, each slower than the last */
-#define CHECKS 8     /* the same: enough to outlast a limit of so many a minute */
-#define LIMITS_MAX 4 /* that may pass while one is calibrated */
-#define DOUBTS_MAX 6 /* of one refusal */
-#define REFUSALS 2   /* ends in a row that make one */
-#define LOSSES_MAX 2 /* more of them, where single connections are known to be lost */
+#define CONTROL 1     /* step of a calibration */
+#define CHECK 2       /* step of the job that asks for a control behind refusals */
+#define CONTROLS 3    /* tries of one, each slower than the last */
+#define CHECKS 8      /* the same: enough to outlast a limit of so many a minute */
+#define LIMITS_MAX 4  /* that may pass while one is calibrated */
+#define DOUBTS_MAX 12 /* of one refusal */
+#define REFUSALS 2    /* ends in a row that make one */
+#define LOSSES_MAX 2  /* more of them, where single connections are known to be lost */
 
 static void end_calibration(struct audit_scan *s, struct audit_job *j)
 {
@@ -85,12 +85,31 @@ static struct audit_job *find_check(struct audit_scan *s)
 	return c;
 }
 
+/* So many in a row are no accident; that a version is not there at all has to be surer. */
+static unsigned refusals(const struct audit_scan *s, const struct audit_job *j)
+{
+	bool is_open = s->facts->protocols[j->version].offered == AUDIT_UNKNOWN;
+	return REFUSALS + (s->losses < LOSSES_MAX ? s->losses : LOSSES_MAX) +
+		(is_open && s->losses > 0 ? 1 : 0);
+}
+
+/*
+ * A control behind this end was answered at once. Between them a limit may have passed: the same has to come
+ * again, with a control of its own.
+ */
+static void believe(struct audit_scan *s, struct audit_job *j)
+{
+	j->state = AUDIT_JOB_READY;
+	if (j->drops >= refusals(s, j))
+		audit_scan_refused(s, j, false, 0);
+}
+
 /* Where nothing was ever accepted there is nothing to ask for: then the calibration alone counts. */
 void audit_scan_doubt(struct audit_scan *s, struct audit_job *j)
 {
 	struct audit_job *check = j->is_greasy ? NULL : find_check(s);
 	if (check == NULL) {
-		audit_scan_refused(s, j, false, 0);
+		believe(s, j);
 		return;
 	}
 	j->state = AUDIT_JOB_DOUBTED;
@@ -99,17 +118,11 @@ void audit_scan_doubt(struct audit_scan *s, struct audit_job *j)
 		begin_control(s, check, CHECK);
 }
 
-/* A control behind this refusal was answered at once. */
-static void believe(struct audit_scan *s, struct audit_job *j)
-{
-	j->state = AUDIT_JOB_READY;
-	audit_scan_refused(s, j, false, 0);
-}
-
-/* A control met the same end first: what was behind that is asked again. */
+/* A control met the same end first: what ended so before it says nothing, and is asked again. */
 static void disbelieve(struct audit_scan *s, struct audit_job *j)
 {
-	audit_scan_again(j);
+	j->state = AUDIT_JOB_READY;
+	j->drops--;
 	if (++j->doubts == DOUBTS_MAX)
 		audit_scan_give_up(s, j);
 }
@@ -269,20 +282,14 @@ static bool is_usual_end(const struct audit_scan *s, enum audit_drop how)
 	return false;
 }
 
-/* So many in a row are no accident. */
-static unsigned refusals(const struct audit_scan *s)
-{
-	return REFUSALS + (s->losses < LOSSES_MAX ? s->losses : LOSSES_MAX);
-}
-
 /*
- * A connection that ended behind our hello without an answer. Returns true when that is a refusal here: an
- * end that came again and again, which a hello that nobody can accept meets as well.
+ * A connection that ended behind our hello without an answer. Returns true when that may be a refusal here:
+ * a hello that nobody can accept meets the same.
  */
-static bool is_refusal(struct audit_scan *s, struct audit_job *j)
+static bool may_be_refusal(struct audit_scan *s, struct audit_job *j)
 {
 	const struct audit_version_state *v = &s->versions[j->version];
-	if (!is_known_end(s, j, j->drop) || j->drops < refusals(s))
+	if (!is_known_end(s, j, j->drop))
 		return false;
 	/* Where no such hello was ever answered, that may be what it cannot stand: other forms come first. */
 	return j->purpose != AUDIT_DO_TRACK || v->has_tried_forms || v->is_bare || v->is_small ||
@@ -352,7 +359,7 @@ enum audit_outcome audit_scan_dropped(
 		audit_scan_again(j);
 		return AUDIT_OUTCOME_LOST;
 	}
-	if (is_refusal(s, j)) {
+	if (may_be_refusal(s, j)) {
 		audit_scan_doubt(s, j);
 		return AUDIT_OUTCOME_FINAL;
 	}
@@ -360,9 +367,7 @@ enum audit_outcome audit_scan_dropped(
 	/* It will most likely be one. */
 	enum audit_outcome outcome =
 		is_usual_end(s, how) ? AUDIT_OUTCOME_FINAL : AUDIT_OUTCOME_LOST;
-	if (is_known_end(s, j, how) && j->drops < refusals(s) && j->tries < TRIES_MAX)
-		return outcome;
-	if (j->drops < 2)
+	if (j->drops < (is_known_end(s, j, how) ? refusals(s, j) : REFUSALS))
 		return outcome;
 	bool is_end = how == AUDIT_DROP_CLOSED || how == AUDIT_DROP_RESET;
 	if (is_end && waits_for_calibration(s, j))

@@ -16,6 +16,7 @@ struct server {
 	unsigned parallel;   /* 421 to more at a time; 0: any */
 	unsigned a_minute;   /* 421 to more; 0: any */
 	unsigned greylisted; /* 421 to the first so many */
+	unsigned reset_each; /* every n-th connection, before a word is said */
 	bool is_mute, is_closed_port;
 	unsigned open, connections, refused, most_open, reports;
 	uint64_t minute_ms;
@@ -120,6 +121,7 @@ static bool is_limited(struct world *w, struct server *s)
 static void deliver(struct world *w, struct link *l)
 {
 	static const struct audit_words words = { .code = 421, .text = "421 RP-001 too fast" };
+	static const struct audit_words no_words = { .code = 0 };
 	struct server *s = l->server;
 	struct audit_probe_result r = { 0 };
 	if (l->is_cancelled) {
@@ -137,6 +139,11 @@ static void deliver(struct world *w, struct link *l)
 			.dialogue_end = AUDIT_END_RATE,
 			.is_temporary = true,
 			.words = &words };
+	} else if (s->reset_each != 0 && s->connections % s->reset_each == 0) {
+		r = (struct audit_probe_result){ .end = AUDIT_PROBE_RESET,
+			.stage = AUDIT_STAGE_DIALOGUE,
+			.error = UV_ECONNRESET,
+			.words = &no_words };
 	} else if (l->ask.kind == AUDIT_ASK_INJECTION || l->ask.kind == AUDIT_ASK_FETCH) {
 		r.stage = AUDIT_STAGE_HELLO;
 	} else {
@@ -265,19 +272,21 @@ static void test_limits(void **state)
 	(void)state;
 	static const struct {
 		const char *name;
-		unsigned parallel, a_minute, greylisted, drop_percent;
+		unsigned parallel, a_minute, greylisted, drop_percent, reset_each;
 		uint32_t deadline_s, most_s;
 		bool is_complete;
 		unsigned most_refused;
 	} cases[] = {
-		{ "no limit", 0, 0, 0, 0, 60, 2, true, 0 },
-		{ "three at once", 3, 0, 0, 0, 60, 4, true, 2 },
-		{ "one at once", 1, 0, 0, 0, 60, 120, true, 4 },
-		{ "twenty a minute", 0, 20, 0, 0, 0, 400, true, 14 },
-		{ "twenty a minute, in one", 0, 20, 0, 0, 60, 60, false, 14 },
-		{ "greylisted", 0, 0, 1, 0, 60, 8, true, 1 },
-		{ "never lets in", 0, 0, 10000, 0, 0, 70, false, 4 },
-		{ "lossy", 0, 0, 0, 5, 60, 30, true, 0 },
+		{ "no limit", 0, 0, 0, 0, 0, 60, 2, true, 0 },
+		{ "three at once", 3, 0, 0, 0, 0, 60, 4, true, 2 },
+		{ "one at once", 1, 0, 0, 0, 0, 60, 120, true, 4 },
+		{ "twenty a minute", 0, 20, 0, 0, 0, 0, 400, true, 14 },
+		{ "twenty a minute, in one", 0, 20, 0, 0, 0, 60, 60, false, 14 },
+		{ "greylisted", 0, 0, 1, 0, 0, 60, 8, true, 1 },
+		{ "never lets in", 0, 0, 10000, 0, 0, 0, 70, false, 4 },
+		{ "lossy", 0, 0, 0, 5, 0, 60, 30, true, 0 },
+		{ "every seventh reset", 0, 0, 0, 0, 7, 60, 8, true, 0 },
+		{ "every fifth reset", 0, 0, 0, 0, 5, 60, 10, true, 0 },
 	};
 	for (size_t i = 0; i < TEST_LEN(cases); i++) {
 		struct audit_run_options o = options(cases[i].deadline_s);
@@ -288,6 +297,7 @@ static void test_limits(void **state)
 		s->a_minute = cases[i].a_minute;
 		s->greylisted = cases[i].greylisted;
 		s->fake.drop_percent = cases[i].drop_percent;
+		s->reset_each = cases[i].reset_each;
 		add_all(&w);
 		uint64_t took_ms = play(&w, 0);
 		TEST_CASE(cases[i].name, s->reports == 1);
