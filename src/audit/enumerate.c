@@ -331,7 +331,8 @@ enum audit_outcome audit_scan_verdict(struct audit_scan *s, uint32_t id, enum au
 	if (j == NULL || s->is_stopped)
 		return AUDIT_OUTCOME_FINAL;
 	const struct audit_flight *f = r != NULL ? r->flight : NULL;
-	if (answer == AUDIT_UNKNOWN && r != NULL && r->stage != AUDIT_STAGE_HELLO)
+	if (answer == AUDIT_UNKNOWN && r != NULL &&
+		(r->stage != AUDIT_STAGE_HELLO || r->end == AUDIT_PROBE_CANCELLED))
 		return audit_scan_lost_early(s, j, r);
 	s->early_in_row = 0;
 	if (answer == AUDIT_UNKNOWN && r != NULL && !has_answer(f) && j->drops < 2)

@@ -9,7 +9,7 @@
 
 #include "audit/enumerate_internal.h"
 
-#define TRIES_MAX 12 /* of one ask */
+#define TRIES_MAX 16 /* of one ask */
 #define DROPS_MAX 4  /* in a row, where another form of it would not help */
 #define EARLY_MAX 12 /* lost in a row before TLS began */
 #define CANARY_FORMS 3
@@ -17,7 +17,7 @@
 #define CONTROL 1     /* step of a calibration */
 #define CHECK 2       /* step of the job that asks for a control behind refusals */
 #define CONTROLS 3    /* tries of one, each slower than the last */
-#define CHECKS 8      /* the same: enough to outlast a limit of so many a minute */
+#define CHECKS 8      /* the same: enough to outlast most limits */
 #define LIMITS_MAX 4  /* that may pass while one is calibrated */
 #define DOUBTS_MAX 12 /* of one refusal */
 #define REFUSALS 2    /* ends in a row that make one */
@@ -123,6 +123,7 @@ static void disbelieve(struct audit_scan *s, struct audit_job *j)
 {
 	j->state = AUDIT_JOB_READY;
 	j->drops--;
+	j->tries = (uint8_t)(j->tries > 0 ? j->tries - 1 : 0);
 	if (++j->doubts == DOUBTS_MAX)
 		audit_scan_give_up(s, j);
 }
@@ -151,7 +152,7 @@ static enum audit_outcome check_dropped(struct audit_scan *s, struct audit_job *
 {
 	check->state = AUDIT_JOB_READY;
 	if (check->drops < CHECKS)
-		return check->drops < 2 ? AUDIT_OUTCOME_LOST : AUDIT_OUTCOME_EARLY;
+		return check->drops < 3 ? AUDIT_OUTCOME_LOST : AUDIT_OUTCOME_EARLY;
 	check->state = AUDIT_JOB_DONE;
 	audit_scan_say(s, "the server ends connections now that it answered before");
 	for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)

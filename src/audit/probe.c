@@ -15,6 +15,7 @@
 #define READ_MAX ((uint64_t)2 << 20) /* bytes of one connection */
 #define MORE_LEN 4096
 #define GOODBYE_LEN 64
+#define FLIGHT_RATE 8 /* bytes a millisecond: the slowest that is waited for */
 #define HANDLES 3
 
 static const struct audit_times defaults = {
@@ -31,6 +32,8 @@ struct audit_probe {
 	unsigned open; /* handles that are not closed yet */
 	bool is_ending, is_writing, is_begun, has_more;
 	uint64_t began_ms, connected_ms;
+	uint64_t asked_ms;   /* the last thing was sent then */
+	uint64_t flight_len; /* bytes of the answer to it */
 	enum audit_stage stage;
 	struct audit_dialogue *dialogue; /* from connect until TLS begins */
 	struct audit_words *words;       /* then */
@@ -152,6 +155,7 @@ static void send_bytes(struct audit_probe *p, uint8_t *bytes, size_t len)
 {
 	uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)len);
 	p->is_writing = true;
+	p->asked_ms = uv_now(p->loop);
 	p->result.written += len;
 	p->write.data = p;
 	/* What more has to say next must not meet what is still being written. */
@@ -182,11 +186,27 @@ static void begin_hello(struct audit_probe *p)
 	send_bytes(p, p->hello, p->ask.hello_len);
 }
 
-/* The greeting has one time for all its lines: it begins with the connection, not with each of them. */
+/* As long as something comes, but no longer than that: a byte now and then is not to hold a connection. */
+static void await_until(struct audit_probe *p, uint64_t end_ms)
+{
+	uint64_t now_ms = uv_now(p->loop), ms = end_ms > now_ms ? end_ms - now_ms : 0;
+	await(p, ms < p->ask.times.step_ms ? (uint32_t)ms : p->ask.times.step_ms);
+}
+
+/*
+ * The greeting has one time for all its lines: it begins with the connection, not with each of them. An answer
+ * has as much, since those who greet slowly answer slowly.
+ */
 static void await_words(struct audit_probe *p)
 {
 	if (p->is_begun)
-		await(p, p->ask.times.step_ms);
+		await_until(p, p->asked_ms + p->ask.times.greeting_ms);
+}
+
+/* A flight has the time of a step, and what its bytes need over a slow line. */
+static void await_flight(struct audit_probe *p)
+{
+	await_until(p, p->asked_ms + p->ask.times.step_ms + p->flight_len / FLIGHT_RATE);
 }
 
 /* What the dialogue wants next. */
@@ -233,8 +253,9 @@ static void read_flight(struct audit_probe *p, struct span bytes)
 		finish(p, AUDIT_PROBE_CANCELLED, UV_ENOMEM);
 		return;
 	}
+	p->flight_len += bytes.len;
 	if (is_first && audit_flight_feed(p->flight, bytes) == AUDIT_FLIGHT_MORE) {
-		await(p, p->ask.times.step_ms);
+		await_flight(p);
 		return;
 	}
 	if (p->ask.more == NULL || !ask_more(p, is_first ? span_of(NULL, 0) : bytes, false))

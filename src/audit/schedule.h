@@ -7,7 +7,8 @@
  *
  * A gateway begins with three connections at a time and gets one more with every round whose handshakes take
  * no longer than before. A sign of a limit halves that; below one connection the questions are spaced. A speed
- * that was refused is tried again after a while, more rarely each time that it is refused again.
+ * that was refused is tried again after a while, more rarely each time that it is refused again. Where more
+ * gateways wait than are in work, one that does not answer gives its place up until its turn comes again.
  */
 
 #include "audit/attack.h"

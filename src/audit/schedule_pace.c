@@ -11,7 +11,6 @@
 #define SPACING_SHORT_MS 2000
 #define SPACING_LONG_MS 10000
 #define SPACING_LEAST_MS 500 /* below that there is none */
-#define GOOD_TO_HASTEN 4     /* from the long spacing to the short */
 #define PATIENCE_FIRST 8
 #define PATIENCE_MAX 512
 #define LOST_IN_ROW 4 /* one at a time: that is a limit, not an accident */
@@ -41,15 +40,24 @@ void audit_pace_began(struct audit_pace *p, uint64_t now_ms)
 	p->not_before_ms = now_ms + pause;
 }
 
+/* What waits already waits no longer than that either. */
+static void hasten(struct audit_pace *p, uint32_t spacing_ms)
+{
+	uint32_t less_ms = p->spacing_ms - spacing_ms;
+	p->not_before_ms -= p->not_before_ms > less_ms ? less_ms : p->not_before_ms;
+	p->spacing_ms = spacing_ms;
+}
+
 /* Faster than what was refused once: one step, when that has gone well for long enough. */
 static void try_more(struct audit_pace *p)
 {
-	if (p->good < p->patience)
+	/* Spaced questions take long enough as it is. */
+	if (p->good < (p->spacing_ms > 0 ? p->patience / 2 : p->patience))
 		return;
 	p->good = 0;
 	p->has_tried_more = true;
 	if (p->spacing_ms > 0) {
-		p->spacing_ms = p->spacing_ms / 2 < SPACING_LEAST_MS ? 0 : p->spacing_ms / 2;
+		hasten(p, p->spacing_ms / 2 < SPACING_LEAST_MS ? 0 : p->spacing_ms / 2);
 		return;
 	}
 	p->ceiling++;
@@ -63,10 +71,9 @@ void audit_pace_good(struct audit_pace *p, uint32_t took_ms)
 	bool is_flat = took_ms <= p->best_ms + p->best_ms / 2 + FLAT_SLACK_MS;
 	p->good = is_flat ? p->good + 1 : 0;
 	p->lost_in_row = 0;
+	/* The long spacing waits for a limit to pass, and it has. */
 	if (p->spacing_ms > SPACING_SHORT_MS) {
-		if (p->good < GOOD_TO_HASTEN)
-			return;
-		p->spacing_ms = SPACING_SHORT_MS;
+		hasten(p, SPACING_SHORT_MS);
 		p->good = 0;
 	} else if (p->spacing_ms > 0 || (p->window == p->ceiling && p->ceiling < p->top)) {
 		try_more(p);
@@ -95,6 +102,12 @@ void audit_pace_limited(struct audit_pace *p, unsigned brakes, uint64_t now_ms)
 	p->ceiling = 1;
 	p->spacing_ms = p->spacing_ms == 0 ? SPACING_SHORT_MS : SPACING_LONG_MS;
 	p->not_before_ms = now_ms + p->spacing_ms;
+}
+
+void audit_pace_pause(struct audit_pace *p)
+{
+	p->good = 0;
+	p->window = 1;
 }
 
 void audit_pace_lost(struct audit_pace *p, unsigned brakes, uint64_t now_ms)

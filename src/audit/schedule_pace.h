@@ -32,6 +32,9 @@ void audit_pace_good(struct audit_pace *p, uint32_t took_ms);
 /* A limit was met by a connection that began after so many brakes; it may be asked again after a pause. */
 void audit_pace_limited(struct audit_pace *p, unsigned brakes, uint64_t now_ms);
 
+/* It goes on later, with one connection at first. */
+void audit_pace_pause(struct audit_pace *p);
+
 /* A connection was lost that may have been one too many, or just lost; several in a row are a limit. */
 void audit_pace_lost(struct audit_pace *p, unsigned brakes, uint64_t now_ms);
 

@@ -17,6 +17,7 @@ struct server {
 	unsigned a_minute;   /* 421 to more; 0: any */
 	unsigned greylisted; /* 421 to the first so many */
 	unsigned reset_each; /* every n-th connection, before a word is said */
+	unsigned drips_from; /* that connection on: no answer becomes whole; 0: never */
 	bool is_mute, is_closed_port;
 	unsigned open, connections, refused, most_open, reports;
 	uint64_t minute_ms;
@@ -25,7 +26,7 @@ struct server {
 };
 
 struct link {
-	bool is_used, is_cancelled;
+	bool is_used, is_cancelled, is_dripping;
 	void *ticket;
 	struct server *server;
 	uint64_t at_ms;
@@ -84,6 +85,9 @@ static void *start(void *arg, const struct audit_errand *e)
 		l->ask = *e->ask;
 		s->open++;
 		s->connections++;
+		l->is_dripping = s->drips_from != 0 && s->connections >= s->drips_from;
+		if (l->is_dripping)
+			l->at_ms = w->now_ms + 10000;
 		s->most_open = s->open > s->most_open ? s->open : s->most_open;
 		w->last_start_ms = w->now_ms;
 		if (++w->open > w->most_open)
@@ -122,10 +126,15 @@ static void deliver(struct world *w, struct link *l)
 {
 	static const struct audit_words words = { .code = 421, .text = "421 RP-001 too fast" };
 	static const struct audit_words no_words = { .code = 0 };
+	static const struct audit_flight no_flight = { .end = AUDIT_FLIGHT_MORE };
 	struct server *s = l->server;
 	struct audit_probe_result r = { 0 };
 	if (l->is_cancelled) {
 		r.end = AUDIT_PROBE_CANCELLED;
+	} else if (l->is_dripping) {
+		r = (struct audit_probe_result){
+			.end = AUDIT_PROBE_TIMEOUT, .stage = AUDIT_STAGE_HELLO, .flight = &no_flight
+		};
 	} else if (s->is_closed_port) {
 		r = (struct audit_probe_result){ .end = AUDIT_PROBE_CONNECT,
 			.error = UV_ECONNREFUSED };
@@ -370,6 +379,32 @@ static void test_deadline(void **state)
 	}
 }
 
+/* Hundreds that hold their connections and say nothing do not keep the others waiting. */
+static void test_share(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind < 3; kind++) {
+		struct audit_run_options o = options(60);
+		struct world w;
+		setup(&w, SERVERS_MAX, &o);
+		for (size_t i = 0; i < 400; i++) {
+			w.servers[i].is_mute = kind == 0;
+			w.servers[i].drips_from = kind == 0 ? 0 : kind == 1 ? 1 : 5;
+		}
+		add_all(&w);
+		assert_true(play(&w, 0) <= 60001);
+		for (size_t i = 0; i < w.count; i++) {
+			const struct server *s = &w.servers[i];
+			assert_int_equal(s->reports, 1);
+			if (i >= 400)
+				assert_true(is_complete(s));
+			else
+				assert_int_not_equal(s->facts->end, AUDIT_END_COMPLETE);
+		}
+		teardown(&w);
+	}
+}
+
 /* Near the end rare suites are left out, likely ones are there, and it is said. */
 static void test_rare(void **state)
 {
@@ -526,14 +561,19 @@ static void test_pace(void **state)
 	assert_true(audit_pace_allows(&p, 0, 5000));
 	audit_pace_limited(&p, p.brakes, 6000);
 	assert_int_equal(p.spacing_ms, 10000);
-	for (unsigned i = 0; i < 4; i++)
-		audit_pace_good(&p, 100);
+	audit_pace_good(&p, 100);
 	assert_int_equal(p.spacing_ms, 2000);
 	/* And up again. */
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < 4; i++)
 		audit_pace_good(&p, 100);
 	assert_int_equal(p.spacing_ms, 1000);
-	for (unsigned i = 0; i < 16; i++)
+	/* Refused once more: it takes twice as many to try it again. */
+	audit_pace_limited(&p, p.brakes, 9000);
+	assert_int_equal(p.spacing_ms, 10000);
+	for (unsigned i = 0; i < 8; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.spacing_ms, 2000);
+	for (unsigned i = 0; i < 1 + 8 + 8; i++)
 		audit_pace_good(&p, 100);
 	assert_int_equal(p.spacing_ms, 0);
 	assert_int_equal(p.window, 1);
@@ -578,6 +618,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_rare),
 		cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_names),
