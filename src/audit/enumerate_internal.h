@@ -36,6 +36,7 @@ enum audit_job_state {
 	AUDIT_JOB_READY,
 	AUDIT_JOB_AIR,
 	AUDIT_JOB_WAITING, /* for a calibration */
+	AUDIT_JOB_DOUBTED, /* refused by an end of the connection, if a control is still answered */
 	AUDIT_JOB_DONE,
 };
 
@@ -55,6 +56,7 @@ enum audit_drop {
 	AUDIT_DROP_RESET,
 	AUDIT_DROP_SILENT,
 	AUDIT_DROP_MIXED,
+	AUDIT_DROP_COUNT,
 };
 
 struct audit_job {
@@ -74,6 +76,8 @@ struct audit_job {
 	uint8_t tries;        /* of this ask, whatever happened */
 	enum audit_drop drop; /* how the last of them ended; MIXED: in different ways */
 	uint8_t step;         /* of a job that has several */
+	uint8_t doubts;       /* how often a refusal of it was not believed */
+	uint32_t doubted_at;  /* DOUBTED: the last ask until then */
 	uint8_t parent;       /* the track it was split from, or AUDIT_CHAIN_NONE */
 	uint16_t parent_found, found, found_since_split;
 	uint16_t count;
@@ -117,6 +121,7 @@ struct audit_version_state {
 	uint32_t first_chosen;   /* what was taken when it stood first; 0: nothing */
 	enum audit_drop refusal; /* by calibration */
 	uint8_t calibrations;
+	uint8_t ends[AUDIT_DROP_COUNT]; /* of calibrations, by their kind */
 	bool is_calibrating;
 	bool has_top; /* places[top] was chosen out of everything */
 	uint16_t top;
@@ -127,7 +132,8 @@ struct audit_version_state {
 	struct {
 		uint16_t first, second; /* of suites[] */
 	} facts[AUDIT_ORDER_FACTS_MAX];
-	struct audit_place places[AUDIT_SUITES_MAX];
+	size_t place_room;
+	struct audit_place *places; /* owned; one for each suite of the facts */
 };
 
 struct audit_scan {
@@ -148,6 +154,8 @@ struct audit_scan {
 	unsigned early_in_row, ranked;
 	uint32_t early_known; /* asks up to this one count as one loss */
 	uint32_t given_up;
+	unsigned
+		losses; /* ends of the connection that were none of an answer, as the next try showed */
 	/* TLS 1.3 */
 	enum audit_modern modern;
 	bool is_modern_last_tried, is_modern_suites_done, is_modern_groups_done,
@@ -263,6 +271,10 @@ void audit_scan_calibrated(struct audit_scan *s, struct audit_job *j, enum audit
 void audit_scan_unheard(struct audit_scan *s, enum audit_drop how);
 enum audit_outcome audit_scan_dropped(
 	struct audit_scan *s, struct audit_job *j, enum audit_probe_end end);
+/* Refused, if a hello that was accepted before is still answered now. */
+void audit_scan_doubt(struct audit_scan *s, struct audit_job *j);
+/* It is accepted now: what ended the connections before was no refusal. */
+void audit_scan_survived(struct audit_scan *s, const struct audit_job *j);
 /* It ended before that. */
 enum audit_outcome audit_scan_lost_early(
 	struct audit_scan *s, struct audit_job *j, const struct audit_probe_result *r);

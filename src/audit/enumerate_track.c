@@ -422,7 +422,7 @@ void audit_track_drop(struct audit_scan *s, struct audit_job *j)
 		return;
 	v->has_tried_forms = true;
 	if (v->refusal == j->drop && v->refusal != AUDIT_DROP_NONE && j->drop != AUDIT_DROP_SILENT)
-		audit_track_refuse(s, j, false, 0);
+		audit_scan_doubt(s, j);
 	else
 		audit_scan_give_up(s, j);
 }

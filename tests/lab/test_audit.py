@@ -238,18 +238,70 @@ def test_odd():
 
 
 def test_drops():
-    """A server that resets every seventh connection: what cannot be proved whole is not called so."""
+    """Servers that reset every few connections, and refuse by alert or by closing."""
     with Hall("drops") as hall:
-        profile = modern(hall, 4433, **{"drop-each": "7", "TLSv1.2": suites_of("TLSv1.2"), "groups": ["001d"]})
-        hall.start_fake(profile)
-        g = hall.gateway("127.0.0.1:4433", "--deadline", "12s")
-        for v, got in offered(g).items():
-            assert set(got) <= set(ids(profile[v])), (v, got)
-        if g["end"] == "complete":
-            compare(profile, g)
-        else:
-            assert g["end"] == "incomplete" and g["incomplete"], (g["end"], g["incomplete"])
-            assert g["protocols"]["TLSv1.2"]["incomplete"], g["protocols"]["TLSv1.2"]
+        kinds = [{"drop-each": each, **smtp, **refuse} for each in ("5", "7", "13") for smtp in ({}, {"smtp": True})
+                 for refuse in ({}, {"refuse": "close"})]
+        one = modern(hall, 1, **{"TLSv1.2": suites_of("TLSv1.2"), "groups": ["001d"]})
+        profiles = [{**one, "port": 4400 + i, **kind} for i, kind in enumerate(kinds)]
+        hall.start_fake(*profiles)
+        targets = [f"{'smtp://' if p.get('smtp') else ''}127.0.0.1:{p['port']}" for p in profiles]
+        status, report, err = hall.audit(*targets)
+        for p, g in zip(profiles, report["gateways"]):
+            print(f"# every {p['drop-each']}: {g['connections']} connections, lost {g['lost']}, {g['wall_ms']} ms", flush=True)
+            if p.get("refuse") == "close" and g["end"] == "incomplete":
+                # What refuses as it loses may stay in doubt, which is said.
+                assert g["incomplete"] and all(set(got) <= set(ids(p[v])) for v, got in offered(g).items()), g["end"]
+                continue
+            compare(p, g)
+            assert g["wall_ms"] < 30000, g["wall_ms"]
+
+
+def test_late_limits():
+    """Limits that begin while it is asked, and look like the refusals of the server: all is found, or said to be short."""
+    with Hall("late") as hall:
+        one = modern(hall, 1, refuse="close")
+        passing = [{**one, "port": 4500 + n, "limit-after": str(n), "limit-ms": "3000"} for n in range(1, 60, 5)]
+        lasting = [{**one, "port": 4600 + n, "limit-after": str(n)} for n in range(1, 60, 5)]
+        hall.start_fake(*passing, *lasting)
+        status, report, err = hall.audit(*[f"127.0.0.1:{p['port']}" for p in passing + lasting], "--deadline", "50s")
+        found = {g["port"]: g for g in report["gateways"]}
+        whole = 0
+        for p in passing + lasting:
+            g = found[p["port"]]
+            print(f"# {p['limit-after']}: {g['end']}, {g['connections']} connections, {g['wall_ms']} ms {g['incomplete']}", flush=True)
+            if g["end"] == "complete":
+                compare(p, g)
+                whole += p in passing
+            else:
+                assert g["end"] in ("incomplete", "no-handshake") and g["incomplete"], (p, g["end"], g["incomplete"])
+            for v, got in offered(g).items():
+                assert set(got) <= set(ids(p[v])), (v, got)
+            for v in VERSIONS:
+                assert g["protocols"][v]["offered"] != "no" or not p.get(v), (p["limit-after"], v)
+        print(f"# {whole} of {len(passing)} that pass were waited for", flush=True)
+        assert whole >= len(passing) / 2, whole
+
+
+def test_drips():
+    """Hundreds that send a byte now and then for ever do not keep the others waiting."""
+    with Hall("drips") as hall:
+        one = modern(hall, 1)
+        drips = [{**one, "port": 5000 + i, "smtp": i % 2 == 0, "drip": "400"} for i in range(130)]
+        good = [{**one, "port": 6000 + i} for i in range(20)]
+        hall.start_fake(*drips, *good)
+        # Each drips at two addresses: that makes 260 places.
+        targets = [f"{'smtp://' if p.get('smtp') else ''}{a}:{p['port']}" for a in ("127.0.0.1", "127.0.0.2") for p in drips]
+        status, report, err = hall.audit(*targets, *[f"127.0.0.1:{p['port']}" for p in good], "--deadline", "25s")
+        ends = {}
+        for g in report["gateways"]:
+            if g["port"] >= 6000:
+                compare(next(p for p in good if p["port"] == g["port"]), g)
+                assert g["wall_ms"] < 15000, g["wall_ms"]
+            else:
+                ends[g["end"]] = ends.get(g["end"], 0) + 1
+        print(f"# the others: {ends}", flush=True)
+        assert "complete" not in ends, ends
 
 
 def test_words():
@@ -461,5 +513,6 @@ def test_gentle():
 
 
 if __name__ == "__main__":
-    main(test_everything, test_weakest, test_sound, test_random, test_odd, test_drops, test_words, test_delay,
-         test_long_chain, test_cut_chains, test_interrupt, test_forms, test_domain, test_mute_names, test_gentle)
+    main(test_everything, test_weakest, test_sound, test_random, test_odd, test_drops, test_late_limits, test_drips,
+         test_words, test_delay, test_long_chain, test_cut_chains, test_interrupt, test_forms, test_domain,
+         test_mute_names, test_gentle)

@@ -34,8 +34,11 @@ struct fake {
 	bool is_bare_only;                 /* drops hellos with extensions */
 	bool hates_grease, needs_name, has_scsv, has_heartbeat, reuses_keys, picks_foreign;
 	unsigned drop_percent;
-	unsigned limit; /* hellos that are answered; 0: all */
+	unsigned limit;     /* hellos that are answered; 0: all */
+	unsigned limit_end; /* and from that one on they are again; 0: never */
 	enum fake_refusal limited;
+	unsigned lose_each; /* every n-th is lost; 0: none */
+	enum fake_refusal lost;
 	uint64_t random;
 	unsigned hellos;
 	struct audit_flight flight;
@@ -299,7 +302,10 @@ static inline void fake_answer(
 	assert_true(h.suite_count <= 112);
 	if (fake_random(s) % 100 < s->drop_percent) {
 		fake_refuse(s, FAKE_SILENCE, 0, ret);
-	} else if (s->limit != 0 && s->hellos > s->limit) {
+	} else if (s->lose_each != 0 && s->hellos % s->lose_each == 0) {
+		fake_refuse(s, s->lost, 0, ret);
+	} else if (s->limit != 0 && s->hellos > s->limit &&
+		(s->limit_end == 0 || s->hellos < s->limit_end)) {
 		fake_refuse(s, s->limited, 0, ret);
 	} else if (h.is_ssl2) {
 		fake_answer_ssl2(s, &h, ret);
