@@ -405,7 +405,8 @@ static struct audit_job *choose(struct audit_scan *s, bool *ret_has_air)
 		struct audit_job *j = &s->jobs[i];
 		*ret_has_air = *ret_has_air || j->state == AUDIT_JOB_AIR;
 		if (j->state == AUDIT_JOB_READY && (best == NULL || urgency(j) > urgency(best)) &&
-			!(j->purpose == AUDIT_DO_MODERN && audit_modern_waits(s, j)))
+			!(j->purpose == AUDIT_DO_MODERN && audit_modern_waits(s, j)) &&
+			!(j->purpose == AUDIT_DO_TRACK && audit_track_waits(s, j)))
 			best = j;
 	}
 	return best;

@@ -48,6 +48,13 @@ enum audit_modern {
 	AUDIT_MODERN_LAST,   /* suites that are left, then those found; all groups */
 };
 
+/* A form of a hello that was answered where the usual one was dropped is believed only behind that again. */
+enum audit_trial {
+	AUDIT_TRIAL_NONE,
+	AUDIT_TRIAL_USUAL, /* the form was answered: is the usual one dropped still? */
+	AUDIT_TRIAL_FORM,  /* it is: is the form answered still? */
+};
+
 /* How a connection ends that is no answer. */
 enum audit_drop {
 	AUDIT_DROP_NONE,
@@ -70,6 +77,9 @@ struct audit_job {
 	bool is_bare;  /* this ask has no extensions: the one with them was dropped */
 	bool is_small; /* few suites and short extensions, for the same reason */
 	bool has_tried_bare;
+	enum audit_trial trial;
+	bool trial_is_bare, trial_is_small; /* the form that is tried */
+	uint8_t trials;
 	bool is_plain;        /* the ask in the air is of the usual form */
 	bool is_greasy;       /* this ask has unknown values in it */
 	uint8_t drops;        /* of this ask, in a row */
@@ -114,6 +124,7 @@ struct audit_version_state {
 	bool is_bare;         /* only hellos without extensions are answered */
 	bool is_small;        /* or only short ones */
 	bool has_tried_forms; /* all of them, in vain */
+	uint8_t recalibrations;
 	bool has_order;       /* it was thought about */
 	bool has_early_order; /* asked ahead of the end: may a track be split? */
 	uint8_t splits;
@@ -199,6 +210,8 @@ void audit_track_drop(struct audit_scan *s, struct audit_job *j);
 void audit_track_take(struct audit_scan *s, enum audit_version v, const struct audit_flight *f);
 /* Versions that nothing was said about yet, when nothing else is to be done. True when a job was added. */
 bool audit_track_more_versions(struct audit_scan *s);
+/* Another of its version finds out first which form of a hello is needed. */
+bool audit_track_waits(const struct audit_scan *s, const struct audit_job *j);
 void audit_track_give_up(struct audit_scan *s, struct audit_job *j);
 
 /* enumerate_modern.c */

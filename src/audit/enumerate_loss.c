@@ -14,11 +14,13 @@
 #define EARLY_MAX 12 /* lost in a row before TLS began */
 #define CANARY_FORMS 3
 #define CALIBRATIONS 2
-#define CONTROL 1     /* step of a calibration */
-#define CHECK 2       /* step of the job that asks for a control behind refusals */
-#define CONTROLS 3    /* tries of one, each slower than the last */
-#define CHECKS 8      /* the same: enough to outlast most limits */
-#define LIMITS_MAX 4  /* that may pass while one is calibrated */
+#define CONTROL 1    /* step of a calibration */
+#define CHECK 2      /* step of the job that asks for a control behind refusals */
+#define CONTROLS 3   /* tries of one, each slower than the last */
+#define CHECKS 8     /* the same: enough to outlast most limits */
+#define LIMITS_MAX 4 /* that may pass while one is calibrated */
+#define STRAYS_MAX 6 /* tries of an ask that meets another end than the calibration */
+#define RECALIBRATIONS_MAX 2
 #define DOUBTS_MAX 12 /* of one refusal */
 #define REFUSALS 2    /* ends in a row that make one */
 #define LOSSES_MAX 2  /* more of them, where single connections are known to be lost */
@@ -311,6 +313,29 @@ static bool is_stray(const struct audit_scan *s, const struct audit_job *j, enum
 		v->refusal != how && is_known_end(s, j, v->refusal);
 }
 
+/* What meets another end each time was not lost: the ends of the calibration were. It is made anew. */
+static void recalibrate(struct audit_scan *s, struct audit_job *j)
+{
+	struct audit_version_state *v = &s->versions[j->version];
+	if (j->tries < STRAYS_MAX || v->recalibrations == RECALIBRATIONS_MAX)
+		return;
+	v->recalibrations++;
+	v->calibrations = 0;
+	v->is_calibrating = false;
+	v->refusal = AUDIT_DROP_NONE;
+	for (size_t i = 0; i < s->job_count; i++) {
+		struct audit_job *o = &s->jobs[i];
+		if (o->version != j->version || o->purpose == AUDIT_DO_CALIBRATE)
+			continue;
+		/* Neither is what was counted as a refusal by it. */
+		o->drops = 0;
+		if (o->state == AUDIT_JOB_DOUBTED)
+			o->state = AUDIT_JOB_READY;
+	}
+	j->tries = 0;
+	waits_for_calibration(s, j);
+}
+
 static void note_drop(struct audit_scan *s, struct audit_job *j, enum audit_drop how)
 {
 	/* What came before was lost, if this is how it refuses. */
@@ -329,6 +354,7 @@ enum audit_outcome audit_scan_dropped(
 		j->state = AUDIT_JOB_READY;
 		j->tries++;
 		s->facts->lost++;
+		recalibrate(s, j);
 		return AUDIT_OUTCOME_LOST;
 	}
 	note_drop(s, j, how);

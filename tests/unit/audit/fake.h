@@ -32,6 +32,7 @@ struct fake {
 	size_t len_max;                    /* drops longer hellos; 0: any */
 	bool hangs_at_256;                 /* drops messages of 256 to 511 bytes */
 	bool is_bare_only;                 /* drops hellos with extensions */
+	bool signs_only_asked;             /* who names no signatures gets suites without one */
 	bool hates_grease, needs_name, has_scsv, has_heartbeat, reuses_keys, picks_foreign;
 	unsigned drop_percent;
 	unsigned limit;     /* hellos that are answered; 0: all */
@@ -165,6 +166,8 @@ static inline bool fake_can(
 	const struct fake *s, const struct fake_hello *h, enum audit_version v, uint32_t id)
 {
 	const struct audit_suite *t = audit_suite_by_id(id);
+	if (s->signs_only_asked && !h->has_extensions && t->has_forward_secrecy)
+		return false;
 	bool is_curve = t->kx == AUDIT_KX_ECDHE || t->kx == AUDIT_KX_ECDHE_PSK || v == AUDIT_TLS13;
 	return !is_curve || fake_group(s, h, v) != 0;
 }

@@ -491,6 +491,48 @@ static void test_limited_refusal(void **state)
 	print_message("complete: %u of %u\n", complete, all);
 }
 
+/*
+ * A limit that ends just as a hello without extensions is tried, which the server answers with fewer suites:
+ * that the usual hello is answered again has to be seen.
+ */
+static void test_limited_forms(void **state)
+{
+	(void)state;
+	unsigned complete = 0, all = 0;
+	for (unsigned limit = 1; limit <= 40; limit++) {
+		for (unsigned i = 0; i < 40; i++) {
+			enum fake_refusal how = i % 2 == 0 ? FAKE_CLOSE : FAKE_RESET;
+			unsigned length = i / 2 + 2, w = limit % 3 + 1;
+			struct fake s = { .refusal = i % 4 < 2 ? FAKE_ALERT : how,
+				.version_refusal = i % 4 < 2 ? FAKE_ALERT : how,
+				.limit = limit,
+				.limit_end = limit + length,
+				.limited = how,
+				.signs_only_asked = true,
+				.random = limit * 10 + w };
+			char name[64];
+			snprintf(name, sizeof(name),
+				"forms: %u hellos, then %u not, %u at a time, %u", limit, length, w,
+				i);
+			add_likely(&s, AUDIT_TLS12, 25);
+			add_likely(&s, AUDIT_TLS10, 12);
+			add_groups(&s, 2);
+			struct audit_facts *f = new_facts("www.example.org");
+			unsigned n = scan_with(&s, f, w, false);
+			TEST_CASE(name, n <= limit + 200);
+			all++;
+			if (f->end == AUDIT_END_COMPLETE) {
+				check_suites(name, &s, f);
+				complete++;
+			}
+			for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)
+				TEST_CASE(name, f->protocols[v].offered != AUDIT_NO || !s.has[v]);
+			audit_facts_free(f);
+		}
+	}
+	print_message("complete: %u of %u\n", complete, all);
+}
+
 /* Every so many connections one is lost, in the way of a refusal or in another: all is found, nothing else. */
 static void test_lost_here_and_there(void **state)
 {
@@ -718,6 +760,7 @@ int main(void)
 		cmocka_unit_test(test_odd),
 		cmocka_unit_test(test_limited),
 		cmocka_unit_test(test_limited_refusal),
+		cmocka_unit_test(test_limited_forms),
 		cmocka_unit_test(test_lost_here_and_there),
 		cmocka_unit_test(test_intolerant),
 		cmocka_unit_test(test_lossy),
