@@ -358,6 +358,14 @@ static bool is_told(const struct audit_probe_result *r)
 	return r->end == AUDIT_PROBE_DIALOGUE || r->stage == AUDIT_STAGE_HELLO;
 }
 
+/* A single probe that came so far and was not hung up on met no limit, whatever its answer says. */
+static bool is_let_in(
+	const struct ticket *t, const struct audit_probe_result *r, enum audit_answer answer)
+{
+	return t->kind != AUDIT_ASK_HELLO && r->stage == AUDIT_STAGE_HELLO &&
+		(r->end == AUDIT_PROBE_FLIGHT || answer != AUDIT_UNKNOWN);
+}
+
 static void settle(struct audit_schedule *s, struct ticket *t, const struct audit_probe_result *r,
 	enum audit_answer answer)
 {
@@ -373,6 +381,10 @@ static void settle(struct audit_schedule *s, struct ticket *t, const struct audi
 		g->heard_ms = now_ms;
 	if (audit_scan_is_refused_for_now(g->scan) && wait_for_canary(s, g, now_ms))
 		return;
+	if (is_let_in(t, r, answer)) {
+		audit_pace_let_in(&g->pace);
+		return;
+	}
 	switch (o) {
 	case AUDIT_OUTCOME_FINAL:
 		if (t->kind == AUDIT_ASK_HELLO)

@@ -83,6 +83,11 @@ void audit_pace_good(struct audit_pace *p, uint32_t took_ms)
 	}
 }
 
+void audit_pace_let_in(struct audit_pace *p)
+{
+	p->lost_in_row = 0;
+}
+
 void audit_pace_limited(struct audit_pace *p, unsigned brakes, uint64_t now_ms)
 {
 	p->good = 0;

@@ -29,6 +29,9 @@ void audit_pace_began(struct audit_pace *p, uint64_t now_ms);
 /* A handshake went well and took so long. */
 void audit_pace_good(struct audit_pace *p, uint32_t took_ms);
 
+/* A connection was answered whose time says nothing: those lost before it were not in a row. */
+void audit_pace_let_in(struct audit_pace *p);
+
 /* A limit was met by a connection that began after so many brakes; it may be asked again after a pause. */
 void audit_pace_limited(struct audit_pace *p, unsigned brakes, uint64_t now_ms);
 

@@ -520,6 +520,23 @@ static void test_descriptors(void **state)
 	teardown(&w);
 }
 
+/* Lost connections with one between them that was let in are not in a row. */
+static void test_pace_let_in(void **state)
+{
+	(void)state;
+	struct audit_pace p;
+	audit_pace_init(&p, 1, 0, false);
+	for (unsigned i = 0; i < 12; i++) {
+		if (i % 3 == 2)
+			audit_pace_let_in(&p);
+		audit_pace_lost(&p, p.brakes, 1000);
+	}
+	assert_int_equal(p.spacing_ms, 0);
+	for (unsigned i = 0; i < 3; i++)
+		audit_pace_lost(&p, p.brakes, 1000);
+	assert_int_equal(p.spacing_ms, 2000);
+}
+
 static void test_pace(void **state)
 {
 	(void)state;
@@ -614,6 +631,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_pace_let_in),
 		cmocka_unit_test(test_pace_lost),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_many),
