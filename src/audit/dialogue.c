@@ -1,6 +1,7 @@
 /*
  * Lines in, steps out. Invariant: while something is to be sent nothing more is read, so nothing is ever
- * sent ahead of an answer; lines and the whole are bounded.
+ * sent ahead of an answer; lines and the whole are bounded. One buffer is enough for both: there is no part
+ * of a line while something is to be sent.
  */
 
 #include "audit/dialogue.h"
@@ -302,9 +303,9 @@ static void read_on(struct audit_dialogue *d, struct span bytes);
 /* What came ahead of our turn is read now. */
 static void read_held(struct audit_dialogue *d)
 {
-	uint8_t held[sizeof(d->held)];
+	uint8_t held[sizeof(d->line)];
 	size_t len = d->held_len;
-	memcpy(held, d->held, len);
+	memcpy(held, d->line, len);
 	d->held_len = 0;
 	d->step = AUDIT_STEP_READ;
 	read_on(d, span_of(held, len));
@@ -332,11 +333,11 @@ static void end_of_stream(struct audit_dialogue *d)
 /* Keep what came ahead of our turn; a server that says more than fits goes unheard. */
 static void hold(struct audit_dialogue *d, struct span bytes)
 {
-	size_t room = sizeof(d->held) - d->held_len;
+	size_t room = sizeof(d->line) - d->held_len;
 	size_t n = bytes.len < room ? bytes.len : room;
 	if (n == 0)
 		return;
-	memcpy(d->held + d->held_len, bytes.data, n);
+	memcpy(d->line + d->held_len, bytes.data, n);
 	d->held_len += n;
 }
 

@@ -41,9 +41,8 @@ struct audit_dialogue {
 	const char *injected; /* borrowed */
 	unsigned state;
 	size_t line_len, total_len;
+	size_t held_len; /* of line, where there is something to send: what came ahead of our turn */
 	uint8_t line[AUDIT_LINE_MAX];
-	size_t held_len; /* what came ahead of our turn */
-	uint8_t held[AUDIT_LINE_MAX];
 	bool is_last; /* what is to be sent is the last of the dialogue: TLS follows at once */
 	char host[AUDIT_HOST_MAX + 1], name[AUDIT_HOST_MAX + 1];
 	bool has_starttls, has_list; /* offered; the server has listed what it can */

@@ -50,10 +50,11 @@ static void fetch(struct audit_job *j)
 				j->sts_host);
 		return;
 	}
+	char why[256];
 	j->pending++;
 	if (audit_fetch_policy(j->resolver->fetch, j->sts_host, j->sts_addresses,
-		    j->sts_address_count, on_policy, j) != 0) {
-		break_sts(&j->domain, "no memory to fetch the policy");
+		    j->sts_address_count, on_policy, j, why) != 0) {
+		break_sts(&j->domain, "%s", why);
 		audit_job_release(j);
 	}
 }

@@ -9,14 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "audit/enumerate_internal.h"
 #include "audit/suite.h"
 
 struct audit_scan *audit_scan_new(struct audit_facts *facts, const struct audit_scan_options *o)
 {
-	struct audit_scan *s = calloc(1, sizeof(*s));
-	if (s == NULL)
+	/* Most of its jobs are never needed, and pages that nobody touches cost nothing. */
+	struct audit_scan *s =
+		mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s == MAP_FAILED)
 		return NULL;
 	s->facts = facts;
 	s->options = *o;
@@ -26,7 +29,11 @@ struct audit_scan *audit_scan_new(struct audit_facts *facts, const struct audit_
 
 void audit_scan_free(struct audit_scan *s)
 {
-	free(s);
+	if (s == NULL)
+		return;
+	for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)
+		free(s->versions[v].places);
+	munmap(s, sizeof(*s));
 }
 
 struct audit_job *audit_scan_add(
@@ -311,6 +318,8 @@ enum audit_outcome audit_scan_result(
 		return audit_scan_lost_early(s, j, r);
 	s->early_in_row = 0;
 	if (has_answer(r->flight)) {
+		if (r->flight->has_hello)
+			audit_scan_survived(s, j);
 		audit_scan_learn(s, j, r->flight, now_s);
 		answered(s, j, r->flight);
 		return AUDIT_OUTCOME_FINAL;
@@ -330,7 +339,8 @@ enum audit_outcome audit_scan_verdict(struct audit_scan *s, uint32_t id, enum au
 	if (j == NULL || s->is_stopped)
 		return AUDIT_OUTCOME_FINAL;
 	const struct audit_flight *f = r != NULL ? r->flight : NULL;
-	if (answer == AUDIT_UNKNOWN && r != NULL && r->stage != AUDIT_STAGE_HELLO)
+	if (answer == AUDIT_UNKNOWN && r != NULL &&
+		(r->stage != AUDIT_STAGE_HELLO || r->end == AUDIT_PROBE_CANCELLED))
 		return audit_scan_lost_early(s, j, r);
 	s->early_in_row = 0;
 	if (answer == AUDIT_UNKNOWN && r != NULL && !has_answer(f) && j->drops < 2)
@@ -395,7 +405,8 @@ static struct audit_job *choose(struct audit_scan *s, bool *ret_has_air)
 		struct audit_job *j = &s->jobs[i];
 		*ret_has_air = *ret_has_air || j->state == AUDIT_JOB_AIR;
 		if (j->state == AUDIT_JOB_READY && (best == NULL || urgency(j) > urgency(best)) &&
-			!(j->purpose == AUDIT_DO_MODERN && audit_modern_waits(s, j)))
+			!(j->purpose == AUDIT_DO_MODERN && audit_modern_waits(s, j)) &&
+			!(j->purpose == AUDIT_DO_TRACK && audit_track_waits(s, j)))
 			best = j;
 	}
 	return best;

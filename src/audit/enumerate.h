@@ -57,7 +57,8 @@ enum audit_next audit_scan_next(struct audit_scan *s, struct audit_ask *ret);
 /*
  * What became of an ask.
  *
- * FINAL  a ServerHello, an alert, or an end of the connection that a refused hello is known to have here
+ * FINAL  a ServerHello, an alert, or an end of the connection that a refused hello is known to have here; the
+ *        last may be asked again nevertheless
  * LOST   anything else behind our hello; it will be asked again, in time given up
  * EARLY  it was lost before a byte of TLS was sent: a limit of the server, most likely
  */

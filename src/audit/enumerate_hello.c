@@ -215,7 +215,8 @@ bool audit_scan_write(struct audit_scan *s, struct audit_job *j, struct audit_as
 	uint8_t seed[randombytes_SEEDBYTES], random[64];
 
 	if (j->purpose == AUDIT_DO_TRACK && j->version == AUDIT_TLS12 && !j->is_rare &&
-		j->found > 0 && !j->has_asked_grease && j->drops == 0) {
+		j->found > 0 && !j->has_asked_grease && j->drops == 0 &&
+		j->trial == AUDIT_TRIAL_NONE) {
 		j->is_greasy = true;
 		j->has_asked_grease = true;
 	}

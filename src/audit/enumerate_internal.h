@@ -36,6 +36,7 @@ enum audit_job_state {
 	AUDIT_JOB_READY,
 	AUDIT_JOB_AIR,
 	AUDIT_JOB_WAITING, /* for a calibration */
+	AUDIT_JOB_DOUBTED, /* refused by an end of the connection, if a control is still answered */
 	AUDIT_JOB_DONE,
 };
 
@@ -47,6 +48,13 @@ enum audit_modern {
 	AUDIT_MODERN_LAST,   /* suites that are left, then those found; all groups */
 };
 
+/* A form of a hello that was answered where the usual one was dropped is believed only behind that again. */
+enum audit_trial {
+	AUDIT_TRIAL_NONE,
+	AUDIT_TRIAL_USUAL, /* the form was answered: is the usual one dropped still? */
+	AUDIT_TRIAL_FORM,  /* it is: is the form answered still? */
+};
+
 /* How a connection ends that is no answer. */
 enum audit_drop {
 	AUDIT_DROP_NONE,
@@ -55,6 +63,7 @@ enum audit_drop {
 	AUDIT_DROP_RESET,
 	AUDIT_DROP_SILENT,
 	AUDIT_DROP_MIXED,
+	AUDIT_DROP_COUNT,
 };
 
 struct audit_job {
@@ -68,12 +77,17 @@ struct audit_job {
 	bool is_bare;  /* this ask has no extensions: the one with them was dropped */
 	bool is_small; /* few suites and short extensions, for the same reason */
 	bool has_tried_bare;
+	enum audit_trial trial;
+	bool trial_is_bare, trial_is_small; /* the form that is tried */
+	uint8_t trials;
 	bool is_plain;        /* the ask in the air is of the usual form */
 	bool is_greasy;       /* this ask has unknown values in it */
 	uint8_t drops;        /* of this ask, in a row */
 	uint8_t tries;        /* of this ask, whatever happened */
 	enum audit_drop drop; /* how the last of them ended; MIXED: in different ways */
 	uint8_t step;         /* of a job that has several */
+	uint8_t doubts;       /* how often a refusal of it was not believed */
+	uint32_t doubted_at;  /* DOUBTED: the last ask until then */
 	uint8_t parent;       /* the track it was split from, or AUDIT_CHAIN_NONE */
 	uint16_t parent_found, found, found_since_split;
 	uint16_t count;
@@ -110,6 +124,7 @@ struct audit_version_state {
 	bool is_bare;         /* only hellos without extensions are answered */
 	bool is_small;        /* or only short ones */
 	bool has_tried_forms; /* all of them, in vain */
+	uint8_t recalibrations;
 	bool has_order;       /* it was thought about */
 	bool has_early_order; /* asked ahead of the end: may a track be split? */
 	uint8_t splits;
@@ -117,6 +132,7 @@ struct audit_version_state {
 	uint32_t first_chosen;   /* what was taken when it stood first; 0: nothing */
 	enum audit_drop refusal; /* by calibration */
 	uint8_t calibrations;
+	uint8_t ends[AUDIT_DROP_COUNT]; /* of calibrations, by their kind */
 	bool is_calibrating;
 	bool has_top; /* places[top] was chosen out of everything */
 	uint16_t top;
@@ -127,7 +143,8 @@ struct audit_version_state {
 	struct {
 		uint16_t first, second; /* of suites[] */
 	} facts[AUDIT_ORDER_FACTS_MAX];
-	struct audit_place places[AUDIT_SUITES_MAX];
+	size_t place_room;
+	struct audit_place *places; /* owned; one for each suite of the facts */
 };
 
 struct audit_scan {
@@ -148,6 +165,8 @@ struct audit_scan {
 	unsigned early_in_row, ranked;
 	uint32_t early_known; /* asks up to this one count as one loss */
 	uint32_t given_up;
+	unsigned
+		losses; /* ends of the connection that were none of an answer, as the next try showed */
 	/* TLS 1.3 */
 	enum audit_modern modern;
 	bool is_modern_last_tried, is_modern_suites_done, is_modern_groups_done,
@@ -191,6 +210,8 @@ void audit_track_drop(struct audit_scan *s, struct audit_job *j);
 void audit_track_take(struct audit_scan *s, enum audit_version v, const struct audit_flight *f);
 /* Versions that nothing was said about yet, when nothing else is to be done. True when a job was added. */
 bool audit_track_more_versions(struct audit_scan *s);
+/* Another of its version finds out first which form of a hello is needed. */
+bool audit_track_waits(const struct audit_scan *s, const struct audit_job *j);
 void audit_track_give_up(struct audit_scan *s, struct audit_job *j);
 
 /* enumerate_modern.c */
@@ -263,6 +284,10 @@ void audit_scan_calibrated(struct audit_scan *s, struct audit_job *j, enum audit
 void audit_scan_unheard(struct audit_scan *s, enum audit_drop how);
 enum audit_outcome audit_scan_dropped(
 	struct audit_scan *s, struct audit_job *j, enum audit_probe_end end);
+/* Refused, if a hello that was accepted before is still answered now. */
+void audit_scan_doubt(struct audit_scan *s, struct audit_job *j);
+/* It is accepted now: what ended the connections before was no refusal. */
+void audit_scan_survived(struct audit_scan *s, const struct audit_job *j);
 /* It ended before that. */
 enum audit_outcome audit_scan_lost_early(
 	struct audit_scan *s, struct audit_job *j, const struct audit_probe_result *r);

@@ -4,12 +4,14 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "audit/enumerate_internal.h"
 #include "audit/suite.h"
 
 #define YEAR_S (365 * 24 * 3600)
+#define PLACES_FIRST 16
 
 void audit_scan_learn_group(struct audit_scan *s, uint16_t group)
 {
@@ -40,24 +42,38 @@ size_t audit_scan_index(const struct audit_scan *s, enum audit_version v, uint32
 	return SIZE_MAX;
 }
 
+/* Room for the place of the suite at i. */
+static bool make_place(struct audit_version_state *v, size_t i)
+{
+	if (i < v->place_room)
+		return true;
+	size_t room = v->place_room == 0 ? PLACES_FIRST : 2 * v->place_room;
+	struct audit_place *more = reallocarray(v->places, room, sizeof(*more));
+	if (more == NULL)
+		return false;
+	v->places = more;
+	v->place_room = room;
+	return true;
+}
+
 bool audit_scan_learn_suite(struct audit_scan *s, enum audit_version v,
 	const struct audit_flight *f, struct audit_place place)
 {
 	struct audit_protocol *p = &s->facts->protocols[v];
-	if (audit_scan_index(s, v, f->suite) != SIZE_MAX)
-		return false;
-	if (p->suite_count == AUDIT_SUITES_MAX) {
-		p->is_incomplete = true;
-		return false;
-	}
-	p->offered = AUDIT_YES;
-	s->versions[v].places[p->suite_count] = place;
-	p->suites[p->suite_count++] = (struct audit_accepted){
+	struct audit_accepted a = {
 		.suite = f->suite,
 		.group = f->group,
 		.dh_bits = f->dh.bits,
 		.rsa_bits = f->export_rsa_bits,
 	};
+	if (audit_scan_index(s, v, f->suite) != SIZE_MAX)
+		return false;
+	if (!make_place(&s->versions[v], p->suite_count) || !audit_facts_accept(p, &a)) {
+		p->is_incomplete = true;
+		return false;
+	}
+	p->offered = AUDIT_YES;
+	s->versions[v].places[p->suite_count - 1] = place;
 	return true;
 }
 

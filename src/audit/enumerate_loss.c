@@ -1,21 +1,29 @@
 /*
  * Connections that end without an answer: which are a limit, which a way to refuse, which are just lost.
  * Invariant: an end of the connection counts as a refusal only where a hello that nobody can accept meets
- * the same, and silence never does.
+ * the same, and one that is accepted is still answered behind it; silence never counts.
  */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "audit/enumerate_internal.h"
 
-#define TRIES_MAX 8  /* of one ask */
+#define TRIES_MAX 16 /* of one ask */
 #define DROPS_MAX 4  /* in a row, where another form of it would not help */
 #define EARLY_MAX 12 /* lost in a row before TLS began */
 #define CANARY_FORMS 3
 #define CALIBRATIONS 2
 #define CONTROL 1    /* step of a calibration */
+#define CHECK 2      /* step of the job that asks for a control behind refusals */
 #define CONTROLS 3   /* tries of one, each slower than the last */
-#define LIMITS_MAX 2 /* that may pass while one is calibrated */
+#define CHECKS 8     /* the same: enough to outlast most limits */
+#define LIMITS_MAX 4 /* that may pass while one is calibrated */
+#define STRAYS_MAX 6 /* tries of an ask that meets another end than the calibration */
+#define RECALIBRATIONS_MAX 2
+#define DOUBTS_MAX 12 /* of one refusal */
+#define REFUSALS 2    /* ends in a row that make one */
+#define LOSSES_MAX 2  /* more of them, where single connections are known to be lost */
 
 static void end_calibration(struct audit_scan *s, struct audit_job *j)
 {
@@ -29,13 +37,13 @@ static void end_calibration(struct audit_scan *s, struct audit_job *j)
 }
 
 /* Something that was accepted before is asked for once more: a limit meets it with the same end. */
-static bool begin_control(struct audit_scan *s, struct audit_job *j)
+static bool begin_control(struct audit_scan *s, struct audit_job *j, uint8_t step)
 {
 	enum audit_version v;
 	if (!audit_single_newest(s, AUDIT_TLS13, &v))
 		return false;
 	audit_scan_again(j);
-	j->step = CONTROL;
+	j->step = step;
 	j->version = v;
 	/* In the form that was answered, which may have been the canary's alone. */
 	j->is_bare = s->jobs[0].is_bare && s->versions[v].answered == 0;
@@ -59,9 +67,111 @@ static void controlled(struct audit_scan *s, struct audit_job *j, bool is_droppe
 		j->version = j->subject;
 		v->calibrations = 0;
 		v->refusal = AUDIT_DROP_NONE;
+		memset(v->ends, 0, sizeof(v->ends));
 		return;
 	}
 	end_calibration(s, j);
+}
+
+static struct audit_job *find_check(struct audit_scan *s)
+{
+	enum audit_version v;
+	for (size_t i = 0; i < s->job_count; i++)
+		if (s->jobs[i].purpose == AUDIT_DO_CALIBRATE && s->jobs[i].step == CHECK)
+			return &s->jobs[i];
+	if (!audit_single_newest(s, AUDIT_TLS13, &v) || s->job_count == AUDIT_JOBS_MAX)
+		return NULL;
+	struct audit_job *c = audit_scan_add(s, AUDIT_DO_CALIBRATE, v);
+	c->step = CHECK;
+	c->state = AUDIT_JOB_DONE;
+	return c;
+}
+
+/* So many in a row are no accident; that a version is not there at all has to be surer. */
+static unsigned refusals(const struct audit_scan *s, const struct audit_job *j)
+{
+	bool is_open = s->facts->protocols[j->version].offered == AUDIT_UNKNOWN;
+	return REFUSALS + (s->losses < LOSSES_MAX ? s->losses : LOSSES_MAX) +
+		(is_open && s->losses > 0 ? 1 : 0);
+}
+
+/*
+ * A control behind this end was answered at once. Between them a limit may have passed: the same has to come
+ * again, with a control of its own.
+ */
+static void believe(struct audit_scan *s, struct audit_job *j)
+{
+	j->state = AUDIT_JOB_READY;
+	if (j->drops >= refusals(s, j))
+		audit_scan_refused(s, j, false, 0);
+}
+
+/* Where nothing was ever accepted there is nothing to ask for: then the calibration alone counts. */
+void audit_scan_doubt(struct audit_scan *s, struct audit_job *j)
+{
+	struct audit_job *check = j->is_greasy ? NULL : find_check(s);
+	if (check == NULL) {
+		believe(s, j);
+		return;
+	}
+	j->state = AUDIT_JOB_DOUBTED;
+	j->doubted_at = s->next_id;
+	if (check->state == AUDIT_JOB_DONE)
+		begin_control(s, check, CHECK);
+}
+
+/* A control met the same end first: what ended so before it says nothing, and is asked again. */
+static void disbelieve(struct audit_scan *s, struct audit_job *j)
+{
+	j->state = AUDIT_JOB_READY;
+	j->drops--;
+	j->tries = (uint8_t)(j->tries > 0 ? j->tries - 1 : 0);
+	if (++j->doubts == DOUBTS_MAX)
+		audit_scan_give_up(s, j);
+}
+
+static void check_answered(struct audit_scan *s, struct audit_job *check)
+{
+	bool is_believed = check->drops == 0, is_left = false;
+	check->state = AUDIT_JOB_DONE;
+	for (size_t i = 0; i < s->job_count; i++) {
+		struct audit_job *j = &s->jobs[i];
+		if (j->state != AUDIT_JOB_DOUBTED)
+			continue;
+		if (!is_believed)
+			disbelieve(s, j);
+		else if (j->doubted_at < check->id)
+			believe(s, j);
+		else
+			is_left = true;
+	}
+	if (is_left)
+		begin_control(s, check, CHECK);
+}
+
+/* Nobody is let in any more: how it refuses cannot be told from that. */
+static enum audit_outcome check_dropped(struct audit_scan *s, struct audit_job *check)
+{
+	check->state = AUDIT_JOB_READY;
+	if (check->drops < CHECKS)
+		return check->drops < 3 ? AUDIT_OUTCOME_LOST : AUDIT_OUTCOME_EARLY;
+	check->state = AUDIT_JOB_DONE;
+	audit_scan_say(s, "the server ends connections now that it answered before");
+	for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)
+		s->versions[v].refusal = AUDIT_DROP_MIXED;
+	for (size_t i = 0; i < s->job_count; i++)
+		if (s->jobs[i].state == AUDIT_JOB_DOUBTED)
+			audit_scan_give_up(s, &s->jobs[i]);
+	return AUDIT_OUTCOME_EARLY;
+}
+
+/* Twice the same; where it was not always the same some connections are lost, and it takes one more. */
+static bool is_settled(const struct audit_version_state *v, enum audit_drop how)
+{
+	unsigned others = 0;
+	for (size_t i = 0; i < AUDIT_DROP_COUNT; i++)
+		others += i != how ? v->ends[i] : 0;
+	return v->ends[how] >= CALIBRATIONS + (others > 0 ? 1 : 0);
 }
 
 void audit_scan_calibrated(struct audit_scan *s, struct audit_job *j, enum audit_drop how)
@@ -71,18 +181,20 @@ void audit_scan_calibrated(struct audit_scan *s, struct audit_job *j, enum audit
 		controlled(s, j, false);
 		return;
 	}
-	if (v->calibrations > 0 && v->refusal != how)
-		how = AUDIT_DROP_MIXED;
-	v->refusal = how;
+	if (j->step == CHECK) {
+		check_answered(s, j);
+		return;
+	}
 	bool is_end = how == AUDIT_DROP_CLOSED || how == AUDIT_DROP_RESET;
+	v->ends[how]++;
 	/* An alert says it all at once. */
-	if (v->calibrations + 1 < CALIBRATIONS && how != AUDIT_DROP_ALERT &&
-		how != AUDIT_DROP_MIXED) {
-		v->calibrations++;
+	if (how != AUDIT_DROP_ALERT && how != AUDIT_DROP_MIXED && !is_settled(v, how)) {
+		v->calibrations = 1;
 		audit_scan_again(j);
 		return;
 	}
-	if (!is_end || !begin_control(s, j))
+	v->refusal = how;
+	if (!is_end || !begin_control(s, j, CONTROL))
 		end_calibration(s, j);
 }
 
@@ -148,34 +260,104 @@ static bool waits_for_calibration(struct audit_scan *s, struct audit_job *j)
 			return false;
 		c->subject = j->version;
 		v->is_calibrating = true;
+		memset(v->ends, 0, sizeof(v->ends));
 	}
 	j->state = AUDIT_JOB_WAITING;
 	return true;
 }
 
-/*
- * A connection that ended behind our hello without an answer. Returns true when that is a refusal here: a
- * clean close, or a reset that came twice, which a hello that nobody can accept meets as well.
- */
-static bool is_refusal(struct audit_scan *s, struct audit_job *j)
+/* Does a hello that nobody can accept end like this here? */
+static bool is_known_end(const struct audit_scan *s, const struct audit_job *j, enum audit_drop how)
 {
 	const struct audit_version_state *v = &s->versions[j->version];
-	if (j->drop != AUDIT_DROP_CLOSED && j->drop != AUDIT_DROP_RESET)
-		return false;
-	if (v->calibrations != CALIBRATIONS || v->refusal != j->drop || j->drops < 2)
+	return (how == AUDIT_DROP_CLOSED || how == AUDIT_DROP_RESET) &&
+		v->calibrations == CALIBRATIONS && v->refusal == how;
+}
+
+/* Does this server refuse like this, in some version? */
+static bool is_usual_end(const struct audit_scan *s, enum audit_drop how)
+{
+	for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)
+		if ((how == AUDIT_DROP_CLOSED || how == AUDIT_DROP_RESET) &&
+			s->versions[v].calibrations == CALIBRATIONS &&
+			s->versions[v].refusal == how)
+			return true;
+	return false;
+}
+
+/*
+ * A connection that ended behind our hello without an answer. Returns true when that may be a refusal here:
+ * a hello that nobody can accept meets the same.
+ */
+static bool may_be_refusal(struct audit_scan *s, struct audit_job *j)
+{
+	const struct audit_version_state *v = &s->versions[j->version];
+	if (!is_known_end(s, j, j->drop))
 		return false;
 	/* Where no such hello was ever answered, that may be what it cannot stand: other forms come first. */
 	return j->purpose != AUDIT_DO_TRACK || v->has_tried_forms || v->is_bare || v->is_small ||
 		v->answered > 0;
 }
 
+void audit_scan_survived(struct audit_scan *s, const struct audit_job *j)
+{
+	if (j->drops > 0 && is_usual_end(s, j->drop))
+		s->losses++;
+}
+
+/* It is known how this server refuses, and this is another end: then it was just lost. */
+static bool is_stray(const struct audit_scan *s, const struct audit_job *j, enum audit_drop how)
+{
+	const struct audit_version_state *v = &s->versions[j->version];
+	return (how == AUDIT_DROP_CLOSED || how == AUDIT_DROP_RESET) && j->tries < TRIES_MAX &&
+		v->refusal != how && is_known_end(s, j, v->refusal);
+}
+
+/* What meets another end each time was not lost: the ends of the calibration were. It is made anew. */
+static void recalibrate(struct audit_scan *s, struct audit_job *j)
+{
+	struct audit_version_state *v = &s->versions[j->version];
+	if (j->tries < STRAYS_MAX || v->recalibrations == RECALIBRATIONS_MAX)
+		return;
+	v->recalibrations++;
+	v->calibrations = 0;
+	v->is_calibrating = false;
+	v->refusal = AUDIT_DROP_NONE;
+	for (size_t i = 0; i < s->job_count; i++) {
+		struct audit_job *o = &s->jobs[i];
+		if (o->version != j->version || o->purpose == AUDIT_DO_CALIBRATE)
+			continue;
+		/* Neither is what was counted as a refusal by it. */
+		o->drops = 0;
+		if (o->state == AUDIT_JOB_DOUBTED)
+			o->state = AUDIT_JOB_READY;
+	}
+	j->tries = 0;
+	waits_for_calibration(s, j);
+}
+
+static void note_drop(struct audit_scan *s, struct audit_job *j, enum audit_drop how)
+{
+	/* What came before was lost, if this is how it refuses. */
+	if (j->drops > 0 && j->drop != how && is_known_end(s, j, how))
+		j->drops = 0;
+	j->drop = j->drops == 0 || j->drop == how ? how : AUDIT_DROP_MIXED;
+	j->drops++;
+	j->tries++;
+}
+
 enum audit_outcome audit_scan_dropped(
 	struct audit_scan *s, struct audit_job *j, enum audit_probe_end end)
 {
 	enum audit_drop how = drop_of(end);
-	j->drop = j->drops == 0 || j->drop == how ? how : AUDIT_DROP_MIXED;
-	j->drops++;
-	j->tries++;
+	if (j->purpose != AUDIT_DO_CALIBRATE && is_stray(s, j, how)) {
+		j->state = AUDIT_JOB_READY;
+		j->tries++;
+		s->facts->lost++;
+		recalibrate(s, j);
+		return AUDIT_OUTCOME_LOST;
+	}
+	note_drop(s, j, how);
 	s->facts->lost++;
 	if (j->purpose == AUDIT_DO_CANARY) {
 		canary_dropped(s, j);
@@ -183,8 +365,11 @@ enum audit_outcome audit_scan_dropped(
 	}
 	if (j->purpose == AUDIT_DO_CALIBRATE && j->step == CONTROL) {
 		controlled(s, j, true);
-		return AUDIT_OUTCOME_EARLY; /* as good as words that say so */
+		/* More than once is as good as words that say so. */
+		return j->drops < 2 ? AUDIT_OUTCOME_LOST : AUDIT_OUTCOME_EARLY;
 	}
+	if (j->purpose == AUDIT_DO_CALIBRATE && j->step == CHECK)
+		return check_dropped(s, j);
 	if (j->purpose == AUDIT_DO_CALIBRATE) {
 		audit_scan_calibrated(s, j, how);
 		return AUDIT_OUTCOME_FINAL;
@@ -201,16 +386,19 @@ enum audit_outcome audit_scan_dropped(
 		audit_scan_again(j);
 		return AUDIT_OUTCOME_LOST;
 	}
-	if (is_refusal(s, j)) {
-		audit_scan_refused(s, j, false, 0);
+	if (may_be_refusal(s, j)) {
+		audit_scan_doubt(s, j);
 		return AUDIT_OUTCOME_FINAL;
 	}
 	j->state = AUDIT_JOB_READY;
-	if (j->drops < 2)
-		return AUDIT_OUTCOME_LOST;
-	bool is_end = j->drop == AUDIT_DROP_CLOSED || j->drop == AUDIT_DROP_RESET;
+	/* It will most likely be one. */
+	enum audit_outcome outcome =
+		is_usual_end(s, how) ? AUDIT_OUTCOME_FINAL : AUDIT_OUTCOME_LOST;
+	if (j->drops < (is_known_end(s, j, how) ? refusals(s, j) : REFUSALS))
+		return outcome;
+	bool is_end = how == AUDIT_DROP_CLOSED || how == AUDIT_DROP_RESET;
 	if (is_end && waits_for_calibration(s, j))
-		return AUDIT_OUTCOME_LOST;
+		return outcome;
 	if (j->tries >= TRIES_MAX)
 		audit_scan_give_up(s, j);
 	else if (j->purpose == AUDIT_DO_TRACK)

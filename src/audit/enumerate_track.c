@@ -17,6 +17,7 @@
 #define SPLITS_MAX_ORDERED 4 /* each costs a question more there */
 #define HALVE_MIN 16         /* no smaller hello is tried */
 #define TRY_SMALL 32         /* the size tried where nothing was ever answered */
+#define TRIALS_MAX 3         /* of a form: a limit may come and go meanwhile */
 #define ALERT_PROTOCOL_VERSION 70
 
 static bool is_modern_enough(const struct audit_scan *s, enum audit_version v)
@@ -58,8 +59,26 @@ void audit_track_start(struct audit_scan *s, enum audit_version v)
 	}
 }
 
+static bool has_trial(const struct audit_scan *s, enum audit_version v)
+{
+	for (size_t i = 0; i < s->job_count; i++) {
+		const struct audit_job *j = &s->jobs[i];
+		if (j->purpose == AUDIT_DO_TRACK && j->version == v &&
+			j->trial != AUDIT_TRIAL_NONE && j->state != AUDIT_JOB_DONE)
+			return true;
+	}
+	return false;
+}
+
+bool audit_track_waits(const struct audit_scan *s, const struct audit_job *j)
+{
+	return j->trial == AUDIT_TRIAL_NONE && has_trial(s, j->version);
+}
+
 static void release_all(struct audit_scan *s, enum audit_version v)
 {
+	if (has_trial(s, v))
+		return;
 	for (size_t i = 0; i < s->job_count; i++) {
 		struct audit_job *j = &s->jobs[i];
 		if (j->purpose != AUDIT_DO_TRACK || j->version != v || j->state != AUDIT_JOB_HELD)
@@ -68,6 +87,14 @@ static void release_all(struct audit_scan *s, enum audit_version v)
 		if (s->is_short && j->is_rare)
 			audit_scan_leave_out(s, j);
 	}
+}
+
+static void end_trial(struct audit_scan *s, struct audit_job *j)
+{
+	if (j->trial == AUDIT_TRIAL_NONE)
+		return;
+	j->trial = AUDIT_TRIAL_NONE;
+	release_all(s, j->version);
 }
 
 void audit_track_present(struct audit_scan *s, enum audit_version v)
@@ -105,10 +132,12 @@ static struct audit_job *take_out(
 	return NULL;
 }
 
-static void end_if_empty(struct audit_job *j)
+static void end_if_empty(struct audit_scan *s, struct audit_job *j)
 {
-	if (j->count == 0 && j->state != AUDIT_JOB_AIR)
-		j->state = AUDIT_JOB_DONE;
+	if (j->count > 0 || j->state == AUDIT_JOB_AIR)
+		return;
+	j->state = AUDIT_JOB_DONE;
+	end_trial(s, j);
 }
 
 /* What another question showed of a version. Its place counts only when all of that track was offered. */
@@ -124,7 +153,7 @@ void audit_track_take(struct audit_scan *s, enum audit_version v, const struct a
 		place = (struct audit_place){ .chain = AUDIT_CHAIN_NONE };
 	audit_scan_learn_suite(s, v, f, place);
 	if (j != NULL)
-		end_if_empty(j);
+		end_if_empty(s, j);
 }
 
 /* Does none of the others promise to go on for longer? */
@@ -241,11 +270,75 @@ static void learn_form(
 	}
 }
 
+/* Does its ask in the air have a form that its version is not known to need? */
+static bool is_on_trial(const struct audit_scan *s, const struct audit_job *j)
+{
+	const struct audit_version_state *v = &s->versions[j->version];
+	return (j->is_bare && !v->is_bare) || (j->is_small && !v->is_small);
+}
+
+/*
+ * An answer. A limit that ends just as another form is tried looks like a server that needs it, and the lists
+ * of that form may be short: the usual one has to be dropped again, between two answers of the other.
+ */
+static void try_form(struct audit_scan *s, struct audit_job *j)
+{
+	if (is_on_trial(s, j) && j->trial != AUDIT_TRIAL_FORM) {
+		if (audit_track_waits(s, j))
+			return;
+		j->trial = AUDIT_TRIAL_USUAL;
+		j->trial_is_bare = j->is_bare;
+		j->trial_is_small = j->is_small;
+		return;
+	}
+	if (j->trial == AUDIT_TRIAL_FORM && is_on_trial(s, j))
+		learn_form(s, j->version, j);
+	end_trial(s, j);
+}
+
+/* The usual form is dropped still, or the other now. */
+static void drop_on_trial(struct audit_scan *s, struct audit_job *j)
+{
+	bool was_usual = j->trial == AUDIT_TRIAL_USUAL;
+	if (!was_usual && ++j->trials == TRIALS_MAX) {
+		audit_scan_give_up(s, j);
+		return;
+	}
+	audit_scan_again(j);
+	j->trial = was_usual ? AUDIT_TRIAL_FORM : AUDIT_TRIAL_USUAL;
+	j->is_bare = was_usual && j->trial_is_bare;
+	j->is_small = was_usual && j->trial_is_small;
+}
+
+/* A hello of a newer version was answered with this one: its form may be what this one needs. */
+static void hand_on_form(
+	struct audit_scan *s, enum audit_version version, const struct audit_job *from)
+{
+	struct audit_version_state *v = &s->versions[version];
+	if (has_trial(s, version) || (!from->is_bare && !from->is_small) ||
+		(from->is_bare && v->is_bare) || (from->is_small && v->is_small))
+		return;
+	audit_track_start(s, version);
+	for (size_t i = 0; i < s->job_count; i++) {
+		struct audit_job *j = &s->jobs[i];
+		bool is_open = j->state == AUDIT_JOB_READY || j->state == AUDIT_JOB_AIR ||
+			j->state == AUDIT_JOB_WAITING;
+		if (j->purpose != AUDIT_DO_TRACK || j->version != version || !is_open ||
+			j->is_bare || j->is_small || j->count < 2)
+			continue;
+		j->trial = AUDIT_TRIAL_USUAL;
+		j->trial_is_bare = from->is_bare;
+		j->trial_is_small = from->is_small;
+		return;
+	}
+}
+
 static void take_older(struct audit_scan *s, struct audit_job *j, const struct audit_flight *f)
 {
 	enum audit_version v = j->version;
 	j->state = AUDIT_JOB_DONE;
-	learn_form(s, f->version, j);
+	end_trial(s, j);
+	hand_on_form(s, f->version, j);
 	absent(s, (enum audit_version)(f->version + 1), v);
 	audit_track_take(s, f->version, f);
 }
@@ -254,7 +347,7 @@ static void take_older(struct audit_scan *s, struct audit_job *j, const struct a
 static void note_size(struct audit_scan *s, const struct audit_job *j)
 {
 	uint16_t *answered = &s->versions[j->version].answered;
-	if (!j->is_bare && j->count > *answered)
+	if (!j->is_bare && !is_on_trial(s, j) && j->count > *answered)
 		*answered = j->count;
 }
 
@@ -275,7 +368,7 @@ void audit_track_accept(struct audit_scan *s, struct audit_job *j, const struct 
 	else if (j->step == 1 && s->facts->probes.grease == AUDIT_UNKNOWN)
 		s->facts->probes.grease = AUDIT_NO;
 	j->step = 0;
-	learn_form(s, j->version, j);
+	try_form(s, j);
 	note_size(s, j);
 	if (take_out(s, j->version, f->suite, &place) == j) {
 		j->found++;
@@ -287,10 +380,12 @@ void audit_track_accept(struct audit_scan *s, struct audit_job *j, const struct 
 	s->shows_groups = s->has_new_group;
 	audit_scan_again(j);
 	audit_track_present(s, j->version);
-	if (j->count == 0)
+	if (j->count == 0) {
 		j->state = AUDIT_JOB_DONE;
-	else
+		end_trial(s, j);
+	} else if (j->trial == AUDIT_TRIAL_NONE) {
 		split(s, j);
+	}
 }
 
 static struct audit_job *find_track(
@@ -342,6 +437,8 @@ void audit_track_refuse(struct audit_scan *s, struct audit_job *j, bool is_alert
 		j->step = 1;
 		return;
 	}
+	if (j->trial != AUDIT_TRIAL_NONE && is_alert)
+		try_form(s, j);
 	/* Without extensions a sound server may well refuse what it accepts with them. */
 	if (j->is_bare && !s->versions[j->version].is_bare) {
 		j->is_bare = false;
@@ -349,6 +446,7 @@ void audit_track_refuse(struct audit_scan *s, struct audit_job *j, bool is_alert
 		return;
 	}
 	j->state = AUDIT_JOB_DONE;
+	end_trial(s, j);
 	if (s->facts->protocols[j->version].offered == AUDIT_YES)
 		return;
 	if (is_alert && code == ALERT_PROTOCOL_VERSION) {
@@ -407,6 +505,10 @@ void audit_track_drop(struct audit_scan *s, struct audit_job *j)
 		j->step = 1;
 		return;
 	}
+	if (j->trial != AUDIT_TRIAL_NONE) {
+		drop_on_trial(s, j);
+		return;
+	}
 	if (is_size_known(s, j)) {
 		if (j->drops >= 4)
 			audit_scan_give_up(s, j);
@@ -422,7 +524,7 @@ void audit_track_drop(struct audit_scan *s, struct audit_job *j)
 		return;
 	v->has_tried_forms = true;
 	if (v->refusal == j->drop && v->refusal != AUDIT_DROP_NONE && j->drop != AUDIT_DROP_SILENT)
-		audit_track_refuse(s, j, false, 0);
+		audit_scan_doubt(s, j);
 	else
 		audit_scan_give_up(s, j);
 }
@@ -432,6 +534,7 @@ void audit_track_give_up(struct audit_scan *s, struct audit_job *j)
 	struct audit_protocol *p = &s->facts->protocols[j->version];
 	bool is_given_up = true;
 	p->is_incomplete = true;
+	end_trial(s, j);
 	if (p->offered == AUDIT_YES)
 		return;
 	/* The others would meet the same. */

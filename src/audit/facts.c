@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define SUITES_FIRST 16 /* room for that many at first */
+
 static const struct {
 	const char *name;
 	uint16_t code;
@@ -120,7 +122,34 @@ void audit_facts_free(struct audit_facts *f)
 		return;
 	for (size_t i = 0; i < f->chain_count; i++)
 		free_chain(&f->chains[i]);
+	for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)
+		free(f->protocols[v].suites);
 	free(f);
+}
+
+bool audit_facts_accept(struct audit_protocol *p, const struct audit_accepted *a)
+{
+	if (p->suite_count == AUDIT_SUITES_MAX)
+		return false;
+	if (p->suite_count == p->suite_room) {
+		size_t room = p->suite_room == 0 ? SUITES_FIRST : 2 * p->suite_room;
+		struct audit_accepted *more = reallocarray(p->suites, room, sizeof(*more));
+		if (more == NULL)
+			return false;
+		p->suites = more;
+		p->suite_room = room;
+	}
+	p->suites[p->suite_count++] = *a;
+	return true;
+}
+
+/* False without memory; what was copied belongs to the copy. */
+static bool copy_suites(struct audit_protocol *to, const struct audit_protocol *from)
+{
+	bool is_whole = true;
+	for (size_t i = 0; i < from->suite_count && is_whole; i++)
+		is_whole = audit_facts_accept(to, &from->suites[i]);
+	return is_whole;
 }
 
 struct audit_facts *audit_facts_copy(const struct audit_facts *f, const struct audit_target *t)
@@ -132,13 +161,19 @@ struct audit_facts *audit_facts_copy(const struct audit_facts *f, const struct a
 	to->target = *t;
 	to->chain_count = 0;
 	memset(to->chains, 0, sizeof(to->chains));
-	for (size_t i = 0; i < f->chain_count; i++) {
-		if (!audit_facts_add_chain(to, &f->chains[i])) {
-			audit_facts_free(to);
-			return NULL;
-		}
+	for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++) {
+		to->protocols[v].suites = NULL;
+		to->protocols[v].suite_count = to->protocols[v].suite_room = 0;
 	}
-	return to;
+	bool is_whole = true;
+	for (size_t v = 0; v < AUDIT_VERSION_COUNT && is_whole; v++)
+		is_whole = copy_suites(&to->protocols[v], &f->protocols[v]);
+	for (size_t i = 0; i < f->chain_count && is_whole; i++)
+		is_whole = audit_facts_add_chain(to, &f->chains[i]);
+	if (is_whole)
+		return to;
+	audit_facts_free(to);
+	return NULL;
 }
 
 static bool is_same(const struct audit_chain *a, const struct audit_chain *b)

@@ -108,8 +108,8 @@ struct audit_accepted {
 struct audit_protocol {
 	enum audit_answer offered;
 	bool is_incomplete; /* there may be more suites than these */
-	size_t suite_count;
-	struct audit_accepted suites[AUDIT_SUITES_MAX];
+	size_t suite_count, suite_room;
+	struct audit_accepted *suites;  /* owned by the facts; audit_facts_accept adds to it */
 	uint32_t preferred;             /* chosen from everything offered at once; 0: not known */
 	enum audit_answer server_order; /* the server's preference decides, not the client's */
 	bool is_order_known;            /* suites[] is in that order */
@@ -231,6 +231,9 @@ void audit_facts_free(struct audit_facts *f);
 
 /* The same facts of another target (the same server under another domain). NULL without memory. */
 struct audit_facts *audit_facts_copy(const struct audit_facts *f, const struct audit_target *t);
+
+/* Put a suite behind the others. False without memory, or when there are AUDIT_SUITES_MAX. */
+bool audit_facts_accept(struct audit_protocol *p, const struct audit_accepted *a);
 
 /*
  * Keep a chain unless the same stands there. False without room or memory, and then the list is marked as cut.

@@ -5,12 +5,13 @@
 
 #include "audit/fetch.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "audit/fetch_curl.h"
 
 struct transfer {
 	struct audit_fetch *owner;
@@ -33,7 +34,8 @@ struct socket_poll {
 };
 
 struct audit_fetch {
-	uv_timer_t timer; /* first: what is closed is freed */
+	uv_timer_t timer;              /* first: what is closed is freed */
+	const struct audit_curl *curl; /* NULL: no policy was asked for yet */
 	CURLM *multi;
 	struct transfer *transfers;
 	struct socket_poll *polls;
@@ -58,22 +60,23 @@ static void drop_poll(struct audit_fetch *f, struct socket_poll *s)
 static void drop_transfer(struct transfer *t)
 {
 	struct transfer **at = &t->owner->transfers;
+	const struct audit_curl *curl = t->owner->curl;
 	while (*at != NULL && *at != t)
 		at = &(*at)->next;
 	if (*at == t) {
 		*at = t->next;
-		curl_multi_remove_handle(t->owner->multi, t->easy);
+		curl->multi_remove_handle(t->owner->multi, t->easy);
 	}
-	curl_easy_cleanup(t->easy);
-	curl_slist_free_all(t->resolve);
+	curl->easy_cleanup(t->easy);
+	curl->slist_free_all(t->resolve);
 	free(t);
 }
 
 /* RFC 8461 3.2: the media type is text/plain. Parameters may follow. */
-static bool is_plain_text(CURL *easy)
+static bool is_plain_text(const struct audit_curl *curl, CURL *easy)
 {
 	const char *type = NULL;
-	if (curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type) != CURLE_OK || type == NULL)
+	if (curl->easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type) != CURLE_OK || type == NULL)
 		return false;
 	return strncasecmp(type, "text/plain", 10) == 0 &&
 		(type[10] == '\0' || type[10] == ';' || type[10] == ' ');
@@ -81,19 +84,20 @@ static bool is_plain_text(CURL *easy)
 
 static bool judge(struct transfer *t, CURLcode code, char why[AUDIT_WORDS_MAX])
 {
+	const struct audit_curl *curl = t->owner->curl;
 	long status = 0;
-	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl->easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (t->is_long)
 		snprintf(why, AUDIT_WORDS_MAX, "it is longer than %d bytes", AUDIT_FETCH_LEN_MAX);
 	else if (code != CURLE_OK)
 		snprintf(why, AUDIT_WORDS_MAX, "%s",
-			t->error[0] != '\0' ? t->error : curl_easy_strerror(code));
+			t->error[0] != '\0' ? t->error : curl->easy_strerror(code));
 	else if (status >= 300 && status < 400)
 		snprintf(why, AUDIT_WORDS_MAX,
 			"the server redirects (status %ld), which must not be followed", status);
 	else if (status != 200)
 		snprintf(why, AUDIT_WORDS_MAX, "the server answers with status %ld", status);
-	else if (!is_plain_text(t->easy))
+	else if (!is_plain_text(curl, t->easy))
 		snprintf(why, AUDIT_WORDS_MAX, "it is not served as text/plain");
 	else
 		return true;
@@ -114,12 +118,13 @@ static void finish(struct transfer *t, CURLcode code)
 static void finish_ended(struct audit_fetch *f)
 {
 	int left = 0;
-	for (CURLMsg *m = NULL; (m = curl_multi_info_read(f->multi, &left)) != NULL;) {
+	for (CURLMsg *m = NULL; (m = f->curl->multi_info_read(f->multi, &left)) != NULL;) {
 		struct transfer *t = NULL;
 		CURLcode code = m->data.result;
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		if (curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t) == CURLE_OK)
+		if (f->curl->easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t) ==
+			CURLE_OK)
 			finish(t, code);
 	}
 }
@@ -127,7 +132,7 @@ static void finish_ended(struct audit_fetch *f)
 static void act(struct audit_fetch *f, curl_socket_t fd, int events)
 {
 	int running = 0;
-	curl_multi_socket_action(f->multi, fd, events, &running);
+	f->curl->multi_socket_action(f->multi, fd, events, &running);
 	finish_ended(f);
 }
 
@@ -167,7 +172,7 @@ static struct socket_poll *add_poll(struct audit_fetch *f, curl_socket_t fd)
 	s->fd = fd;
 	s->next = f->polls;
 	f->polls = s;
-	curl_multi_assign(f->multi, fd, s);
+	f->curl->multi_assign(f->multi, fd, s);
 	return s;
 }
 
@@ -179,7 +184,7 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *o
 	if (what == CURL_POLL_REMOVE) {
 		if (s != NULL)
 			drop_poll(f, s);
-		curl_multi_assign(f->multi, fd, NULL);
+		f->curl->multi_assign(f->multi, fd, NULL);
 		return 0;
 	}
 	if (s == NULL)
@@ -211,24 +216,39 @@ struct audit_fetch *audit_fetch_new(uv_loop_t *loop, const char *ca, uint32_t ti
 	struct audit_fetch *f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return NULL;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-		free(f);
-		return NULL;
-	}
-	f->multi = curl_multi_init();
 	f->ca = ca != NULL ? strdup(ca) : NULL;
 	f->timeout_ms = timeout_ms;
 	uv_timer_init(loop, &f->timer);
 	f->timer.data = f;
-	if (f->multi == NULL || (ca != NULL && f->ca == NULL)) {
+	if (ca != NULL && f->ca == NULL) {
 		audit_fetch_free(f);
 		return NULL;
 	}
-	curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-	curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
-	curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
 	return f;
+}
+
+/* With the first policy. */
+static bool begin(struct audit_fetch *f, char why[256])
+{
+	if (f->curl != NULL)
+		return true;
+	const struct audit_curl *curl = audit_curl_load(why);
+	if (curl == NULL)
+		return false;
+	snprintf(why, 256, "no memory to fetch the policy");
+	if (curl->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return false;
+	f->multi = curl->multi_init();
+	if (f->multi == NULL) {
+		curl->global_cleanup();
+		return false;
+	}
+	curl->multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+	curl->multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
+	curl->multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl->multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
+	f->curl = curl;
+	return true;
 }
 
 void audit_fetch_free(struct audit_fetch *f)
@@ -237,16 +257,19 @@ void audit_fetch_free(struct audit_fetch *f)
 		return;
 	while (f->transfers != NULL)
 		drop_transfer(f->transfers);
-	curl_multi_cleanup(f->multi);
+	if (f->curl != NULL)
+		f->curl->multi_cleanup(f->multi);
 	while (f->polls != NULL)
 		drop_poll(f, f->polls);
-	curl_global_cleanup();
+	if (f->curl != NULL)
+		f->curl->global_cleanup();
 	free(f->ca);
 	uv_close((uv_handle_t *)&f->timer, on_closed);
 }
 
 /* "HOST:443:address,address": libcurl asks no name server then. */
-static struct curl_slist *pin(const char *host, const struct addr *addresses, size_t count)
+static struct curl_slist *pin(
+	const struct audit_curl *curl, const char *host, const struct addr *addresses, size_t count)
 {
 	char line[AUDIT_HOST_MAX + 16 + AUDIT_FETCH_ADDRESSES_MAX * (ADDR_TEXT_MAX + 3)];
 	size_t n = (size_t)snprintf(line, sizeof(line), "%s:443:", host);
@@ -257,46 +280,50 @@ static struct curl_slist *pin(const char *host, const struct addr *addresses, si
 		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s%s%s", i > 0 ? "," : "",
 			is_v4 ? "" : "[", text, is_v4 ? "" : "]");
 	}
-	return curl_slist_append(NULL, line);
+	return curl->slist_append(NULL, line);
 }
 
 static bool set_options(struct transfer *t, const char *host)
 {
 	char url[AUDIT_HOST_MAX + 64];
+	const struct audit_curl *curl = t->owner->curl;
 	CURL *e = t->easy;
 	snprintf(url, sizeof(url), "https://%s/.well-known/mta-sts.txt", host);
-	return curl_easy_setopt(e, CURLOPT_URL, url) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_PRIVATE, t) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_RESOLVE, t->resolve) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_WRITEDATA, t) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)t->owner->timeout_ms) == CURLE_OK &&
-		curl_easy_setopt(e, CURLOPT_USERAGENT, "postern-audit") == CURLE_OK &&
+	return curl->easy_setopt(e, CURLOPT_URL, url) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_PRIVATE, t) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_RESOLVE, t->resolve) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)t->owner->timeout_ms) == CURLE_OK &&
+		curl->easy_setopt(e, CURLOPT_USERAGENT, "postern-audit") == CURLE_OK &&
 		(t->owner->ca == NULL ||
-			(curl_easy_setopt(e, CURLOPT_CAINFO, t->owner->ca) == CURLE_OK &&
-				curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK));
+			(curl->easy_setopt(e, CURLOPT_CAINFO, t->owner->ca) == CURLE_OK &&
+				curl->easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK));
 }
 
 int audit_fetch_policy(struct audit_fetch *f, const char *host, const struct addr *addresses,
-	size_t count, audit_fetch_fn *fn, void *arg)
+	size_t count, audit_fetch_fn *fn, void *arg, char why[256])
 {
+	if (!begin(f, why))
+		return -ENOENT;
 	struct transfer *t = calloc(1, sizeof(*t));
+	snprintf(why, 256, "no memory to fetch the policy");
 	if (t == NULL)
 		return -ENOMEM;
 	t->owner = f;
 	t->fn = fn;
 	t->arg = arg;
-	t->easy = curl_easy_init();
-	t->resolve = pin(host, addresses, count);
+	t->easy = f->curl->easy_init();
+	t->resolve = pin(f->curl, host, addresses, count);
 	if (t->easy == NULL || t->resolve == NULL || !set_options(t, host) ||
-		curl_multi_add_handle(f->multi, t->easy) != CURLM_OK) {
+		f->curl->multi_add_handle(f->multi, t->easy) != CURLM_OK) {
 		drop_transfer(t);
 		return -ENOMEM;
 	}

@@ -30,9 +30,10 @@ void audit_fetch_free(struct audit_fetch *f);
 
 /*
  * https://HOST/.well-known/mta-sts.txt from one of these addresses; nothing is resolved here, no proxy is
- * used. fn is called once, from the loop, unless this fails: 0 or -ENOMEM.
+ * used. fn is called once, from the loop, unless this fails: 0, -ENOMEM or, where libcurl is not to be had,
+ * -ENOENT, with one sentence in why.
  */
 __attribute__((warn_unused_result)) int audit_fetch_policy(struct audit_fetch *f, const char *host,
-	const struct addr *addresses, size_t count, audit_fetch_fn *fn, void *arg);
+	const struct addr *addresses, size_t count, audit_fetch_fn *fn, void *arg, char why[256]);
 
 #endif

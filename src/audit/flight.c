@@ -16,7 +16,7 @@
 #define RECORD_HEADER_LEN 5
 #define RECORD_LEN_MAX (16384 + 2048) /* RFC 5246 6.2.3 */
 #define MESSAGES_LEN_MAX (AUDIT_CERT_LEN_MAX + 65536)
-#define MESSAGES_LEN_MIN 8192 /* enough for most flights */
+#define MESSAGES_LEN_MIN 2048
 #define ALERT_LEN 2
 #define ALERT_FATAL 2
 #define ALERT_NO_CERTIFICATE 41

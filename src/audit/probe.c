@@ -1,6 +1,7 @@
 /*
  * One connection, from connect to its end. Invariant: done is called once, from the loop, after the socket
- * was closed; one timer stands for whatever is awaited, another for the whole.
+ * was closed; one timer stands for whatever is awaited, another for the whole. Hundreds of them wait at a
+ * time: what is kept for the dialogue ends with it, and a flight begins with its first byte.
  */
 
 #include "audit/probe.h"
@@ -15,6 +16,7 @@
 #define READ_MAX ((uint64_t)2 << 20) /* bytes of one connection */
 #define MORE_LEN 4096
 #define GOODBYE_LEN 64
+#define FLIGHT_RATE 8 /* bytes a millisecond: the slowest that is waited for */
 #define HANDLES 3
 
 static const struct audit_times defaults = {
@@ -31,15 +33,22 @@ struct audit_probe {
 	unsigned open; /* handles that are not closed yet */
 	bool is_ending, is_writing, is_begun, has_more;
 	uint64_t began_ms, connected_ms;
+	uint64_t asked_ms;   /* the last thing was sent then */
+	uint64_t flight_len; /* bytes of the answer to it */
 	enum audit_stage stage;
-	struct audit_dialogue dialogue;
-	struct audit_flight *flight;
+	struct audit_dialogue *dialogue; /* from connect until TLS begins */
+	struct audit_words *words;       /* then */
+	struct audit_flight *flight;     /* NULL: no byte of it has come */
 	struct audit_probe_result result;
 	uint8_t *more; /* MORE_LEN bytes behind the hello, when the ask has more */
 	uint8_t goodbye[GOODBYE_LEN];
-	uint8_t buffer[READ_LEN];
 	uint8_t hello[]; /* hundreds of probes are kept: each takes what it needs */
 };
+
+/* What was read is used up before anything else is: one for all probes. */
+static uint8_t buffer[READ_LEN];
+static const struct audit_flight no_flight = { .end = AUDIT_FLIGHT_MORE };
+static const struct audit_words no_words = { .code = 0 };
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -48,10 +57,15 @@ static void on_closed(uv_handle_t *handle)
 		return;
 	p->result.total_ms = (uint32_t)(uv_now(p->loop) - p->began_ms);
 	if (p->ask.target->starttls != AUDIT_DIRECT)
-		p->result.words = &p->dialogue.words;
-	p->result.flight = p->stage == AUDIT_STAGE_HELLO ? p->flight : NULL;
+		p->result.words = p->dialogue != NULL ? &p->dialogue->words
+			: p->words != NULL            ? p->words
+						      : &no_words;
+	if (p->stage == AUDIT_STAGE_HELLO)
+		p->result.flight = p->flight != NULL ? p->flight : &no_flight;
 	p->ask.done(p->ask.arg, &p->result);
 	audit_flight_free(p->flight);
+	free(p->dialogue);
+	free(p->words);
 	free(p);
 }
 
@@ -65,15 +79,28 @@ static void close_all(struct audit_probe *p)
 /* Where no TLS began, a polite client says goodbye; nobody waits for the answer. */
 static void say_goodbye(struct audit_probe *p)
 {
-	struct span bye = audit_dialogue_goodbye(&p->dialogue);
-	if (!p->ask.is_polite || p->result.end != AUDIT_PROBE_DIALOGUE || bye.len == 0 ||
-		bye.len > sizeof(p->goodbye))
+	if (!p->ask.is_polite || p->result.end != AUDIT_PROBE_DIALOGUE || p->dialogue == NULL)
+		return;
+	struct span bye = audit_dialogue_goodbye(p->dialogue);
+	if (bye.len == 0 || bye.len > sizeof(p->goodbye))
 		return;
 	memcpy(p->goodbye, bye.data, bye.len);
 	uv_buf_t buf = uv_buf_init((char *)p->goodbye, (unsigned)bye.len);
 	int n = uv_try_write((uv_stream_t *)&p->tcp, &buf, 1);
 	if (n > 0)
 		p->result.written += (uint64_t)n;
+}
+
+/* What the result says of the dialogue, which may end before the rest. */
+static void note_dialogue(struct audit_probe *p)
+{
+	const struct audit_dialogue *d = p->dialogue;
+	if (d == NULL)
+		return;
+	p->result.is_temporary = d->is_temporary;
+	p->result.is_asked = d->is_asked;
+	p->result.dialogue_end = d->end;
+	p->result.leftover_len = d->leftover_len;
 }
 
 static void finish(struct audit_probe *p, enum audit_probe_end end, int error)
@@ -84,10 +111,7 @@ static void finish(struct audit_probe *p, enum audit_probe_end end, int error)
 	p->result.end = end;
 	p->result.error = error;
 	p->result.stage = p->stage;
-	p->result.is_temporary = p->dialogue.is_temporary;
-	p->result.is_asked = p->dialogue.is_asked;
-	p->result.dialogue_end = p->dialogue.end;
-	p->result.leftover_len = p->dialogue.leftover_len;
+	note_dialogue(p);
 	say_goodbye(p);
 	close_all(p);
 }
@@ -106,9 +130,9 @@ static void go_on(struct audit_probe *p);
 
 static void on_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-	struct audit_probe *p = handle->data;
+	(void)handle;
 	(void)suggested;
-	*buf = uv_buf_init((char *)p->buffer, sizeof(p->buffer));
+	*buf = uv_buf_init((char *)buffer, sizeof(buffer));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
@@ -120,7 +144,7 @@ static void on_written(uv_write_t *req, int status)
 	if (p->is_ending)
 		return;
 	if (p->stage == AUDIT_STAGE_DIALOGUE && status == 0) {
-		audit_dialogue_sent(&p->dialogue);
+		audit_dialogue_sent(p->dialogue);
 		go_on(p);
 	}
 	/* When it failed, what the server said before may still be there to read; then the end is. */
@@ -132,6 +156,7 @@ static void send_bytes(struct audit_probe *p, uint8_t *bytes, size_t len)
 {
 	uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)len);
 	p->is_writing = true;
+	p->asked_ms = uv_now(p->loop);
 	p->result.written += len;
 	p->write.data = p;
 	/* What more has to say next must not meet what is still being written. */
@@ -146,33 +171,55 @@ static void send_bytes(struct audit_probe *p, uint8_t *bytes, size_t len)
 
 static void begin_hello(struct audit_probe *p)
 {
+	bool has_words = p->ask.target->starttls != AUDIT_DIRECT;
 	p->stage = AUDIT_STAGE_HELLO;
-	p->flight = audit_flight_new(p->ask.is_ssl2);
-	if (p->flight == NULL) {
+	p->words = has_words ? malloc(sizeof(*p->words)) : NULL;
+	if (has_words && p->words == NULL) {
 		finish(p, AUDIT_PROBE_CANCELLED, UV_ENOMEM);
 		return;
 	}
+	if (has_words)
+		*p->words = p->dialogue->words;
+	note_dialogue(p);
+	free(p->dialogue);
+	p->dialogue = NULL;
 	await(p, p->ask.times.step_ms);
 	send_bytes(p, p->hello, p->ask.hello_len);
 }
 
-/* The greeting has one time for all its lines: it begins with the connection, not with each of them. */
+/* As long as something comes, but no longer than that: a byte now and then is not to hold a connection. */
+static void await_until(struct audit_probe *p, uint64_t end_ms)
+{
+	uint64_t now_ms = uv_now(p->loop), ms = end_ms > now_ms ? end_ms - now_ms : 0;
+	await(p, ms < p->ask.times.step_ms ? (uint32_t)ms : p->ask.times.step_ms);
+}
+
+/*
+ * The greeting has one time for all its lines: it begins with the connection, not with each of them. An answer
+ * has as much, since those who greet slowly answer slowly.
+ */
 static void await_words(struct audit_probe *p)
 {
 	if (p->is_begun)
-		await(p, p->ask.times.step_ms);
+		await_until(p, p->asked_ms + p->ask.times.greeting_ms);
+}
+
+/* A flight has the time of a step, and what its bytes need over a slow line. */
+static void await_flight(struct audit_probe *p)
+{
+	await_until(p, p->asked_ms + p->ask.times.step_ms + p->flight_len / FLIGHT_RATE);
 }
 
 /* What the dialogue wants next. */
 static void go_on(struct audit_probe *p)
 {
-	switch (p->dialogue.step) {
+	switch (p->dialogue->step) {
 	case AUDIT_STEP_READ:
 		await_words(p);
 		break;
 	case AUDIT_STEP_SEND:
 		if (!p->is_writing)
-			send_bytes(p, p->dialogue.send, p->dialogue.send_len);
+			send_bytes(p, p->dialogue->send, p->dialogue->send_len);
 		break;
 	case AUDIT_STEP_TLS:
 		begin_hello(p);
@@ -188,7 +235,8 @@ static bool ask_more(struct audit_probe *p, struct span bytes, bool is_end)
 {
 	size_t len = 0;
 	p->has_more = true;
-	if (!p->ask.more(p->ask.more_arg, p->flight, bytes, is_end, p->more, MORE_LEN, &len))
+	const struct audit_flight *f = p->flight != NULL ? p->flight : &no_flight;
+	if (!p->ask.more(p->ask.more_arg, f, bytes, is_end, p->more, MORE_LEN, &len))
 		return false;
 	if (len > 0 && !is_end) {
 		await(p, p->ask.times.step_ms);
@@ -200,8 +248,15 @@ static bool ask_more(struct audit_probe *p, struct span bytes, bool is_end)
 static void read_flight(struct audit_probe *p, struct span bytes)
 {
 	bool is_first = !p->has_more && !p->ask.is_raw;
+	if (p->flight == NULL)
+		p->flight = audit_flight_new(p->ask.is_ssl2);
+	if (p->flight == NULL) {
+		finish(p, AUDIT_PROBE_CANCELLED, UV_ENOMEM);
+		return;
+	}
+	p->flight_len += bytes.len;
 	if (is_first && audit_flight_feed(p->flight, bytes) == AUDIT_FLIGHT_MORE) {
-		await(p, p->ask.times.step_ms);
+		await_flight(p);
 		return;
 	}
 	if (p->ask.more == NULL || !ask_more(p, is_first ? span_of(NULL, 0) : bytes, false))
@@ -210,16 +265,16 @@ static void read_flight(struct audit_probe *p, struct span bytes)
 
 static void note_greeting(struct audit_probe *p)
 {
-	if (p->is_begun || !p->dialogue.is_greeted || p->dialogue.step == AUDIT_STEP_READ)
+	if (p->is_begun || !p->dialogue->is_greeted || p->dialogue->step == AUDIT_STEP_READ)
 		return;
 	p->is_begun = true;
 	p->result.greeting_ms = (uint32_t)(uv_now(p->loop) - p->connected_ms);
-	p->dialogue.words.greeting_ms = p->result.greeting_ms;
+	p->dialogue->words.greeting_ms = p->result.greeting_ms;
 }
 
 static void read_dialogue(struct audit_probe *p, struct span bytes, bool is_end)
 {
-	audit_dialogue_feed(&p->dialogue, bytes, is_end);
+	audit_dialogue_feed(p->dialogue, bytes, is_end);
 	note_greeting(p);
 	go_on(p);
 }
@@ -230,7 +285,7 @@ static void read_end(struct audit_probe *p, int error)
 	if (p->stage == AUDIT_STAGE_DIALOGUE && is_clean)
 		read_dialogue(p, span_of(NULL, 0), true);
 	else if (p->stage == AUDIT_STAGE_DIALOGUE)
-		audit_dialogue_feed(&p->dialogue, span_of(NULL, 0), true); /* for its words */
+		audit_dialogue_feed(p->dialogue, span_of(NULL, 0), true); /* for its words */
 	else if (p->has_more || p->ask.is_raw)
 		ask_more(p, span_of(NULL, 0), true);
 	finish(p, is_clean ? AUDIT_PROBE_CLOSED : AUDIT_PROBE_RESET, is_clean ? 0 : error);
@@ -239,7 +294,6 @@ static void read_end(struct audit_probe *p, int error)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct audit_probe *p = stream->data;
-	(void)buf;
 	if (p->is_ending || n == 0)
 		return;
 	if (n < 0) {
@@ -248,11 +302,41 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 	p->result.read += (uint64_t)n;
 	if (p->stage == AUDIT_STAGE_HELLO)
-		read_flight(p, span_of(p->buffer, (size_t)n));
+		read_flight(p, span_of(buf->base, (size_t)n));
 	else
-		read_dialogue(p, span_of(p->buffer, (size_t)n), false);
+		read_dialogue(p, span_of(buf->base, (size_t)n), false);
 	if (p->result.read > READ_MAX)
 		finish(p, AUDIT_PROBE_TIMEOUT, UV_E2BIG);
+}
+
+/*
+ * Whom we ask for. XMPP servers speak for domains and are asked for one; RFC 7622 3.2: an address may stand
+ * for it, of IPv6 in brackets, but never nothing.
+ */
+static const char *asked_for(const struct audit_target *t, char address[ADDR_TEXT_MAX + 2])
+{
+	char text[ADDR_TEXT_MAX];
+	bool is_xmpp = t->starttls == AUDIT_XMPP_CLIENT || t->starttls == AUDIT_XMPP_SERVER;
+	if (t->domain[0] != '\0' && (is_xmpp || t->host[0] == '\0'))
+		return t->domain;
+	if (!is_xmpp || t->host[0] != '\0')
+		return t->host;
+	snprintf(address, ADDR_TEXT_MAX + 2, addr_is_v4(&t->addr) ? "%s" : "[%s]",
+		addr_format(&t->addr, text));
+	return address;
+}
+
+static bool begin_dialogue(struct audit_probe *p)
+{
+	const struct audit_target *t = p->ask.target;
+	char address[ADDR_TEXT_MAX + 2];
+	p->dialogue = malloc(sizeof(*p->dialogue));
+	if (p->dialogue == NULL)
+		return false;
+	audit_dialogue_init(p->dialogue, t->starttls, asked_for(t, address),
+		p->ask.ehlo != NULL ? p->ask.ehlo : "localhost");
+	audit_dialogue_inject(p->dialogue, p->ask.injected);
+	return true;
 }
 
 static void on_connect(uv_connect_t *req, int status)
@@ -266,6 +350,10 @@ static void on_connect(uv_connect_t *req, int status)
 	}
 	p->connected_ms = uv_now(p->loop);
 	p->result.connect_ms = (uint32_t)(p->connected_ms - p->began_ms);
+	if (!begin_dialogue(p)) {
+		finish(p, AUDIT_PROBE_CANCELLED, UV_ENOMEM);
+		return;
+	}
 	p->stage = AUDIT_STAGE_DIALOGUE;
 	await(p, p->ask.times.greeting_ms);
 	/* A hello of more than one segment is not to wait for its first to be acknowledged. */
@@ -308,32 +396,6 @@ static struct audit_probe *new_probe(const struct audit_probe_ask *ask)
 	return p;
 }
 
-/*
- * Whom we ask for. XMPP servers speak for domains and are asked for one; RFC 7622 3.2: an address may stand
- * for it, of IPv6 in brackets, but never nothing.
- */
-static const char *asked_for(const struct audit_target *t, char address[ADDR_TEXT_MAX + 2])
-{
-	char text[ADDR_TEXT_MAX];
-	bool is_xmpp = t->starttls == AUDIT_XMPP_CLIENT || t->starttls == AUDIT_XMPP_SERVER;
-	if (t->domain[0] != '\0' && (is_xmpp || t->host[0] == '\0'))
-		return t->domain;
-	if (!is_xmpp || t->host[0] != '\0')
-		return t->host;
-	snprintf(address, ADDR_TEXT_MAX + 2, addr_is_v4(&t->addr) ? "%s" : "[%s]",
-		addr_format(&t->addr, text));
-	return address;
-}
-
-static void begin_dialogue(struct audit_probe *p)
-{
-	const struct audit_target *t = p->ask.target;
-	char address[ADDR_TEXT_MAX + 2];
-	audit_dialogue_init(&p->dialogue, t->starttls, asked_for(t, address),
-		p->ask.ehlo != NULL ? p->ask.ehlo : "localhost");
-	audit_dialogue_inject(&p->dialogue, p->ask.injected);
-}
-
 struct audit_probe *audit_probe_start(uv_loop_t *loop, const struct audit_probe_ask *ask)
 {
 	struct sockaddr_storage to;
@@ -341,7 +403,6 @@ struct audit_probe *audit_probe_start(uv_loop_t *loop, const struct audit_probe_
 	if (p == NULL)
 		return NULL;
 	p->loop = loop;
-	begin_dialogue(p);
 	if (uv_tcp_init(loop, &p->tcp) < 0) {
 		free(p);
 		return NULL;

@@ -22,7 +22,11 @@ struct audit_times {
 	 * 5321 4.5.3.2.1 allows five minutes.
 	 */
 	uint32_t greeting_ms;
-	uint32_t step_ms;  /* default 10000: between two words, and for the flight */
+	/*
+	 * Default 10000: between two pieces of an answer, which as a whole has no longer than a greeting; and for
+	 * the flight, which has a second more for every 8000 bytes.
+	 */
+	uint32_t step_ms;
 	uint32_t total_ms; /* default 60000 */
 };
 

@@ -48,6 +48,9 @@ json_t *audit_json_gateway(const struct audit_entry *e);
 json_t *audit_json_domain(const struct audit_domain_entry *e);
 json_t *audit_json(const struct audit_report *r);
 
+/* The same document as text, with one gateway in memory at a time. False without memory, or when out fails. */
+bool audit_json_write(FILE *out, const struct audit_report *r);
+
 void audit_csv_header(FILE *out);
 void audit_csv_gateway(FILE *out, const struct audit_entry *e);
 

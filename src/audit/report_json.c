@@ -335,11 +335,9 @@ json_t *audit_json_domain(const struct audit_domain_entry *e)
 		text(e->findings->profile), "findings", findings_json(e->findings));
 }
 
-json_t *audit_json(const struct audit_report *r)
+static json_t *document(const struct audit_report *r, json_t *gateways)
 {
-	json_t *gateways = json_array(), *domains = json_array();
-	for (size_t i = 0; i < r->entry_count; i++)
-		append(&gateways, audit_json_gateway(&r->entries[i]));
+	json_t *domains = json_array();
 	for (size_t i = 0; i < r->domain_count; i++)
 		append(&domains, audit_json_domain(&r->domains[i]));
 	return json_pack("{s:s, s:i, s:s, s:o, s:s?, s:s?, s:b, s:s, s:o, s:o}", "format",
@@ -347,6 +345,72 @@ json_t *audit_json(const struct audit_report *r)
 		time_json(r->at_s), "profile", r->profile, "note", r->note, "incomplete",
 		r->is_incomplete, "worst", audit_severity_name(audit_report_worst(r)), "gateways",
 		gateways, "domains", domains);
+}
+
+json_t *audit_json(const struct audit_report *r)
+{
+	json_t *gateways = json_array();
+	for (size_t i = 0; i < r->entry_count; i++)
+		append(&gateways, audit_json_gateway(&r->entries[i]));
+	return document(r, gateways);
+}
+
+/* Where values stand in the document: so many blanks behind each end of a line. */
+struct indent {
+	FILE *out;
+	int blanks;
+};
+
+/* Texts have no ends of lines in them, those are escaped. */
+static int put_indented(const char *bytes, size_t len, void *arg)
+{
+	const struct indent *to = arg;
+	for (size_t i = 0; i < len; i++) {
+		putc(bytes[i], to->out);
+		if (bytes[i] == '\n')
+			fprintf(to->out, "%*s", to->blanks, "");
+	}
+	return ferror(to->out) != 0 ? -1 : 0;
+}
+
+/* False without memory, or when it could not be written. */
+static bool put_value(FILE *out, const json_t *value, int blanks)
+{
+	struct indent to = { out, blanks };
+	return value != NULL &&
+		json_dump_callback(value, put_indented, &to, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0;
+}
+
+static bool put_gateways(FILE *out, const struct audit_report *r)
+{
+	bool is_good = true;
+	putc('[', out);
+	for (size_t i = 0; i < r->entry_count && is_good; i++) {
+		json_t *o = audit_json_gateway(&r->entries[i]);
+		fputs(i > 0 ? ",\n    " : "\n    ", out);
+		is_good = put_value(out, o, 4);
+		json_decref(o);
+	}
+	fputs(r->entry_count > 0 ? "\n  ]" : "]", out);
+	return is_good;
+}
+
+bool audit_json_write(FILE *out, const struct audit_report *r)
+{
+	json_t *o = document(r, json_array()), *value;
+	const char *key;
+	bool is_good = o != NULL, is_first = true;
+	json_object_foreach(o, key, value)
+	{
+		fprintf(out, "%s\n  \"%s\": ", is_first ? "{" : ",", key);
+		is_first = false;
+		is_good = is_good &&
+			(strcmp(key, "gateways") == 0 ? put_gateways(out, r)
+						      : put_value(out, value, 2));
+	}
+	fputs("\n}", out);
+	json_decref(o);
+	return is_good && ferror(out) == 0;
 }
 
 json_t *audit_json_load(const char *path, struct fault *f)

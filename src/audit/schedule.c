@@ -20,7 +20,10 @@
 #define SHORTEN_NUM 5   /* of 6 parts of the time: then rare suites are left out */
 #define SHORTEN_DEN 6
 #define PROGRESS_MS 250
-#define RETRY_MS 100 /* after there was no descriptor left */
+#define RETRY_MS 100   /* after there was no descriptor left */
+#define SILENT_MS 5000 /* without an answer, while others wait for a place */
+#define SLOW_MS 1000   /* the same, while sockets are scarce: others come first */
+#define PARKS_MAX 4    /* each time it may be silent for twice as long, so many times */
 
 static const uint32_t canary_waits_s[] = { 5, 15, 45 };
 #define CANARY_WAITS (sizeof(canary_waits_s) / sizeof(canary_waits_s[0]))
@@ -34,8 +37,8 @@ struct gateway {
 	unsigned open;
 	bool is_waiting; /* for an answer: nothing can be asked now */
 	bool is_over;    /* reported; freed with its last connection */
-	unsigned canary_waits;
-	uint64_t begun_ms;
+	unsigned canary_waits, parks;
+	uint64_t begun_ms, heard_ms; /* the last answer, or the begin */
 	struct audit_attack robots[AUDIT_ROBOT_VARIANTS];
 };
 
@@ -152,6 +155,13 @@ static int make_room(struct audit_schedule *s)
 {
 	if (s->waiting_count < s->waiting_cap)
 		return 0;
+	if (s->waiting_at > s->waiting_cap / 2) {
+		s->waiting_count -= s->waiting_at;
+		memmove(s->waiting, s->waiting + s->waiting_at,
+			s->waiting_count * sizeof(s->waiting[0]));
+		s->waiting_at = 0;
+		return 0;
+	}
 	size_t cap = s->waiting_cap == 0 ? 64 : s->waiting_cap * 2;
 	struct gateway **p = reallocarray(s->waiting, cap, sizeof(*p));
 	if (p == NULL)
@@ -238,6 +248,14 @@ static bool is_running(const struct audit_schedule *s, const struct audit_target
 	return false;
 }
 
+static void enter(struct audit_schedule *s, struct gateway *g, uint64_t now_ms)
+{
+	if (s->is_short)
+		audit_scan_shorten(g->scan);
+	g->heard_ms = now_ms;
+	s->running[s->running_count++] = g;
+}
+
 static bool begin(struct audit_schedule *s, struct gateway *g, uint64_t now_ms)
 {
 	struct audit_scan_options o = { .has_probes = s->options.has_probes,
@@ -250,13 +268,52 @@ static bool begin(struct audit_schedule *s, struct gateway *g, uint64_t now_ms)
 		g->facts = NULL;
 		return false;
 	}
-	if (s->is_short)
-		audit_scan_shorten(g->scan);
 	g->begun_ms = now_ms;
 	audit_pace_init(
 		&g->pace, s->options.concurrency_max, s->options.rate, s->options.is_polite);
-	s->running[s->running_count++] = g;
+	enter(s, g, now_ms);
 	return true;
+}
+
+static uint64_t silent_until(const struct gateway *g)
+{
+	unsigned parks = g->parks < PARKS_MAX ? g->parks : PARKS_MAX;
+	return g->heard_ms + ((uint64_t)SILENT_MS << parks);
+}
+
+static bool is_crowded(const struct audit_schedule *s)
+{
+	return s->running_count == s->running_max && s->waiting_at < s->waiting_count;
+}
+
+/* Its place is for others now; it goes on where it was when its turn comes again. */
+static bool park(struct audit_schedule *s, size_t at)
+{
+	struct gateway *g = s->running[at];
+	if (make_room(s) != 0)
+		return false;
+	s->running[at] = s->running[--s->running_count];
+	s->waiting[s->waiting_count++] = g;
+	g->parks++;
+	audit_pace_pause(&g->pace);
+	for (struct ticket *t = s->tickets; t != NULL; t = t->next)
+		if (t->gateway == g)
+			s->world.cancel(s->world.arg, t->link);
+	return true;
+}
+
+/* Whoever lets others wait and says nothing, or a byte now and then, gives its place up. */
+static void park_silent(struct audit_schedule *s, uint64_t now_ms)
+{
+	size_t waiting = s->waiting_count - s->waiting_at;
+	if (!is_crowded(s))
+		return;
+	for (size_t i = s->running_count; i > 0 && waiting > 0; i--)
+		if (now_ms >= silent_until(s->running[i - 1])) {
+			if (!park(s, i - 1))
+				return;
+			waiting--;
+		}
 }
 
 /* The next that waits and whose place nobody is at; the others stay in their order. */
@@ -266,7 +323,9 @@ static bool begin_next(struct audit_schedule *s, uint64_t now_ms)
 		struct gateway *g = s->waiting[i];
 		if (is_running(s, &g->target))
 			continue;
-		if (!begin(s, g, now_ms))
+		if (g->scan != NULL)
+			enter(s, g, now_ms);
+		else if (!begin(s, g, now_ms))
 			return false;
 		memmove(&s->waiting[s->waiting_at + 1], &s->waiting[s->waiting_at],
 			(i - s->waiting_at) * sizeof(s->waiting[0]));
@@ -291,6 +350,22 @@ static bool wait_for_canary(struct audit_schedule *s, struct gateway *g, uint64_
 	return true;
 }
 
+/* A limit that shows: in words, by not being let in at all, or by a control. A connection may just be lost. */
+static bool is_told(const struct audit_probe_result *r)
+{
+	if (r->stage == AUDIT_STAGE_CONNECT)
+		return r->error != UV_ECONNRESET;
+	return r->end == AUDIT_PROBE_DIALOGUE || r->stage == AUDIT_STAGE_HELLO;
+}
+
+/* A single probe that came so far and was not hung up on met no limit, whatever its answer says. */
+static bool is_let_in(
+	const struct ticket *t, const struct audit_probe_result *r, enum audit_answer answer)
+{
+	return t->kind != AUDIT_ASK_HELLO && r->stage == AUDIT_STAGE_HELLO &&
+		(r->end == AUDIT_PROBE_FLIGHT || answer != AUDIT_UNKNOWN);
+}
+
 static void settle(struct audit_schedule *s, struct ticket *t, const struct audit_probe_result *r,
 	enum audit_answer answer)
 {
@@ -302,18 +377,27 @@ static void settle(struct audit_schedule *s, struct ticket *t, const struct audi
 	g->is_waiting = false;
 	if (r->end == AUDIT_PROBE_CANCELLED)
 		return;
+	if (r->end != AUDIT_PROBE_TIMEOUT)
+		g->heard_ms = now_ms;
 	if (audit_scan_is_refused_for_now(g->scan) && wait_for_canary(s, g, now_ms))
 		return;
+	if (is_let_in(t, r, answer)) {
+		audit_pace_let_in(&g->pace);
+		return;
+	}
 	switch (o) {
 	case AUDIT_OUTCOME_FINAL:
 		if (t->kind == AUDIT_ASK_HELLO)
 			audit_pace_good(&g->pace, r->total_ms);
 		break;
 	case AUDIT_OUTCOME_LOST:
-		audit_pace_lost(&g->pace, t->brakes);
+		audit_pace_lost(&g->pace, t->brakes, now_ms);
 		break;
 	case AUDIT_OUTCOME_EARLY:
-		audit_pace_limited(&g->pace, t->brakes, now_ms);
+		if (is_told(r))
+			audit_pace_limited(&g->pace, t->brakes, now_ms);
+		else
+			audit_pace_lost(&g->pace, t->brakes, now_ms);
 		break;
 	}
 }
@@ -414,7 +498,10 @@ static size_t choose(const struct audit_schedule *s, uint64_t now_ms)
 			continue;
 		if (!is_scarce)
 			return i;
-		uint32_t rounds = 1 + audit_scan_rounds_left(g->scan, g->pace.window);
+		/* Who does not answer has the least claim to more. */
+		bool is_silent = g->open > 0 && now_ms >= g->heard_ms + SLOW_MS;
+		uint32_t rounds =
+			1 + (is_silent ? 0 : audit_scan_rounds_left(g->scan, g->pace.window));
 		if (rounds > most) {
 			most = rounds;
 			best = i;
@@ -453,19 +540,23 @@ static void ask_all(struct audit_schedule *s, uint64_t now_ms)
 	}
 }
 
-static void give_up_waiting(struct audit_schedule *s)
+static void give_up_waiting(struct audit_schedule *s, uint64_t now_ms)
 {
 	while (s->waiting_at < s->waiting_count) {
 		struct gateway *g = s->waiting[s->waiting_at++];
-		g->facts = audit_facts_new(&g->target);
-		if (g->facts != NULL) {
+		g->is_over = true;
+		if (g->scan != NULL) {
+			audit_scan_stop(g->scan, s->why);
+			report(s, g, now_ms);
+		} else if ((g->facts = audit_facts_new(&g->target)) != NULL) {
 			snprintf(g->facts->incomplete, sizeof(g->facts->incomplete), "%s", s->why);
 			report(s, g, 0);
 		} else {
 			for (const struct gateway *t = g; t != NULL; t = t->twin)
 				s->done++;
 		}
-		free_gateway(g);
+		if (g->open == 0)
+			free_gateway(g);
 	}
 }
 
@@ -475,7 +566,7 @@ static void stop_all(struct audit_schedule *s, uint64_t now_ms)
 		audit_scan_stop(s->running[0]->scan, s->why);
 		finish(s, 0, now_ms);
 	}
-	give_up_waiting(s);
+	give_up_waiting(s, now_ms);
 }
 
 static void watch_deadline(struct audit_schedule *s, uint64_t now_ms)
@@ -545,6 +636,8 @@ static void plan_wake(struct audit_schedule *s, uint64_t now_ms)
 {
 	for (size_t i = 0; i < s->running_count; i++) {
 		const struct gateway *g = s->running[i];
+		if (is_crowded(s) && silent_until(g) > now_ms)
+			wake(s, silent_until(g));
 		if (g->is_waiting || g->open >= g->pace.window)
 			continue;
 		uint64_t at_ms = g->pace.not_before_ms > s->not_before_ms ? g->pace.not_before_ms
@@ -563,6 +656,7 @@ static void run(struct audit_schedule *s)
 	uint64_t now_ms = s->world.now_ms(s->world.arg);
 	watch_deadline(s, now_ms);
 	if (!s->is_stopping) {
+		park_silent(s, now_ms);
 		while (s->running_count < s->running_max && begin_next(s, now_ms))
 			continue;
 		ask_all(s, now_ms);

@@ -6,8 +6,9 @@
  * audit_world, so that what is decided here can be watched with made-up ones; audit/run.h is this over libuv.
  *
  * A gateway begins with three connections at a time and gets one more with every round whose handshakes take
- * no longer than before. A sign of a limit halves that; below one connection the questions are spaced. What
- * was refused once at a speed is not tried again at that speed.
+ * no longer than before. A sign of a limit halves that; below one connection the questions are spaced. A speed
+ * that was refused is tried again after a while, more rarely each time that it is refused again. Where more
+ * gateways wait than are in work, one that does not answer gives its place up until its turn comes again.
  */
 
 #include "audit/attack.h"

@@ -42,7 +42,7 @@ static const struct test {
 struct audit_session {
 	enum audit_session_kind kind;
 	const struct test *test;
-	SSL_CTX *ctx;
+	bool has_ctx;
 	SSL *ssl;
 	BIO *in, *out; /* owned by ssl */
 	bool is_open, is_asked, is_hit, is_answered;
@@ -52,6 +52,12 @@ struct audit_session {
 	size_t came; /* bytes of TLS */
 	uint8_t line[256];
 };
+
+/* Made with the first of the sessions that are there at a time, gone with the last. */
+static struct {
+	SSL_CTX *ctx;
+	size_t users;
+} shared;
 
 static const struct test *find_test(enum audit_starttls kind)
 {
@@ -78,19 +84,45 @@ static bool name_server(SSL *ssl, const char *host)
 	return SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
+static SSL_CTX *new_ctx(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	if (ctx == NULL)
+		return NULL;
+	SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_min_proto_version(ctx, 0);
+	SSL_CTX_set_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_max_cert_list(ctx, AUDIT_CERT_LEN_MAX);
+	if (SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0") == 1)
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+static bool share_ctx(struct audit_session *s)
+{
+	if (shared.ctx == NULL)
+		shared.ctx = new_ctx();
+	s->has_ctx = shared.ctx != NULL;
+	shared.users += s->has_ctx ? 1 : 0;
+	return s->has_ctx;
+}
+
+static void release_ctx(const struct audit_session *s)
+{
+	if (!s->has_ctx || --shared.users > 0)
+		return;
+	SSL_CTX_free(shared.ctx);
+	shared.ctx = NULL;
+}
+
 static bool make(struct audit_session *s, const struct audit_target *t)
 {
-	s->ctx = SSL_CTX_new(TLS_client_method());
-	if (s->ctx == NULL)
+	if (!share_ctx(s))
 		return false;
-	SSL_CTX_set_security_level(s->ctx, 0);
-	SSL_CTX_set_verify(s->ctx, SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_min_proto_version(s->ctx, 0);
-	SSL_CTX_set_options(s->ctx, SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_max_cert_list(s->ctx, AUDIT_CERT_LEN_MAX);
-	if (SSL_CTX_set_cipher_list(s->ctx, "ALL:@SECLEVEL=0") != 1)
-		return false;
-	s->ssl = SSL_new(s->ctx);
+	s->ssl = SSL_new(shared.ctx);
 	s->in = BIO_new(BIO_s_mem());
 	s->out = BIO_new(BIO_s_mem());
 	if (s->ssl == NULL || s->in == NULL || s->out == NULL) {
@@ -133,7 +165,7 @@ void audit_session_free(struct audit_session *s)
 	if (s == NULL)
 		return;
 	SSL_free(s->ssl);
-	SSL_CTX_free(s->ctx);
+	release_ctx(s);
 	free(s);
 }
 

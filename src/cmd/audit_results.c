@@ -152,8 +152,8 @@ static void judge(struct audit_results *r, struct audit_kept *k)
 {
 	const struct audit_facts **others = calloc(r->count + 1, sizeof(*others));
 	size_t n = 0;
-	if (k->findings == NULL)
-		k->findings = calloc(1, sizeof(*k->findings));
+	free(k->findings);
+	k->findings = calloc(1, sizeof(*k->findings));
 	if (k->findings == NULL || others == NULL) {
 		r->is_short = true;
 		free(others);
@@ -164,6 +164,11 @@ static void judge(struct audit_results *r, struct audit_kept *k)
 			others[n++] = r->kept[i].facts;
 	audit_find(profile_of(r, &k->target), k->facts, others, n, k->findings);
 	free(others);
+	/* Few of the many that there could be: the rest of the room is not kept for each gateway. */
+	size_t used = offsetof(struct audit_findings, items) +
+		k->findings->count * sizeof(k->findings->items[0]);
+	struct audit_findings *shrunk = realloc(k->findings, used);
+	k->findings = shrunk != NULL ? shrunk : k->findings;
 }
 
 static void write_line(json_t *o)
@@ -225,12 +230,10 @@ static void write_text(const struct audit_results *r, const struct audit_report 
 
 static int write_json(const struct audit_report *report)
 {
-	json_t *o = audit_json(report);
-	int rc = o != NULL && json_dumpf(o, stdout, JSON_INDENT(2)) == 0 ? EXIT_DONE : EXIT_LOCAL;
+	int rc = audit_json_write(stdout, report) ? EXIT_DONE : EXIT_LOCAL;
 	if (rc != EXIT_DONE)
 		say_trouble("standard output: the report could not be written");
 	fputc('\n', stdout);
-	json_decref(o);
 	return rc;
 }
 

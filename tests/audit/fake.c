@@ -123,6 +123,16 @@ static bool flush(struct fake_conn *c)
 	return true;
 }
 
+/* Hellos are met with the end of the connection, as refusals are elsewhere. */
+static bool is_limited(struct fake_profile *p)
+{
+	if (p->limit_after == 0 || p->hellos <= p->limit_after)
+		return false;
+	if (p->limit_at_ms == 0)
+		p->limit_at_ms = now_ms();
+	return p->limit_ms == 0 || now_ms() < p->limit_at_ms + p->limit_ms;
+}
+
 static void work(struct fake_conn *c)
 {
 	struct fake_hello h;
@@ -140,7 +150,13 @@ static void work(struct fake_conn *c)
 		} else if (rc > 0) {
 			c->profile->hellos++;
 			fake_consume(c, used);
-			fake_answer(c, &h);
+			if (is_limited(c->profile)) {
+				c->profile->refused++;
+				c->is_closing = true;
+				c->state = FAKE_DEAD;
+			} else {
+				fake_answer(c, &h);
+			}
 		}
 	}
 	if (c->state == FAKE_AFTER && !c->is_closing && !c->is_reset)
@@ -201,6 +217,11 @@ static void receive(struct fake_conn *c)
 	} else if (p->drop_each > 0 && p->connections % p->drop_each == 0) {
 		p->refused++;
 		c->is_reset = true;
+	} else if (p->drip_ms > 0) {
+		c->state = FAKE_DEAD;
+		c->speak_at_ms = now;
+		c->next = waiting;
+		waiting = c;
 	} else if (p->is_smtp) {
 		c->speak_at_ms = now + p->greeting_delay_ms;
 		if (p->greeting_delay_ms == 0) {
@@ -256,6 +277,19 @@ static void print_counts(void)
 	fflush(stdout);
 }
 
+/* The next byte of a greeting, or of a long ServerHello, that never comes to its end. */
+static void drip(struct fake_conn *c)
+{
+	static const uint8_t hello[] = { 22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc }, words[] = "220-";
+	uint8_t byte = c->profile->is_smtp ? 'x' : 0;
+	if (c->profile->is_smtp && c->drops < sizeof(words) - 1)
+		byte = words[c->drops];
+	else if (!c->profile->is_smtp && c->drops < sizeof(hello))
+		byte = hello[c->drops];
+	c->drops++;
+	fake_send(c, &byte, 1);
+}
+
 static void greet_those_due(void)
 {
 	uint64_t now = now_ms();
@@ -264,8 +298,13 @@ static void greet_those_due(void)
 		next = c->next;
 		if (c->speak_at_ms > now)
 			continue;
-		forget(c);
-		fake_greet(c);
+		if (c->profile->drip_ms > 0) {
+			drip(c);
+			c->speak_at_ms = now + c->profile->drip_ms;
+		} else {
+			forget(c);
+			fake_greet(c);
+		}
 		if (!flush(c))
 			drop(c);
 	}

@@ -95,6 +95,9 @@ struct fake_profile {
 	unsigned drop_each; /* every n-th connection is reset */
 	unsigned per_minute;
 	unsigned greylist; /* so many connections are turned away first */
+	unsigned limit_after,
+		limit_ms; /* so many hellos, then refusals for that long; 0: for ever */
+	unsigned drip_ms; /* a byte each, for ever; 0: no */
 	/* before TLS */
 	bool is_smtp;
 	char greeting[FAKE_TEXT_MAX], starttls_reply[FAKE_TEXT_MAX];
@@ -102,7 +105,7 @@ struct fake_profile {
 	unsigned greeting_delay_ms;
 	/* counted */
 	unsigned connections, hellos, open, peak, refused;
-	uint64_t minute_ms;
+	uint64_t minute_ms, limit_at_ms;
 	unsigned in_minute;
 };
 
@@ -129,7 +132,8 @@ struct fake_conn {
 	struct fake_profile *profile;
 	enum fake_state state;
 	bool is_counted, is_closing, is_reset;
-	uint64_t speak_at_ms; /* greeting is due then; 0: it was said */
+	uint64_t speak_at_ms; /* greeting, or the next drop, is due then; 0: it was said */
+	size_t drops;
 	size_t in_len, out_len, out_at;
 	uint8_t in[FAKE_IN_MAX];
 	uint8_t *out;

@@ -66,6 +66,9 @@ static const struct {
 	FLAG("drop-each", drop_each),
 	FLAG("per-minute", per_minute),
 	FLAG("greylist", greylist),
+	FLAG("limit-after", limit_after),
+	FLAG("limit-ms", limit_ms),
+	FLAG("drip", drip_ms),
 	FLAG("greeting-delay", greeting_delay_ms),
 };
 #undef FLAG

@@ -61,7 +61,9 @@ static void accept_all(struct audit_facts *f, enum audit_version v, const char *
 		const struct audit_suite *s = audit_suite_by_name(*names);
 		if (s == NULL || s->first > v || s->last < v)
 			continue;
-		p->suites[p->suite_count++].suite = s->id;
+		struct audit_accepted a = { .suite = s->id };
+		if (!audit_facts_accept(p, &a))
+			abort();
 	}
 	p->preferred = p->suite_count > 0 ? p->suites[0].suite : 0;
 }

@@ -32,10 +32,14 @@ struct fake {
 	size_t len_max;                    /* drops longer hellos; 0: any */
 	bool hangs_at_256;                 /* drops messages of 256 to 511 bytes */
 	bool is_bare_only;                 /* drops hellos with extensions */
+	bool signs_only_asked;             /* who names no signatures gets suites without one */
 	bool hates_grease, needs_name, has_scsv, has_heartbeat, reuses_keys, picks_foreign;
 	unsigned drop_percent;
-	unsigned limit; /* hellos that are answered; 0: all */
+	unsigned limit;     /* hellos that are answered; 0: all */
+	unsigned limit_end; /* and from that one on they are again; 0: never */
 	enum fake_refusal limited;
+	unsigned lose_each; /* every n-th is lost; 0: none */
+	enum fake_refusal lost;
 	uint64_t random;
 	unsigned hellos;
 	struct audit_flight flight;
@@ -162,6 +166,8 @@ static inline bool fake_can(
 	const struct fake *s, const struct fake_hello *h, enum audit_version v, uint32_t id)
 {
 	const struct audit_suite *t = audit_suite_by_id(id);
+	if (s->signs_only_asked && !h->has_extensions && t->has_forward_secrecy)
+		return false;
 	bool is_curve = t->kx == AUDIT_KX_ECDHE || t->kx == AUDIT_KX_ECDHE_PSK || v == AUDIT_TLS13;
 	return !is_curve || fake_group(s, h, v) != 0;
 }
@@ -299,7 +305,10 @@ static inline void fake_answer(
 	assert_true(h.suite_count <= 112);
 	if (fake_random(s) % 100 < s->drop_percent) {
 		fake_refuse(s, FAKE_SILENCE, 0, ret);
-	} else if (s->limit != 0 && s->hellos > s->limit) {
+	} else if (s->lose_each != 0 && s->hellos % s->lose_each == 0) {
+		fake_refuse(s, s->lost, 0, ret);
+	} else if (s->limit != 0 && s->hellos > s->limit &&
+		(s->limit_end == 0 || s->hellos < s->limit_end)) {
 		fake_refuse(s, s->limited, 0, ret);
 	} else if (h.is_ssl2) {
 		fake_answer_ssl2(s, &h, ret);

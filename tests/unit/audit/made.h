@@ -105,7 +105,8 @@ static inline void made_accept(struct audit_facts *f, enum audit_version v, cons
 		const struct audit_suite *s = audit_suite_by_name(n);
 		if (s == NULL)
 			fail_msg("no suite %s", n);
-		p->suites[p->suite_count++].suite = s->id;
+		struct audit_accepted a = { .suite = s->id };
+		assert_true(audit_facts_accept(p, &a));
 	}
 	p->preferred = p->suites[0].suite;
 }

@@ -447,6 +447,122 @@ static void test_limited(void **state)
 	}
 }
 
+/*
+ * The same of servers that refuse in this way too, and for a while or for ever. A limit that ends while
+ * nothing known is asked may go by, but no list that it shortened is called whole.
+ */
+static void test_limited_refusal(void **state)
+{
+	(void)state;
+	unsigned complete = 0, all = 0;
+	for (unsigned limit = 1; limit <= 70; limit++) {
+		for (unsigned i = 0; i < 12; i++) {
+			static const unsigned lengths[] = { 0, 3, 8, 15 };
+			enum fake_refusal how = i % 2 == 0 ? FAKE_CLOSE : FAKE_RESET;
+			unsigned w = i % 3 * 3 + 1, length = lengths[i / 3];
+			struct fake s = { .refusal = how,
+				.version_refusal = how,
+				.limit = limit,
+				.limit_end = length != 0 ? limit + length : 0,
+				.limited = how,
+				.random = limit * 10 + w };
+			char name[64];
+			snprintf(name, sizeof(name), "%u hellos, then %u not, %u at a time", limit,
+				length, w);
+			add_likely(&s, AUDIT_TLS12, 12);
+			add_likely(&s, AUDIT_TLS10, 5);
+			add_groups(&s, 2);
+			struct audit_facts *f = new_facts("www.example.org");
+			unsigned n = scan_with(&s, f, w, false);
+			TEST_CASE(name, n <= limit + 200);
+			all++;
+			if (f->end == AUDIT_END_COMPLETE) {
+				check_suites(name, &s, f);
+				complete++;
+			} else {
+				TEST_CASE(name,
+					f->end == AUDIT_END_INCOMPLETE && f->incomplete[0] != '\0');
+			}
+			for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)
+				TEST_CASE(name, f->protocols[v].offered != AUDIT_NO || !s.has[v]);
+			audit_facts_free(f);
+		}
+	}
+	print_message("complete: %u of %u\n", complete, all);
+}
+
+/*
+ * A limit that ends just as a hello without extensions is tried, which the server answers with fewer suites:
+ * that the usual hello is answered again has to be seen.
+ */
+static void test_limited_forms(void **state)
+{
+	(void)state;
+	unsigned complete = 0, all = 0;
+	for (unsigned limit = 1; limit <= 40; limit++) {
+		for (unsigned i = 0; i < 40; i++) {
+			enum fake_refusal how = i % 2 == 0 ? FAKE_CLOSE : FAKE_RESET;
+			unsigned length = i / 2 + 2, w = limit % 3 + 1;
+			struct fake s = { .refusal = i % 4 < 2 ? FAKE_ALERT : how,
+				.version_refusal = i % 4 < 2 ? FAKE_ALERT : how,
+				.limit = limit,
+				.limit_end = limit + length,
+				.limited = how,
+				.signs_only_asked = true,
+				.random = limit * 10 + w };
+			char name[64];
+			snprintf(name, sizeof(name),
+				"forms: %u hellos, then %u not, %u at a time, %u", limit, length, w,
+				i);
+			add_likely(&s, AUDIT_TLS12, 25);
+			add_likely(&s, AUDIT_TLS10, 12);
+			add_groups(&s, 2);
+			struct audit_facts *f = new_facts("www.example.org");
+			unsigned n = scan_with(&s, f, w, false);
+			TEST_CASE(name, n <= limit + 200);
+			all++;
+			if (f->end == AUDIT_END_COMPLETE) {
+				check_suites(name, &s, f);
+				complete++;
+			}
+			for (size_t v = 0; v < AUDIT_VERSION_COUNT; v++)
+				TEST_CASE(name, f->protocols[v].offered != AUDIT_NO || !s.has[v]);
+			audit_facts_free(f);
+		}
+	}
+	print_message("complete: %u of %u\n", complete, all);
+}
+
+/* Every so many connections one is lost, in the way of a refusal or in another: all is found, nothing else. */
+static void test_lost_here_and_there(void **state)
+{
+	(void)state;
+	for (unsigned each = 6; each <= 20; each++) {
+		for (unsigned i = 0; i < 16; i++) {
+			static const enum fake_refusal ways[] = { FAKE_ALERT, FAKE_CLOSE,
+				FAKE_RESET };
+			unsigned w = i % 4 + 1;
+			struct fake s = { .refusal = ways[i % 3],
+				.version_refusal = ways[i % 3],
+				.lose_each = each,
+				.lost = i / 8 == 0 ? FAKE_RESET : FAKE_CLOSE,
+				.random = each * 100 + i };
+			char name[64];
+			snprintf(name, sizeof(name), "each %u, refusal %d, lost %d, %u at a time",
+				each, (int)s.refusal, (int)s.lost, w);
+			add_likely(&s, AUDIT_TLS13, 3);
+			add_likely(&s, AUDIT_TLS12, 25);
+			add_likely(&s, AUDIT_TLS10, 9);
+			add_groups(&s, 2);
+			struct audit_facts *f = new_facts("www.example.org");
+			unsigned n = scan_with(&s, f, w, false);
+			check_suites(name, &s, f);
+			TEST_CASE(name, n < 330);
+			audit_facts_free(f);
+		}
+	}
+}
+
 /* Boxes that drop what is newer than they are: what they have is found. */
 static void test_intolerant(void **state)
 {
@@ -643,6 +759,9 @@ int main(void)
 		cmocka_unit_test(test_random_order),
 		cmocka_unit_test(test_odd),
 		cmocka_unit_test(test_limited),
+		cmocka_unit_test(test_limited_refusal),
+		cmocka_unit_test(test_limited_forms),
+		cmocka_unit_test(test_lost_here_and_there),
 		cmocka_unit_test(test_intolerant),
 		cmocka_unit_test(test_lossy),
 		cmocka_unit_test(test_unheard),

@@ -66,6 +66,11 @@ static void test_chains(void **state)
 	assert_true(f->chains[AUDIT_CHAINS_MAX - 1].is_cut);
 	struct audit_target other = { .port = 26, .domain = "example.org" };
 	f->end = AUDIT_END_COMPLETE;
+	for (uint32_t i = 0; i < AUDIT_SUITES_MAX; i++)
+		assert_true(audit_facts_accept(
+			&f->protocols[AUDIT_TLS10], &(struct audit_accepted){ .suite = i }));
+	assert_false(audit_facts_accept(
+		&f->protocols[AUDIT_TLS10], &(struct audit_accepted){ .suite = 9999 }));
 	struct audit_facts *copy = audit_facts_copy(f, &other);
 	assert_non_null(copy);
 	assert_int_equal(copy->target.port, 26);
@@ -74,6 +79,10 @@ static void test_chains(void **state)
 	assert_true(copy->is_chain_list_cut && copy->chains[AUDIT_CHAINS_MAX - 1].is_cut);
 	assert_ptr_not_equal(copy->chains[0].certs[0].der, f->chains[0].certs[0].der);
 	assert_memory_equal(copy->chains[0].certs[0].der, f->chains[0].certs[0].der, 3);
+	assert_int_equal(copy->protocols[AUDIT_TLS10].suite_count, AUDIT_SUITES_MAX);
+	assert_int_equal(copy->protocols[AUDIT_TLS10].suites[511].suite, 511);
+	assert_ptr_not_equal(copy->protocols[AUDIT_TLS10].suites, f->protocols[AUDIT_TLS10].suites);
+	assert_int_equal(copy->protocols[AUDIT_TLS12].suite_count, 0);
 	audit_facts_free(copy);
 	audit_facts_free(f);
 	audit_facts_free(NULL);

@@ -144,9 +144,10 @@ static void test_long_list(void **state)
 	struct audit_facts *f = made_facts("mail.example.org", 443);
 	size_t n = audit_suites_of(AUDIT_TLS12, all, AUDIT_SUITES_MAX);
 	f->protocols[AUDIT_TLS12].offered = AUDIT_YES;
-	f->protocols[AUDIT_TLS12].suite_count = n;
-	for (size_t i = 0; i < n; i++)
-		f->protocols[AUDIT_TLS12].suites[i].suite = all[i];
+	for (size_t i = 0; i < n; i++) {
+		struct audit_accepted a = { .suite = all[i] };
+		assert_true(audit_facts_accept(&f->protocols[AUDIT_TLS12], &a));
+	}
 	find(f, PLAIN);
 	const char *detail = made_find(&found, "suite-cbc")->detail;
 	assert_true(strlen(detail) < AUDIT_DETAIL_MAX);

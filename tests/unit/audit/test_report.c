@@ -244,6 +244,34 @@ static json_t *json_of(struct audit_entry *entries, size_t count)
 	return j;
 }
 
+/* One gateway at a time makes the same text as all of them in one tree. */
+static void test_json_write(void **state)
+{
+	static struct audit_findings found;
+	struct audit_entry e[3];
+	struct audit_facts *f = gateway(&found, &e[0]);
+	(void)state;
+	e[1] = e[2] = e[0];
+	for (size_t count = 0; count <= TEST_LEN(e); count++) {
+		struct audit_report r = {
+			.profile = "made", .at_s = MADE_NOW, .entry_count = count, .entries = e
+		};
+		char *text = NULL;
+		size_t len = 0;
+		FILE *out = open_memstream(&text, &len);
+		assert_non_null(out);
+		assert_true(audit_json_write(out, &r));
+		assert_int_equal(fclose(out), 0);
+		json_t *j = audit_json(&r);
+		char *whole = json_dumps(j, JSON_INDENT(2));
+		assert_string_equal(text, whole);
+		free(whole);
+		free(text);
+		json_decref(j);
+	}
+	audit_facts_free(f);
+}
+
 static void test_json(void **state)
 {
 	static struct audit_findings found;
@@ -520,6 +548,7 @@ int main(void)
 		cmocka_unit_test(test_width),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_json_write),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_load),

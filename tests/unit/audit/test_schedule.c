@@ -16,6 +16,8 @@ struct server {
 	unsigned parallel;   /* 421 to more at a time; 0: any */
 	unsigned a_minute;   /* 421 to more; 0: any */
 	unsigned greylisted; /* 421 to the first so many */
+	unsigned reset_each; /* every n-th connection, before a word is said */
+	unsigned drips_from; /* that connection on: no answer becomes whole; 0: never */
 	bool is_mute, is_closed_port;
 	unsigned open, connections, refused, most_open, reports;
 	uint64_t minute_ms;
@@ -24,7 +26,7 @@ struct server {
 };
 
 struct link {
-	bool is_used, is_cancelled;
+	bool is_used, is_cancelled, is_dripping;
 	void *ticket;
 	struct server *server;
 	uint64_t at_ms;
@@ -83,6 +85,9 @@ static void *start(void *arg, const struct audit_errand *e)
 		l->ask = *e->ask;
 		s->open++;
 		s->connections++;
+		l->is_dripping = s->drips_from != 0 && s->connections >= s->drips_from;
+		if (l->is_dripping)
+			l->at_ms = w->now_ms + 10000;
 		s->most_open = s->open > s->most_open ? s->open : s->most_open;
 		w->last_start_ms = w->now_ms;
 		if (++w->open > w->most_open)
@@ -120,10 +125,16 @@ static bool is_limited(struct world *w, struct server *s)
 static void deliver(struct world *w, struct link *l)
 {
 	static const struct audit_words words = { .code = 421, .text = "421 RP-001 too fast" };
+	static const struct audit_words no_words = { .code = 0 };
+	static const struct audit_flight no_flight = { .end = AUDIT_FLIGHT_MORE };
 	struct server *s = l->server;
 	struct audit_probe_result r = { 0 };
 	if (l->is_cancelled) {
 		r.end = AUDIT_PROBE_CANCELLED;
+	} else if (l->is_dripping) {
+		r = (struct audit_probe_result){
+			.end = AUDIT_PROBE_TIMEOUT, .stage = AUDIT_STAGE_HELLO, .flight = &no_flight
+		};
 	} else if (s->is_closed_port) {
 		r = (struct audit_probe_result){ .end = AUDIT_PROBE_CONNECT,
 			.error = UV_ECONNREFUSED };
@@ -137,6 +148,11 @@ static void deliver(struct world *w, struct link *l)
 			.dialogue_end = AUDIT_END_RATE,
 			.is_temporary = true,
 			.words = &words };
+	} else if (s->reset_each != 0 && s->connections % s->reset_each == 0) {
+		r = (struct audit_probe_result){ .end = AUDIT_PROBE_RESET,
+			.stage = AUDIT_STAGE_DIALOGUE,
+			.error = UV_ECONNRESET,
+			.words = &no_words };
 	} else if (l->ask.kind == AUDIT_ASK_INJECTION || l->ask.kind == AUDIT_ASK_FETCH) {
 		r.stage = AUDIT_STAGE_HELLO;
 	} else {
@@ -265,19 +281,21 @@ static void test_limits(void **state)
 	(void)state;
 	static const struct {
 		const char *name;
-		unsigned parallel, a_minute, greylisted, drop_percent;
+		unsigned parallel, a_minute, greylisted, drop_percent, reset_each;
 		uint32_t deadline_s, most_s;
 		bool is_complete;
 		unsigned most_refused;
 	} cases[] = {
-		{ "no limit", 0, 0, 0, 0, 60, 2, true, 0 },
-		{ "three at once", 3, 0, 0, 0, 60, 4, true, 2 },
-		{ "one at once", 1, 0, 0, 0, 60, 120, true, 4 },
-		{ "twenty a minute", 0, 20, 0, 0, 0, 400, true, 14 },
-		{ "twenty a minute, in one", 0, 20, 0, 0, 60, 60, false, 14 },
-		{ "greylisted", 0, 0, 1, 0, 60, 8, true, 1 },
-		{ "never lets in", 0, 0, 10000, 0, 0, 70, false, 4 },
-		{ "lossy", 0, 0, 0, 5, 60, 30, true, 0 },
+		{ "no limit", 0, 0, 0, 0, 0, 60, 2, true, 0 },
+		{ "three at once", 3, 0, 0, 0, 0, 60, 4, true, 2 },
+		{ "one at once", 1, 0, 0, 0, 0, 60, 120, true, 4 },
+		{ "twenty a minute", 0, 20, 0, 0, 0, 0, 400, true, 14 },
+		{ "twenty a minute, in one", 0, 20, 0, 0, 0, 60, 60, false, 14 },
+		{ "greylisted", 0, 0, 1, 0, 0, 60, 8, true, 1 },
+		{ "never lets in", 0, 0, 10000, 0, 0, 0, 70, false, 4 },
+		{ "lossy", 0, 0, 0, 5, 0, 60, 30, true, 0 },
+		{ "every seventh reset", 0, 0, 0, 0, 7, 60, 8, true, 0 },
+		{ "every fifth reset", 0, 0, 0, 0, 5, 60, 10, true, 0 },
 	};
 	for (size_t i = 0; i < TEST_LEN(cases); i++) {
 		struct audit_run_options o = options(cases[i].deadline_s);
@@ -288,6 +306,7 @@ static void test_limits(void **state)
 		s->a_minute = cases[i].a_minute;
 		s->greylisted = cases[i].greylisted;
 		s->fake.drop_percent = cases[i].drop_percent;
+		s->reset_each = cases[i].reset_each;
 		add_all(&w);
 		uint64_t took_ms = play(&w, 0);
 		TEST_CASE(cases[i].name, s->reports == 1);
@@ -356,6 +375,32 @@ static void test_deadline(void **state)
 				s->facts->end == AUDIT_END_NONE);
 		}
 		assert_true(complete < w.count);
+		teardown(&w);
+	}
+}
+
+/* Hundreds that hold their connections and say nothing do not keep the others waiting. */
+static void test_share(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind < 3; kind++) {
+		struct audit_run_options o = options(60);
+		struct world w;
+		setup(&w, SERVERS_MAX, &o);
+		for (size_t i = 0; i < 400; i++) {
+			w.servers[i].is_mute = kind == 0;
+			w.servers[i].drips_from = kind == 0 ? 0 : kind == 1 ? 1 : 5;
+		}
+		add_all(&w);
+		assert_true(play(&w, 0) <= 60001);
+		for (size_t i = 0; i < w.count; i++) {
+			const struct server *s = &w.servers[i];
+			assert_int_equal(s->reports, 1);
+			if (i >= 400)
+				assert_true(is_complete(s));
+			else
+				assert_int_not_equal(s->facts->end, AUDIT_END_COMPLETE);
+		}
 		teardown(&w);
 	}
 }
@@ -475,6 +520,23 @@ static void test_descriptors(void **state)
 	teardown(&w);
 }
 
+/* Lost connections with one between them that was let in are not in a row. */
+static void test_pace_let_in(void **state)
+{
+	(void)state;
+	struct audit_pace p;
+	audit_pace_init(&p, 1, 0, false);
+	for (unsigned i = 0; i < 12; i++) {
+		if (i % 3 == 2)
+			audit_pace_let_in(&p);
+		audit_pace_lost(&p, p.brakes, 1000);
+	}
+	assert_int_equal(p.spacing_ms, 0);
+	for (unsigned i = 0; i < 3; i++)
+		audit_pace_lost(&p, p.brakes, 1000);
+	assert_int_equal(p.spacing_ms, 2000);
+}
+
 static void test_pace(void **state)
 {
 	(void)state;
@@ -488,9 +550,19 @@ static void test_pace(void **state)
 	audit_pace_limited(&p, 0, 1000);
 	audit_pace_limited(&p, 0, 1000);
 	assert_int_equal(p.window, 4);
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 4 + 5 + 6 + 7; i++)
 		audit_pace_good(&p, 100);
 	assert_int_equal(p.window, 7);
+	for (unsigned i = 0; i < 100; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.window, 8);
+	/* What is refused again is tried more rarely. */
+	audit_pace_limited(&p, p.brakes, 1000);
+	for (unsigned i = 0; i < 4 + 5 + 6 + 15; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.window, 7);
+	audit_pace_good(&p, 100);
+	assert_int_equal(p.window, 8);
 	/* Handshakes that take longer mean that it is enough. */
 	audit_pace_init(&p, 8, 0, false);
 	audit_pace_good(&p, 100);
@@ -506,19 +578,65 @@ static void test_pace(void **state)
 	assert_true(audit_pace_allows(&p, 0, 5000));
 	audit_pace_limited(&p, p.brakes, 6000);
 	assert_int_equal(p.spacing_ms, 10000);
-	for (unsigned i = 0; i < 100; i++)
+	audit_pace_good(&p, 100);
+	assert_int_equal(p.spacing_ms, 2000);
+	/* And up again. */
+	for (unsigned i = 0; i < 4; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.spacing_ms, 1000);
+	/* Refused once more: it takes twice as many to try it again. */
+	audit_pace_limited(&p, p.brakes, 9000);
+	assert_int_equal(p.spacing_ms, 10000);
+	for (unsigned i = 0; i < 8; i++)
 		audit_pace_good(&p, 100);
 	assert_int_equal(p.spacing_ms, 2000);
+	for (unsigned i = 0; i < 1 + 8 + 8; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.spacing_ms, 0);
 	assert_int_equal(p.window, 1);
+	for (unsigned i = 0; i < 200; i++)
+		audit_pace_good(&p, 100);
+	assert_int_equal(p.window, 8);
+}
+
+/* One here and there costs little; one after the other is a limit. */
+static void test_pace_lost(void **state)
+{
+	(void)state;
+	struct audit_pace p;
+	audit_pace_init(&p, 8, 0, false);
+	unsigned long sum = 0;
+	for (unsigned i = 1; i <= 700; i++) {
+		if (i % 7 == 0)
+			audit_pace_lost(&p, p.brakes, 1000);
+		else
+			audit_pace_good(&p, 100);
+		sum += p.window;
+		assert_int_equal(p.spacing_ms, 0);
+	}
+	assert_true(sum >= 700 * 2);
+	audit_pace_init(&p, 8, 0, false);
+	for (unsigned i = 0; i < 3; i++)
+		audit_pace_lost(&p, p.brakes, 1000);
+	assert_int_equal(p.window, 1);
+	assert_int_equal(p.spacing_ms, 0);
+	for (unsigned i = 0; i < 2; i++)
+		audit_pace_lost(&p, p.brakes, 1000);
+	assert_int_equal(p.window, 1);
+	assert_int_equal(p.spacing_ms, 10000);
+	assert_false(audit_pace_allows(&p, 0, 10999));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_pace_let_in),
+		cmocka_unit_test(test_pace_lost),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_rare),
 		cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_names),
