@@ -5,7 +5,8 @@
  *   edge relay.id relay.key MODE [KNOCK-PORT]
  *
  * MODE: relay, or how it misbehaves: the name of a status to be refused with; tls12, no-alpn, plain, silent, cut
- * (after the handshake), junk (instead of frames), chatter (answers to knocks that never were). Prints its port, then lines of what it is asked.
+ * (after the handshake), junk (instead of frames), chatter (answers to knocks that never
+ * were). Prints its port, then lines of what it is asked.
  */
 
 #include <arpa/inet.h>
