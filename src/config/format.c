@@ -129,81 +129,52 @@ static void manual_choices(const struct config_keyword *k, FILE *out)
 	fprintf(out, " .\n");
 }
 
-/* The values a keyword takes, as mdoc sentences. */
-static void manual_values(const struct config_keyword *k, FILE *out)
+/* What the values of a type are, as mdoc sentences; NULL: it hangs on the keyword. */
+static const char *const manual_fixed[] = {
+	[CONFIG_TYPE_PATH] = "An absolute path.\n",
+	[CONFIG_TYPE_SOCKET] = "An absolute path.\n",
+	[CONFIG_TYPE_SECRET] =
+		"An absolute path, or\n.Cm credential: Ns Ar NAME :\nwhat systemd passes "
+		"on under that name, see\n.Xr systemd.exec 5 .\n",
+	[CONFIG_TYPE_PATHS] = "A list of absolute paths.\n",
+	[CONFIG_TYPE_COMMAND] = "A list: the absolute path of a program, then its arguments.\n",
+	[CONFIG_TYPE_NAMES] = "A list of names, wildcards and groups.\n",
+	[CONFIG_TYPE_USER] = "A name.\n",
+	[CONFIG_TYPE_INTERFACE] = "A name.\n",
+	[CONFIG_TYPE_BOOL] = "One of\n.Cm yes ,\n.Cm no .\n",
+	[CONFIG_TYPE_LOOPBACK] = "A loopback address and a port, like\n.Cm 127.0.0.1:9462\nor\n.Cm "
+				 "[::1]:9462 .\n",
+	[CONFIG_TYPE_MARK] = "A hexadecimal number of which only the high eight bits are set.\n",
+	[CONFIG_TYPE_PREFIXES] = "A list of addresses and prefixes, IPv4 or IPv6.\n",
+	[CONFIG_TYPE_OPENINGS] =
+		"A list of ports like\n.Cm tcp/80\nor\n.Cm udp/53 ,\nand\n.Cm " CONFIG_ECHO " .\n",
+	[CONFIG_TYPE_TARGETS] = "Written\n.Qq 10.0.0.8:443\nor\n.Qq [2001:db8::8]:443 ,\n"
+				"or a list of both.\n",
+	[CONFIG_TYPE_ENDPOINT] = "Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535.\n",
+	[CONFIG_TYPE_PLACE] = "Written\n.Qq mail.example:25 ,\n.Qq 10.0.0.8:25\nor\n"
+			      ".Qq [2001:db8::8]:25 .\n",
+	[CONFIG_TYPE_NAME] = "A name, like\n.Qq Ops/VSD .\n",
+	[CONFIG_TYPE_LABEL] = "1 to 63 of\n.Cm a-z ,\n.Cm 0-9\nand\n.Cm - .\n",
+	[CONFIG_TYPE_SERVICES] = "A list of names of services.\n",
+	[CONFIG_TYPE_OPTPORT] = "From 1 to 65535, or\n.Cm off .\n",
+	[CONFIG_TYPE_CIPHER_RANGE] = "Two numbers like\n.Cm 745-1000\nfor 256 ports.\n",
+	[CONFIG_TYPE_IV] = "Eight characters, or 16 hexadecimal digits after\n.Cm 0x .\n",
+	[CONFIG_TYPE_TCP_PORT] = "Written\n.Cm tcp/ Ns Ar N ,\n1 to 65535.\n",
+	[CONFIG_TYPE_UDP_PORT] = "Written\n.Cm udp/ Ns Ar N ,\n1 to 65535.\n",
+};
+
+/* The values a keyword takes, where its type alone does not say. */
+static void manual_computed(const struct config_keyword *k, FILE *out)
 {
 	char low[CONFIG_WHY_MAX], high[CONFIG_WHY_MAX];
-	switch (k->type) {
-	case CONFIG_TYPE_PATH:
-	case CONFIG_TYPE_SOCKET:
-		fprintf(out, "An absolute path.\n");
-		break;
-	case CONFIG_TYPE_SECRET:
-		fprintf(out,
-			"An absolute path, or\n.Cm credential: Ns Ar NAME :\nwhat systemd passes "
-			"on under that name, see\n.Xr systemd.exec 5 .\n");
-		break;
-	case CONFIG_TYPE_PATHS:
-		fprintf(out, "A list of absolute paths.\n");
-		break;
-	case CONFIG_TYPE_COMMAND:
-		fprintf(out, "A list: the absolute path of a program, then its arguments.\n");
-		break;
-	case CONFIG_TYPE_NAMES:
-		fprintf(out, "A list of names, wildcards and groups.\n");
-		break;
-	case CONFIG_TYPE_USER:
-	case CONFIG_TYPE_INTERFACE:
-		fprintf(out, "A name.\n");
-		break;
-	case CONFIG_TYPE_BOOL:
-		fprintf(out, "One of\n.Cm yes ,\n.Cm no .\n");
-		break;
-	case CONFIG_TYPE_CHOICE:
-	case CONFIG_TYPE_AES:
+	if (k->type == CONFIG_TYPE_CHOICE || k->type == CONFIG_TYPE_AES)
 		manual_choices(k, out);
-		break;
-	case CONFIG_TYPE_LOOPBACK:
-		fprintf(out,
-			"A loopback address and a port, like\n.Cm 127.0.0.1:9462\nor\n.Cm "
-			"[::1]:9462 .\n");
-		break;
-	case CONFIG_TYPE_MARK:
-		fprintf(out, "A hexadecimal number of which only the high eight bits are set.\n");
-		break;
-	case CONFIG_TYPE_PREFIXES:
-		fprintf(out, "A list of addresses and prefixes, IPv4 or IPv6.\n");
-		break;
-	case CONFIG_TYPE_OPENINGS:
-		fprintf(out,
-			"A list of ports like\n.Cm tcp/80\nor\n.Cm udp/53 ,\nand\n.Cm " CONFIG_ECHO
-			" .\n");
-		break;
-	case CONFIG_TYPE_TARGETS:
-		fprintf(out,
-			"Written\n.Qq 10.0.0.8:443\nor\n.Qq [2001:db8::8]:443 ,\n"
-			"or a list of both.\n");
-		break;
-	case CONFIG_TYPE_ENDPOINT:
-		fprintf(out, "Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535.\n");
-		break;
-	case CONFIG_TYPE_PORT:
+	else if (k->type == CONFIG_TYPE_PORT)
 		fprintf(out,
 			"Written\n.Cm tcp/ Ns Ar N\nor\n.Cm udp/ Ns Ar N ,\n1 to 65535, or with two numbers as\n"
 			".Cm tcp/ Ns Ar N Ns - Ns Ar M\nfor at most %d ports.\n",
 			CONFIG_RANGE_MAX);
-		break;
-	case CONFIG_TYPE_TCP_PORT:
-	case CONFIG_TYPE_UDP_PORT:
-		fprintf(out, "Written\n.Cm %s/ Ns Ar N ,\n1 to 65535.\n",
-			k->type == CONFIG_TYPE_TCP_PORT ? "tcp" : "udp");
-		break;
-	case CONFIG_TYPE_PLACE:
-		fprintf(out,
-			"Written\n.Qq mail.example:25 ,\n.Qq 10.0.0.8:25\nor\n"
-			".Qq [2001:db8::8]:25 .\n");
-		break;
-	case CONFIG_TYPE_SPEAKS:
+	else if (k->type == CONFIG_TYPE_SPEAKS)
 		fprintf(out,
 			"One of\n.Cm any ,\n.Cm ssh ,\n.Cm tls ,\n.Cm smtp ,\n.Cm imap ,\n"
 			".Cm http ,\n.Cm postgres ,\nor\n"
@@ -211,43 +182,29 @@ static void manual_values(const struct config_keyword *k, FILE *out)
 			"the first bytes of each side in hexadecimal, at most %d; either may be\n"
 			"empty.\n",
 			CONFIG_SPEAKS_HEX_MAX);
-		break;
-	case CONFIG_TYPE_NAME:
-		fprintf(out, "A name, like\n.Qq Ops/VSD .\n");
-		break;
-	case CONFIG_TYPE_LABEL:
-		fprintf(out, "1 to 63 of\n.Cm a-z ,\n.Cm 0-9\nand\n.Cm - .\n");
-		break;
-	case CONFIG_TYPE_SERVICES:
-		fprintf(out, "A list of names of services.\n");
-		break;
-	case CONFIG_TYPE_STEPS:
+	else if (k->type == CONFIG_TYPE_STEPS)
 		fprintf(out,
 			"A list of ports like\n.Cm 7000\nfor TCP and\n.Cm 7000/udp\nor\n.Cm 7000:udp ,\n"
 			"at most %d.\n",
 			CONFIG_STEPS_MAX);
-		break;
-	case CONFIG_TYPE_OPTPORT:
-		fprintf(out, "From 1 to 65535, or\n.Cm off .\n");
-		break;
-	case CONFIG_TYPE_CIPHER_RANGE:
-		fprintf(out, "Two numbers like\n.Cm 745-1000\nfor 256 ports.\n");
-		break;
-	case CONFIG_TYPE_IV:
-		fprintf(out, "Eight characters, or 16 hexadecimal digits after\n.Cm 0x .\n");
-		break;
-	case CONFIG_TYPE_KEY:
+	else if (k->type == CONFIG_TYPE_KEY)
 		fprintf(out, "Base64 of %u to %u bytes.\n", (unsigned)k->min, (unsigned)k->max);
-		break;
-	case CONFIG_TYPE_LEASE:
-	case CONFIG_TYPE_NUMBER:
-	case CONFIG_TYPE_DURATION:
+	else
 		fprintf(out,
 			k->type == CONFIG_TYPE_LEASE ? "From %s to %s, or\n.Cm none .\n"
 						     : "From %s to %s.\n",
 			config_bound_format(k, k->min, low), config_bound_format(k, k->max, high));
-		break;
-	}
+}
+
+static void manual_values(const struct config_keyword *k, FILE *out)
+{
+	const char *fixed = (size_t)k->type < sizeof(manual_fixed) / sizeof(manual_fixed[0])
+		? manual_fixed[k->type]
+		: NULL;
+	if (fixed != NULL)
+		fputs(fixed, out);
+	else
+		manual_computed(k, out);
 }
 
 static void manual_keyword(const struct config_keyword *k, FILE *out)
